@@ -1,0 +1,4 @@
+"""Pictures and numbers: reading recordings, grading faces, evaluating and explaining the grades.
+
+Knows nothing of users, HTTP or databases. `python -m models --help` lists what it does by itself.
+"""

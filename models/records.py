@@ -1,0 +1,154 @@
+"""Frozen records that cross layer borders: no behaviour, and JSON both ways.
+
+`to_json(record)` gives a dictionary that `json.dumps` takes; `from_json(kind, data)` gives the
+record back. Times are seconds, positions are pixels of the picture as displayed (after rotation).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+View = Literal["frontal", "three_quarter", "profile", "none"]
+
+
+@dataclass(frozen=True)
+class FrameKey:
+    """The identity of a frame: SHA-256 of its file, stream number, timestamp in time base units."""
+
+    blob: str
+    stream: int
+    pts: int
+    time_base: tuple[int, int]
+
+    @property
+    def time_s(self) -> float:
+        """Presentation time in seconds."""
+        return self.pts * self.time_base[0] / self.time_base[1]
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    """What was measured once when a recording came in.
+
+    `width` and `height` are those of the displayed picture; `rotation` is the clockwise turn in
+    degrees that displaying takes; `frame_count` counts the frames that could be decoded;
+    `first_pts` is in units of `time_base` seconds; `sharpness_median` is the variance of the
+    Laplacian and `brightness_median` the mean luma (0..255), medians over sampled frames;
+    `problems` are sentences about what could not be read.
+    """
+
+    kind: Literal["video", "stills"]
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    rotation: int
+    frame_count: int
+    duration_s: float
+    average_fps: float
+    variable_rate: bool
+    time_base: tuple[int, int]
+    first_pts: int
+    has_audio: bool
+    has_location_tag: bool
+    creation_time: str | None
+    decoder: str
+    problems: tuple[str, ...]
+    sharpness_median: float
+    brightness_median: float
+    grayscale: bool
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture: box (x0, y0, x1, y1) and landmarks in pixels, confidence 0..1."""
+
+    box: tuple[float, float, float, float]
+    landmarks: dict[str, tuple[float, float]] = field(hash=False)
+    confidence: float
+    view: View
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What the model says of one unit in one frame.
+
+    `grade` is None where the unit is not scorable, then `reason` says why; `probabilities` are
+    those of each grade given that the unit is scorable, `scorable` the probability that it is.
+    """
+
+    unit: str
+    grade: int | None
+    reason: str | None
+    probabilities: tuple[float, ...]
+    scorable: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one frame; `reason` is set where the whole frame is not scorable."""
+
+    key: FrameKey
+    index: int
+    time_s: float
+    state: str
+    face: Face | None
+    grades: tuple[Grade, ...]
+    image_score: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One rater's grade of one unit (`grade`), or why it was not scorable (`reason`)."""
+
+    rater: str
+    unit: str
+    grade: int | None
+    reason: str | None
+    weight: float
+    source: str
+
+
+Record = TypeVar("Record")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain dictionaries, lists, strings and numbers."""
+    return dataclasses.asdict(record)
+
+
+def from_json(kind: type[Record], data: dict[str, Any]) -> Record:
+    """The record of type `kind` that `to_json` or its JSON text stood for.
+
+    Unknown fields are ignored, so that an older program reads a newer file; a missing one without a
+    default raises TypeError.
+    """
+    hints = get_type_hints(kind)
+    known = {name: value for name, value in data.items() if name in hints}
+    return kind(**{name: _value(hints[name], value) for name, value in known.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        inner = [argument for argument in arguments if argument is not type(None)]
+        return _value(inner[0], value)
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(_value(arguments[0], item) for item in value)
+        return tuple(_value(part, item) for part, item in zip(arguments, value, strict=True))
+    if origin is dict:
+        return {key: _value(arguments[1], item) for key, item in value.items()}
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_json(hint, value)
+    if hint is float and value is not None:
+        return float(value)
+    return value
