@@ -7,10 +7,11 @@ screening can be repeated from the stored facts alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curation.problems import Problem
+from models import records
 
 
 @dataclass(frozen=True)
@@ -94,42 +95,10 @@ class VersionFacts:
     has_grades: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Return the facts as dictionaries and lists of plain values."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
+        """Return the facts as dictionaries, tuples and plain values; `json.dumps` takes them."""
+        return records.to_json(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> VersionFacts:
-        """Rebuild the facts from :meth:`to_json`; equal to the original."""
-        return cls(
-            **{
-                **data,
-                "groups": tuple(GroupFacts(**row) for row in data["groups"]),
-                "animals": tuple(
-                    AnimalFacts(**{**row, "labs": tuple(row.get("labs", ()))})
-                    for row in data["animals"]
-                ),
-                "observations": tuple(ObservationFacts(**row) for row in data["observations"]),
-                "recordings": tuple(
-                    RecordingFacts(**{**row, "elsewhere": tuple(row.get("elsewhere", ()))})
-                    for row in data["recordings"]
-                ),
-                "labels": tuple(
-                    LabelFacts(
-                        **{
-                            **row,
-                            "raters": tuple(row["raters"]),
-                            "problems": tuple(Problem.from_json(p) for p in row["problems"]),
-                        }
-                    )
-                    for row in data["labels"]
-                ),
-            }
-        )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        """Rebuild the facts from :meth:`to_json` or its JSON text; equal to the original."""
+        return records.from_json(cls, dict(data))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from curation.problems import Problem
 from models.scale import load_scale
@@ -90,7 +90,7 @@ def validate(level: str, values: Mapping[str, Any]) -> list[Problem]:
     return [
         problem
         for key, value in values.items()
-        if (problem := _judge(cast(Level, level), str(key), value)) is not None
+        if (problem := _judge(LEVELS.index(level), str(key), value)) is not None
     ]
 
 
@@ -143,12 +143,14 @@ def _items(
     return (values,) if isinstance(values, Mapping) else tuple(values)
 
 
-def _judge(level: Level, key: str, value: Any) -> Problem | None:
+def _judge(depth: int, key: str, value: Any) -> Problem | None:
     row = BY_KEY.get(key)
     if row is None:
         return Problem(f"There is no field called {key}; leave it out or rename it.", field=key)
-    if LEVELS.index(level) > LEVELS.index(row.level):
-        sentence = f"{row.title} belongs to the {row.level} and cannot be given per {level}."
+    if depth > LEVELS.index(row.level):
+        sentence = (
+            f"{row.title} belongs to the {row.level} and cannot be given per {LEVELS[depth]}."
+        )
         return Problem(sentence, field=key)
     if is_empty(value):
         return None
