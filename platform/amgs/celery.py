@@ -1,0 +1,19 @@
+"""The Celery application. One task exists (``run_job``); the job row is the truth."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amgs.settings.base")
+
+app = Celery("amgs")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["amgs.core"], related_name="celery_tasks")
+
+
+@setup_logging.connect
+def _leave_logging_to_django(**_: object) -> None:
+    """Keep Celery from replacing the log configuration of the settings."""

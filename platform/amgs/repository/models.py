@@ -1,0 +1,275 @@
+"""What people gave: datasets and all that hangs on them.
+
+dataset → group, cage → animal → observation (one animal at one time point) → recording → frame.
+What is submitted, reviewed, published and cited is a ``Version``.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from amgs.core import vocabulary
+from amgs.core.base import PublicIdField, Row
+from curation.dataset_version import LIFECYCLE
+
+
+class Dataset(Row):
+    """An experiment's recordings and grades, kept by a lab. ``number`` is the citable part."""
+
+    number = models.PositiveIntegerField(unique=True)
+    lab = models.ForeignKey("accounts.Lab", on_delete=models.PROTECT, related_name="datasets")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    phantom = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.identifier
+
+    @property
+    def identifier(self) -> str:
+        """The identifier people cite, without the version."""
+        return f"AMGS-{self.number:06d}"
+
+
+class Version(Row):
+    """One version of a dataset. Its state is written by ``core.decisions`` alone."""
+
+    lifecycle = LIFECYCLE
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(default=1)
+    state = models.CharField(
+        max_length=30, choices=vocabulary.dataset_states, default=LIFECYCLE.initial
+    )
+    title = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    licence = models.CharField(max_length=30, blank=True)
+    ethics = models.TextField(blank=True)
+    funder = models.CharField(max_length=300, blank=True)
+    metadata = models.JSONField(default=dict)
+    embargo_until = models.DateField(null=True, blank=True)
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    submitted_at = models.DateTimeField(null=True)
+    published_at = models.DateTimeField(null=True)
+    # The VersionFacts on which publication rested, verbatim; empty before.
+    facts = models.JSONField(default=dict)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "number"], name="version_number_once"),
+            models.CheckConstraint(
+                name="published_has_a_date",
+                condition=~Q(state="published") | Q(published_at__isnull=False),
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "id"], name="version_state")]
+
+    @property
+    def identifier(self) -> str:
+        """The identifier people cite, such as ``AMGS-000123/2``."""
+        return f"{self.dataset.identifier}/{self.number}"
+
+
+class Permission(models.Model):
+    """The owner allows one use of a version, with the text as it was when signed."""
+
+    class Kind(models.TextChoices):
+        OUTSIDE_RATERS = "outside_raters", "raters outside the lab may see frames"
+        TRAIN = "train", "the public model may learn from it"
+        SHOW_FRAMES = "show_frames", "frames may be shown in public reports"
+        DOWNLOAD = "download", "anyone may download it under the licence"
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="permissions")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    text_version = models.CharField(max_length=20)
+    signed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    signer_name = models.CharField(max_length=200)
+    signed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "kind"], name="permission_once")]
+
+
+class Group(Row):
+    """A treatment group. ``name`` stays with the lab; ``pseudonym`` is what others read."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="groups")
+    name = models.CharField(max_length=100)
+    pseudonym = models.CharField(max_length=20)
+    metadata = models.JSONField(default=dict)
+
+    class Meta(Row.Meta):
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="group_once")]
+
+
+class Cage(Row):
+    """A cage (or litter): the unit of assignment where the lab says so."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="cages")
+    name = models.CharField(max_length=100)
+    pseudonym = models.CharField(max_length=20)
+
+    class Meta(Row.Meta):
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="cage_once")]
+
+
+class Animal(Row):
+    """One mouse. All splits of data are by animal."""
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="animals")
+    name = models.CharField(max_length=100)
+    pseudonym = models.CharField(max_length=20)
+    group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="animals")
+    cage = models.ForeignKey(Cage, null=True, on_delete=models.SET_NULL, related_name="animals")
+    metadata = models.JSONField(default=dict)
+
+    class Meta(Row.Meta):
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="animal_once")]
+
+
+class Observation(Row):
+    """One animal at one time point."""
+
+    animal = models.ForeignKey(Animal, on_delete=models.CASCADE, related_name="observations")
+    name = models.CharField(max_length=100)
+    metadata = models.JSONField(default=dict)
+
+    class Meta(Row.Meta):
+        constraints = [models.UniqueConstraint(fields=["animal", "name"], name="observation_once")]
+
+
+class Recording(Row):
+    """A video or a set of stills of one observation."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "being read"
+        READY = "ready", "readable"
+        UNREADABLE = "unreadable", "set aside"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="recordings")
+    observation = models.ForeignKey(
+        Observation, null=True, on_delete=models.CASCADE, related_name="recordings"
+    )
+    name = models.CharField(max_length=400)
+    blob = models.ForeignKey(
+        "files.Blob", null=True, on_delete=models.PROTECT, related_name="recordings"
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    problem = models.CharField(max_length=1000, blank=True)
+    media = models.JSONField(default=dict)  # MediaFacts, measured once
+    poster_key = models.CharField(max_length=200, blank=True)
+    contact_sheet_key = models.CharField(max_length=200, blank=True)
+    metadata = models.JSONField(default=dict)
+    versions = models.ManyToManyField(Version, related_name="recordings")
+
+    class Meta(Row.Meta):
+        constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="recording_once")]
+
+
+class Frame(Row):
+    """One frame of a recording, named by its presentation timestamp.
+
+    Its identity across the world is (blob SHA-256, stream, pts, time base).
+    """
+
+    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="frames")
+    stream = models.PositiveIntegerField(default=0)
+    pts = models.BigIntegerField()
+    tb_num = models.PositiveIntegerField()
+    tb_den = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(help_text="0-based, in presentation order")
+    time_s = models.FloatField()
+    pixel_hash = models.CharField(max_length=80, blank=True)
+    still_key = models.CharField(max_length=200, blank=True)
+    # Drawn uniformly at random, not chosen because somebody named it.
+    drawn = models.BooleanField(default=False)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["recording", "stream", "pts"], name="frame_once")
+        ]
+
+
+class Exclusion(models.Model):
+    """A frame that is not in a version, and why."""
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="exclusions")
+    frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="exclusions")
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "frame"], name="excluded_once")]
+
+
+class LabelImport(Row):
+    """A score sheet as it was given: its blob, how it was read, and what could not be."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "being read"
+        DONE = "done", "read"
+        REFUSED = "refused", "refused"
+        UNDONE = "undone", "undone"
+
+    dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="label_imports")
+    blob = models.ForeignKey("files.Blob", on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=400)
+    format = models.CharField(max_length=50, blank=True)
+    # How the sheet came about: scored from, blind, frames chosen how, raters' experience.
+    declared = models.JSONField(default=dict)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    refusal = models.CharField(max_length=1000, blank=True)
+    problems = models.JSONField(default=list)
+    rows = models.PositiveIntegerField(default=0)
+    raters = models.JSONField(default=list)
+    frames_matched = models.PositiveIntegerField(default=0)
+    frames_unmatched = models.PositiveIntegerField(default=0)
+
+
+class Rating(models.Model):
+    """One grade, or one not-scorable reason, for one unit of one frame by one rater.
+
+    Human grades only. ``rater`` is a person of this site or ``None`` where a sheet names them.
+    """
+
+    class Source(models.TextChoices):
+        SHEET = "sheet", "came with the dataset"
+        AUDIT = "audit", "rated blind here"
+
+    public_id = PublicIdField()
+    frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="ratings")
+    unit = models.CharField(max_length=40, choices=vocabulary.units)
+    grade = models.PositiveSmallIntegerField(null=True)
+    reason = models.CharField(max_length=20, blank=True, choices=vocabulary.reasons)
+    rater = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="ratings"
+    )
+    rater_name = models.CharField(max_length=100)
+    seconds = models.FloatField(null=True)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    label_import = models.ForeignKey(
+        LabelImport, null=True, on_delete=models.CASCADE, related_name="ratings"
+    )
+    random_share = models.BooleanField(default=False)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["frame", "unit", "source", "rater_name", "label_import"],
+                name="rating_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="a_grade_or_a_reason",
+                condition=(Q(grade__isnull=False) & Q(reason=""))
+                | (Q(grade__isnull=True) & ~Q(reason="")),
+            ),
+        ]

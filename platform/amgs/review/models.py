@@ -1,0 +1,118 @@
+"""What we made of a submission: check results, audits, assignments, consensus, agreement."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from amgs.core import vocabulary
+from amgs.core.base import Row
+
+
+class Screening(Row):
+    """One run of all checks over the VersionFacts of a version, with those facts."""
+
+    version = models.ForeignKey(
+        "repository.Version", on_delete=models.CASCADE, related_name="screenings"
+    )
+    facts = models.JSONField()
+    passed = models.BooleanField()
+
+
+class CheckResult(models.Model):
+    """What one check said in one screening, and the contributor's answer to a warning."""
+
+    screening = models.ForeignKey(Screening, on_delete=models.CASCADE, related_name="results")
+    check_name = models.CharField(max_length=60)
+    title = models.CharField(max_length=200)
+    severity = models.CharField(max_length=10)
+    passed = models.BooleanField()
+    sentence = models.CharField(max_length=1000)
+    where = models.JSONField(default=list)
+    answer = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["screening", "check_name"], name="check_once")
+        ]
+
+
+class Audit(Row):
+    """The random sample of a version's frames that is rated blind before a decision."""
+
+    version = models.OneToOneField(
+        "repository.Version", on_delete=models.CASCADE, related_name="audit"
+    )
+    seed = models.PositiveBigIntegerField()
+    raters_per_frame = models.PositiveSmallIntegerField(default=2)
+    # The agreement report (curation.agreement) as of ``agreement_at``.
+    agreement = models.JSONField(default=dict)
+    agreement_at = models.DateTimeField(null=True)
+
+
+class AuditFrame(models.Model):
+    """One frame of an audit, with its priority in the queue and how many raters it has."""
+
+    audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="frames")
+    frame = models.ForeignKey(
+        "repository.Frame", on_delete=models.CASCADE, related_name="audit_frames"
+    )
+    priority = models.FloatField()
+    finished = models.PositiveSmallIntegerField(default=0)
+    wanted = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["audit", "frame"], name="audited_once")]
+        indexes = [
+            models.Index(
+                fields=["priority"],
+                name="audit_next",
+                condition=models.Q(finished__lt=models.F("wanted")),
+            )
+        ]
+
+
+class Assignment(Row):
+    """One frame given to one rater; the public id is the neutral name the rater sees."""
+
+    audit_frame = models.ForeignKey(
+        AuditFrame, on_delete=models.CASCADE, related_name="assignments"
+    )
+    rater = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="assignments"
+    )
+    rated_at = models.DateTimeField(null=True)
+    discarded = models.CharField(max_length=100, blank=True)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["audit_frame", "rater"], name="assigned_once")
+        ]
+
+
+class Seen(models.Model):
+    """A person opened a dataset's page: they no longer rate its frames blind."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    dataset = models.ForeignKey("repository.Dataset", on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "dataset"], name="seen_once")]
+
+
+class Consensus(models.Model):
+    """The raters' distribution for one unit of one frame; what training reads."""
+
+    frame = models.ForeignKey(
+        "repository.Frame", on_delete=models.CASCADE, related_name="consensus"
+    )
+    unit = models.CharField(max_length=40, choices=vocabulary.units)
+    probabilities = models.JSONField()
+    scorable = models.FloatField()
+    votes = models.JSONField(default=list)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["frame", "unit"], name="consensus_once")]

@@ -1,0 +1,20 @@
+"""Production: the same code behind a proxy with TLS; grades only from real, gated bundles."""
+
+import os
+
+from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
+from amgs.settings.base import SITE_URL, _flag
+
+PRODUCTION = True
+ALLOW_PHANTOM = _flag("AMGS_ALLOW_PHANTOM", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = SITE_URL.startswith("https:")
+SECURE_HSTS_SECONDS = 3600 if SECURE_SSL_REDIRECT else 0
+SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
+CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = False
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")

@@ -1,0 +1,84 @@
+"""URLs decide: turn ``DATABASE_URL``, ``STORAGE_URL``, ``BROKER_URL`` into settings.
+
+Nothing else in the project asks whether it runs embedded; an unset URL gives the embedded
+default, whose every file lies under ``var/``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+# Longer than the longest job lease: Redis must not hand a running hint to a second worker.
+REDIS_VISIBILITY_S = 24 * 3600
+
+
+def database(url: str, var: Path) -> dict[str, Any]:
+    """Return one entry of ``DATABASES`` for ``DATABASE_URL`` (empty: SQLite under ``var``)."""
+    if not url or url.startswith("sqlite:"):
+        name = urlsplit(url).path if url else str(var / "amgs.sqlite3")
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": name,
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000;"
+                ),
+            },
+        }
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"}:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL begins with '{parts.scheme}:'; use postgresql:// or leave it unset."
+        )
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    # A server reached through its socket folder is named by ?host=/folder.
+    host = query.pop("host", None) or parts.hostname or ""
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "postgres",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or query.pop("port", "") or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": query,
+    }
+
+
+def broker(url: str, var: Path) -> dict[str, Any]:
+    """Return Celery's broker settings for ``BROKER_URL`` (empty: folders under ``var``)."""
+    if not url:
+        folder = var / "broker"
+        # The transport uses one folder for both directions; the control folder holds its
+        # exchange table and would otherwise be made in the current directory.
+        for name in ("messages", "processed", "control"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        return {
+            "url": "filesystem://",
+            "options": {
+                "data_folder_in": str(folder / "messages"),
+                "data_folder_out": str(folder / "messages"),
+                "processed_folder": str(folder / "processed"),
+                "control_folder": str(folder / "control"),
+                "store_processed": False,
+                "polling_interval": 0.1,
+            },
+        }
+    scheme = urlsplit(url).scheme
+    if scheme in {"redis", "rediss"}:
+        return {
+            "url": url,
+            "options": {"visibility_timeout": REDIS_VISIBILITY_S, "unacked_restore_limit": 100},
+        }
+    if scheme in {"amqp", "amqps"}:
+        return {"url": url, "options": {"confirm_publish": True}}
+    raise ImproperlyConfigured(
+        f"BROKER_URL begins with '{scheme}:'; use amqp://, redis:// or leave it unset."
+    )

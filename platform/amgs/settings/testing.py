@@ -1,0 +1,20 @@
+"""Settings of the tests: short leases, a var folder of their own, no network."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# The var folder must be chosen before the base settings read it.
+os.environ.setdefault("AMGS_VAR", tempfile.mkdtemp(prefix="amgs-test-"))
+os.environ.setdefault("JOB_LEASE_SECONDS", "2")
+os.environ.setdefault("JOB_SWEEP_SECONDS", "0.5")
+os.environ.setdefault("GATE_PROFILE", "demo")
+
+from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+if "DATABASE_URL" not in os.environ:
+    DATABASES["default"]["TEST"] = {  # noqa: F405  (defined by the base settings)
+        "NAME": str(Path(os.environ["AMGS_VAR"]) / "test.sqlite3")
+    }
