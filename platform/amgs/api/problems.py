@@ -1,0 +1,100 @@
+"""Refusals as ``application/problem+json`` (RFC 9457): the only place with status codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied as DjangoDenied
+from django.http import Http404
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import exceptions, serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from amgs.core import errors
+
+# The most special class first: the first that fits is taken.
+STATUS: tuple[tuple[type[errors.Problem], int, str], ...] = (
+    (errors.NotAllowed, 403, "Not allowed"),
+    (errors.TooMuch, 429, "Too much"),
+    (errors.NotFound, 404, "Not found"),
+    (errors.Conflict, 409, "Somebody was faster"),
+    (errors.Refused, 400, "Refused"),
+)
+
+
+class ProblemBody(serializers.Serializer):
+    """What every refusal looks like."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    field = serializers.CharField(required=False)
+    details = serializers.ListField(child=serializers.DictField(), required=False)
+
+
+class ProblemRenderer(JSONRenderer):
+    """JSON under the media type of RFC 9457."""
+
+    media_type = "application/problem+json"
+
+
+def documented(*codes: int) -> dict[int, OpenApiResponse]:
+    """Return the OpenAPI responses of these refusals, for ``extend_schema(responses=…)``."""
+    return {code: OpenApiResponse(ProblemBody) for code in codes}
+
+
+def _body(status: int, title: str, detail: str, **more: Any) -> Response:
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    response = Response(body | {key: value for key, value in more.items() if value}, status=status)
+    response.content_type = "application/problem+json"
+    return response
+
+
+def _sentences(detail: Any, field: str = "") -> list[dict[str, str]]:
+    """Flatten DRF's nested validation errors to sentences with their field."""
+    if isinstance(detail, dict):
+        found: list[dict[str, str]] = []
+        for key, value in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            found += _sentences(value, f"{field}.{name}".strip("."))
+        return found
+    if isinstance(detail, list):
+        found = []
+        for index, value in enumerate(detail):
+            nested = isinstance(value, (dict, list))
+            found += _sentences(value, f"{field}[{index}]" if nested else field)
+        return found
+    return [{"field": field, "sentence": str(detail)}]
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn a core error or one of DRF's into a problem; ``None`` lets it be a server error."""
+    if isinstance(error, errors.Problem):
+        set_rollback()
+        for kind, status, title in STATUS:
+            if isinstance(error, kind):
+                return _body(
+                    status, title, error.sentence, field=error.field, details=error.details
+                )
+    if isinstance(error, Http404):
+        return _body(404, "Not found", "There is nothing at this address.")
+    if isinstance(error, DjangoDenied):
+        return _body(403, "Not allowed", str(error) or "You may not do this.")
+    if isinstance(error, exceptions.ValidationError):
+        set_rollback()
+        found = _sentences(error.detail)
+        first = found[0]
+        name = f"{first['field']}: " if first["field"] else ""
+        return _body(400, "Refused", name + first["sentence"], field=first["field"], details=found)
+    if isinstance(error, exceptions.APIException):
+        set_rollback()
+        response = _body(error.status_code, str(error.default_code), str(error.detail))
+        if header := getattr(error, "auth_header", None):
+            response["WWW-Authenticate"] = header
+        if wait := getattr(error, "wait", None):
+            response["Retry-After"] = str(int(wait))
+        return response
+    return None

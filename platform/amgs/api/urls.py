@@ -1,0 +1,33 @@
+"""Every address of the API; each noun's file names its own."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+# In the order in which the documentation shows them.
+NOUNS = (
+    "accounts",
+    "uploads",
+    "datasets",
+    "versions",
+    "rating",
+    "training",
+    "models",
+    "scores",
+    "jobs",
+)
+_AT_ROOT = ("storage", "health")
+
+urlpatterns = [
+    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="api-schema"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerView.as_view(url_name="api-schema", permission_classes=[]),
+        name="api-docs",
+    ),
+    *(path("api/", include(f"amgs.api.{noun}")) for noun in NOUNS if find_spec(f"amgs.api.{noun}")),
+    *(path("", include(f"amgs.api.{noun}")) for noun in _AT_ROOT if find_spec(f"amgs.api.{noun}")),
+]

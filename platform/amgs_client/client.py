@@ -1,0 +1,332 @@
+"""Everything a program does with a site, one method per act."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from amgs_client.errors import SiteError, SiteRefused
+from amgs_client.transport import Transport
+from amgs_client.uploading import Told, send_file
+
+Json = dict[str, Any]
+OVER = {"done", "failed", "cancelled"}
+
+
+class Client:
+    """A signed-in (or anonymous) caller of one site.
+
+    Every method raises ``SiteRefused`` with the site's own sentence, or ``NotReached``. Versions
+    are named by public id or as ``AMGS-000123.2``.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
+        self.http = Transport(url, token, timeout)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.http.close()
+
+    # People -------------------------------------------------------------------------------
+
+    def me(self) -> Json:
+        """Return who this client speaks for, with roles and labs."""
+        return self.http.ask("GET", "me")
+
+    def create_lab(self, name: str, institution: str = "") -> Json:
+        """Make a lab whose head I am."""
+        return self.http.ask("POST", "labs", json={"name": name, "institution": institution})
+
+    # Waiting ------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> Json:
+        """Return a job."""
+        return self.http.ask("GET", f"jobs/{job_id}")
+
+    def wait(
+        self,
+        read: Callable[[], Json],
+        until: Callable[[Json], bool],
+        timeout: float,
+        what: str,
+        pause: float = 0.25,
+        told: Callable[[Json], None] | None = None,
+    ) -> Json:
+        """Read again and again until a condition holds; raises ``SiteError`` after ``timeout`` s."""
+        end = time.monotonic() + timeout
+        while True:
+            seen = read()
+            if told:
+                told(seen)
+            if until(seen):
+                return seen
+            if time.monotonic() > end:
+                raise SiteError(f"{what} was not over after {timeout:.0f} s.")
+            time.sleep(pause)
+
+    def wait_for_job(self, job_id: str, timeout: float = 600.0) -> Json:
+        """Wait until a job is over and return it; raises ``SiteError`` where it failed."""
+        job = self.wait(
+            lambda: self.job(job_id), lambda row: row["state"] in OVER, timeout, "The work"
+        )
+        if job["state"] != "done":
+            raise SiteError(job["error"] or f"The work was {job['state']}.")
+        return job
+
+    # Contributing -------------------------------------------------------------------------
+
+    def upload(
+        self, path: Path, purpose: str, target: str = "", name: str = "", told: Told | None = None
+    ) -> Json:
+        """Send a file in parts; return the upload, whose blob a job now checks."""
+        return send_file(
+            self.http, Path(path), purpose=purpose, target=target, name=name, told=told
+        )
+
+    def create_dataset(self, body: Mapping[str, Any]) -> Json:
+        """Make a dataset with its first version; return the version."""
+        return self.http.ask("POST", "datasets", json=dict(body))
+
+    def datasets(self, **filters: str) -> Iterator[Json]:
+        """Yield every dataset I may see."""
+        yield from self._pages("datasets", filters)
+
+    def version(self, version: str) -> Json:
+        """Return a version."""
+        return self.http.ask("GET", f"versions/{version}")
+
+    def edit_version(self, version: str, **fields: Any) -> Json:
+        """Change fields of a draft."""
+        return self.http.ask("PATCH", f"versions/{version}", json=fields)
+
+    def set_design(
+        self,
+        version: str,
+        *,
+        groups: Sequence[Json],
+        animals: Sequence[Json],
+        observations: Sequence[Json],
+    ) -> Json:
+        """Say which groups, animals and observations there are."""
+        body = {"groups": groups, "animals": animals, "observations": observations}
+        return self.http.ask("PUT", f"versions/{version}/design", json=body)
+
+    def sign_permissions(self, version: str, kinds: Sequence[str], signer_name: str) -> Json:
+        """Allow uses of a version, signed with a name."""
+        body = {"kinds": list(kinds), "signer_name": signer_name}
+        return self.http.ask("PUT", f"versions/{version}/permissions", json=body)
+
+    def add_recording(
+        self, version: str, path: Path, name: str, animal: str | None, observation: str | None
+    ) -> Json:
+        """Send a recording and add it to a draft."""
+        upload = self.upload(path, "recording", version, name=name)
+        body = {
+            "upload": upload["id"],
+            "name": name,
+            "animal": animal,
+            "observation": observation,
+        }
+        return self.http.ask("POST", f"versions/{version}/recordings", json=body)
+
+    def recordings(self, version: str) -> Iterator[Json]:
+        """Yield the recordings of a version."""
+        yield from self._pages(f"versions/{version}/recordings", {})
+
+    def remove_recording(self, recording: str) -> None:
+        """Take a recording out of a draft."""
+        self.http.ask("DELETE", f"recordings/{recording}")
+
+    def add_labels(self, version: str, path: Path, declared: Mapping[str, Any]) -> Json:
+        """Send a score sheet and let it be read."""
+        upload = self.upload(path, "labels", version)
+        body = {"upload": upload["id"], "name": Path(path).name, "declared": dict(declared)}
+        return self.http.ask("POST", f"versions/{version}/labels", json=body)
+
+    def labels(self, version: str) -> list[Json]:
+        """Return the score sheets of a version."""
+        return list(self._pages(f"versions/{version}/labels", {}))
+
+    def remove_labels(self, label_import: str) -> None:
+        """Undo the import of a score sheet as a whole."""
+        self.http.ask("DELETE", f"labels/{label_import}")
+
+    def screening(self, version: str) -> Json:
+        """Return what the checks said last."""
+        return self.http.ask("GET", f"versions/{version}/screening")
+
+    def audit(self, version: str) -> Json:
+        """Return the progress and the agreement of the blind audit."""
+        return self.http.ask("GET", f"versions/{version}/audit")
+
+    def history(self, version: str) -> list[Json]:
+        """Return the decisions on a version."""
+        return list(self._pages(f"versions/{version}/history", {}))
+
+    def act(self, version: str, action: str, why: str = "") -> Json:
+        """Do one act of the lifecycle of a version: submit, accept, publish, …"""
+        return self.http.ask("POST", f"versions/{version}/actions/{action}", json={"why": why})
+
+    # Rating -------------------------------------------------------------------------------
+
+    def next_to_rate(self) -> Json | None:
+        """Return the next assignment, or ``None`` when nothing waits for me."""
+        return self.http.ask("GET", "rating/next")["assignment"]
+
+    def still(self, address: str) -> bytes:
+        """Return the JPEG of an assignment or a result."""
+        return self.http.get_bytes(address)
+
+    def rate(self, assignment: str, grades: Mapping[str, Any], seconds: float) -> Json:
+        """Commit grades: per unit 0, 1, 2 or ``{"reason": key}``."""
+        body = {"grades": dict(grades), "seconds": seconds}
+        return self.http.ask("POST", f"rating/{assignment}", json=body)
+
+    # Training and models ------------------------------------------------------------------
+
+    def policy(self) -> Json:
+        """Return when the site retrains by itself."""
+        return self.http.ask("GET", "training/policy")
+
+    def edit_policy(self, **fields: Any) -> Json:
+        """Change when the site retrains by itself."""
+        return self.http.ask("PATCH", "training/policy", json=fields)
+
+    def triggers(self) -> Iterator[Json]:
+        """Yield the evaluations of the policy, newest first."""
+        yield from self._pages("training/triggers", {})
+
+    def runs(self) -> Iterator[Json]:
+        """Yield the training runs, newest first."""
+        yield from self._pages("training/runs", {})
+
+    def run(self, run: str) -> Json:
+        """Return a training run."""
+        return self.http.ask("GET", f"training/runs/{run}")
+
+    def start_run(self, **body: Any) -> Json:
+        """Start a training run by hand."""
+        return self.http.ask("POST", "training/runs", json=body)
+
+    def snapshot(self, snapshot: str) -> Json:
+        """Return a snapshot."""
+        return self.http.ask("GET", f"snapshots/{snapshot}")
+
+    def models(self) -> Iterator[Json]:
+        """Yield the model versions, newest first."""
+        yield from self._pages("models", {})
+
+    def model(self, model: str) -> Json:
+        """Return a model version with report and verdicts."""
+        return self.http.ask("GET", f"models/{model}")
+
+    def serving(self) -> Json | None:
+        """Return the model version that serves, or ``None``."""
+        try:
+            return self.http.ask("GET", "models/serving")
+        except SiteRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    def decide_model(self, model: str, action: str, why: str = "") -> Json:
+        """Do one act of the lifecycle of a model version: approve, promote, …"""
+        return self.http.ask("POST", f"models/{model}/actions/{action}", json={"why": why})
+
+    # Scoring ------------------------------------------------------------------------------
+
+    def score(
+        self,
+        path: str | Path,
+        *,
+        timeout: float = 3600.0,
+        told: Callable[[Json], None] | None = None,
+    ) -> Json:
+        """Send a video to be scored and wait for the result."""
+        upload = self.upload(Path(path), "score")
+        body = {"upload": upload["id"], "name": Path(path).name}
+        run = self.http.ask("POST", "scores", json=body)
+        return self.wait(
+            lambda: self.http.ask("GET", f"scores/{run['token']}"),
+            lambda row: row["job"]["state"] in OVER,
+            timeout,
+            "Scoring",
+            told=told,
+        )
+
+    def result_file(self, run: Json, name: str) -> bytes:
+        """Return one output of a score, such as ``predictions.parquet``."""
+        return self.http.get_bytes(run["files"][name])
+
+    # --------------------------------------------------------------------------------------
+
+    def _pages(self, path: str, filters: Mapping[str, str]) -> Iterator[Json]:
+        after: str | None = None
+        while True:
+            query = dict(filters) | ({"after": after} if after else {})
+            answer = self.http.ask("GET", path, params=query)
+            yield from answer["results"]
+            after = answer["next"]
+            if after is None:
+                return
+
+
+def contribute_folder(
+    client: Client,
+    folder: Path,
+    lab: str,
+    *,
+    told: Callable[[int, int], None] | None = None,
+    files: Iterable[str] | None = None,
+) -> Json:
+    """Contribute a folder with ``dataset.json`` (and ``scores*.csv``) as a new dataset.
+
+    Returns the version, not yet submitted. ``told(done, all)`` counts files; ``files`` limits
+    which recordings are sent.
+    """
+    plan = json.loads((folder / "dataset.json").read_text())
+    wanted = set(files) if files is not None else None
+    recordings = [row for row in plan["recordings"] if wanted is None or row["file"] in wanted]
+    fields = ("title", "description", "licence", "ethics", "funder", "metadata", "phantom")
+    version = client.create_dataset(
+        {"lab": lab} | {key: plan[key] for key in fields if key in plan}
+    )
+    client.set_design(
+        version["id"],
+        groups=plan.get("groups", []),
+        animals=plan.get("animals", []),
+        observations=plan.get("observations", []),
+    )
+    allowed = [kind for kind, given in plan.get("permissions", {}).items() if given]
+    if allowed:
+        client.sign_permissions(version["id"], allowed, plan.get("signer", "the lab's head"))
+    sheets = sorted(folder.glob("scores*.csv"))
+    total = len(recordings) + len(sheets)
+    for done, row in enumerate(recordings):
+        if told:
+            told(done, total)
+        client.add_recording(
+            version["id"],
+            folder / row["file"],
+            row["file"],
+            row.get("animal"),
+            row.get("observation"),
+        )
+    for done, sheet in enumerate(sheets, start=len(recordings)):
+        if told:
+            told(done, total)
+        client.add_labels(version["id"], sheet, plan.get("declared", {}))
+    if told:
+        told(total, total)
+    return client.version(version["id"])
