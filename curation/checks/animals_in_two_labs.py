@@ -14,7 +14,7 @@ def animals_are_of_one_lab(facts: VersionFacts) -> Finding:
         return Finding(True, "Every animal is of one lab.")
     return Finding(
         False,
-        f"Animal {listing(shared)} is known in two labs; confirm whether it is the same animal.",
+        f"Known in two labs: animal {listing(shared)}. Confirm whether it is the same animal.",
         tuple(shared),
     )
 

@@ -20,8 +20,8 @@ def no_other_dataset_holds_them(facts: VersionFacts) -> Finding:
     others = sorted({name for names in shared.values() for name in names})
     return Finding(
         False,
-        f"{count(len(files), 'recording')}, first {files[0]}, are also in {listing(others)}; one "
-        "animal must not count twice. Say which dataset is the right one.",
+        f"{listing(others)} also holds {count(len(files), 'recording')} of this version, first "
+        f"{files[0]}; no animal may count twice. Say which dataset is the right one.",
         files,
     )
 

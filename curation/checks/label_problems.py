@@ -20,8 +20,8 @@ def every_cell_was_read(facts: VersionFacts) -> Finding:
     sentences = []
     if problems:
         sentences.append(
-            f"{count(len(problems), 'cell or row', 'cells or rows')} of the score sheets were left "
-            f"out, first {problems[0]}"
+            f"Left out of the score sheets: {count(len(problems), 'cell or row', 'cells or rows')}; "
+            f"first {problems[0]}"
         )
     if unmatched:
         sentences.append("; ".join(unmatched) + ", so their grades were left out.")

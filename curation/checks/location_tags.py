@@ -16,8 +16,8 @@ def no_recording_tells_the_place(facts: VersionFacts) -> Finding:
         return Finding(True, "No recording tells where it was made.")
     return Finding(
         False,
-        f"{listing(tagged)} carries the place where it was made; remove the location with your "
-        "video program and send the file again.",
+        f"The place where it was made is stored in {listing(tagged)}; remove the location with "
+        "your video program and send it again.",
         tagged,
     )
 

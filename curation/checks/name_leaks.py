@@ -9,7 +9,8 @@ from curation.facts import VersionFacts
 from curation.sentences import count
 
 TELLING_WORDS = frozenset(
-    ["baseline", "before", "after", "pre", "post", "preop", "postop", "sham", "vehicle", "saline", "control", "treated", "treatment", "drug", "surgery", "pain", "painful", "naive"]
+    ("baseline", "before", "after", "pre", "post", "preop", "postop", "sham", "vehicle", "saline")
+    + ("control", "treated", "treatment", "drug", "surgery", "pain", "painful", "naive")
 )
 _TIME = re.compile(r"(?:day|week|hour|min)\d+|\d+(?:h|hr|hrs|d|wk|min)|[dt]\d+h?")
 _WORDS = re.compile(r"[a-z]+\d*[a-z]*|\d+[a-z]*")
@@ -24,7 +25,7 @@ def names_tell_nothing(facts: VersionFacts) -> Finding:
         for word in _WORDS.findall(text.casefold())
         if len(word) >= 3
     }
-    telling = {}
+    telling: dict[str, str] = {}
     for one in facts.recordings:
         stem = one.file.rsplit(".", 1)[0].replace("_", " ").casefold()
         for word in _WORDS.findall(stem):

@@ -14,8 +14,8 @@ def nothing_is_pending(facts: VersionFacts) -> Finding:
         return Finding(True, "Every recording has been read.")
     return Finding(
         False,
-        f"{count(len(waiting), 'recording')} are still being read, first {waiting[0]}; wait for "
-        "them and submit again.",
+        f"Still being read: {count(len(waiting), 'recording')}, first {waiting[0]}. Wait until "
+        "that is done and submit again.",
         waiting,
     )
 

@@ -28,9 +28,9 @@ def pictures_are_large_enough(facts: VersionFacts) -> Finding:
     verdict = "cannot be graded" if small[worst] < LEAST_PIXELS else "may be hard to grade"
     return Finding(
         False,
-        f"{count(len(small), 'recording')} have fewer than {COMFORTABLE_PIXELS} pixels on the "
-        f"shorter side; the smallest, {worst} with {small[worst]}, {verdict}. Film closer or at a "
-        "higher resolution if you can.",
+        f"Fewer than {COMFORTABLE_PIXELS} pixels on the shorter side: "
+        f"{count(len(small), 'recording')}; the smallest, {worst} with {small[worst]}, {verdict}. "
+        "Film closer or at a higher resolution if you can.",
         tuple(small),
     )
 

@@ -27,8 +27,8 @@ def names_agree_with_times(facts: VersionFacts) -> Finding:
         return Finding(True, "Names and times of the observations agree.")
     return Finding(
         False,
-        f"{listing(wrong)} is called a baseline but lies after the procedure; hours before the "
-        "procedure are negative.",
+        f"Called a baseline, yet after the procedure: {listing(wrong)}. Hours before the procedure "
+        "are negative; correct the time or the name.",
         tuple(wrong),
     )
 
