@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from amgs.accounts import services
 from amgs.accounts.models import ApiToken, User
+
+if TYPE_CHECKING:  # the views module itself loads this one, through REST_FRAMEWORK
+    from rest_framework.views import APIView
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -1,6 +1,9 @@
 """The mechanisms every app of the platform uses."""
 
-from django.apps import AppConfig
+from importlib import import_module
+from importlib.util import find_spec
+
+from django.apps import AppConfig, apps
 
 
 class CoreConfig(AppConfig):
@@ -10,7 +13,14 @@ class CoreConfig(AppConfig):
     verbose_name = "Mechanisms"
 
     def ready(self) -> None:
-        """Load every app's ``jobs.py`` and ``rules.py`` so that kinds and rules are known."""
-        from django.utils.module_loading import autodiscover_modules
+        """Load the ``jobs.py`` and ``rules.py`` of every app that has tables.
 
-        autodiscover_modules("jobs", "rules")
+        Not of ``api`` and ``web``: there a module of that name is a noun, not a registry, and
+        workers would load the whole HTTP stack for nothing.
+        """
+        for config in apps.get_app_configs():
+            if config.models_module is None:
+                continue
+            for name in ("jobs", "rules"):
+                if find_spec(f"{config.name}.{name}"):
+                    import_module(f"{config.name}.{name}")
