@@ -1,0 +1,84 @@
+"""Recordings of any lab as frames with exact timestamps.
+
+`open_media(path)` iterates a video, a picture or a folder of pictures in presentation order;
+`probe(path)` states what it is; `read_frames(path, pts)` gets single frames by their timestamps.
+All raise `Unreadable` with one plain sentence where there is nothing to read. The rules for
+missing and repeated timestamps and for damaged files are those of `models.media.video`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.media.facts import measure
+from models.media.frames import Frame, Picture, Unreadable
+from models.media.stills import SUFFIXES, Stills
+from models.media.video import Video, read_video_frames
+from models.records import MediaFacts
+
+Media = Video | Stills
+
+__all__ = [
+    "Frame",
+    "Media",
+    "Picture",
+    "Unreadable",
+    "frame_times",
+    "open_media",
+    "probe",
+    "read_frames",
+]
+
+
+def open_media(path: str | Path) -> Media:
+    """Open a recording as a context manager that iterates `Frame`s; raises Unreadable."""
+    path = Path(path)
+    if path.is_dir():
+        return Stills(path)
+    if not path.is_file():
+        raise Unreadable(f"There is no file {path.name}.")
+    if path.stat().st_size == 0:
+        raise Unreadable(f"{path.name} is empty (0 bytes); copy it again from the camera.")
+    if _is_picture(path):
+        return Stills(path)
+    return Video(path)
+
+
+def probe(path: str | Path) -> MediaFacts:
+    """Decode a recording once and state its facts; raises Unreadable."""
+    with open_media(path) as media:
+        return measure(media)
+
+
+def read_frames(path: str | Path, pts: Sequence[int]) -> dict[int, Frame]:
+    """The frames with these timestamps, keyed by timestamp, held in memory.
+
+    Timestamps that no frame has are absent from the answer. Frames reached by jumping into a long
+    video have index -1, because their place in the film was not counted. Raises Unreadable.
+    """
+    wanted = set(pts)
+    if not wanted:
+        return {}
+    media = open_media(path)
+    if isinstance(media, Video):
+        media.close()
+        return read_video_frames(Path(path), wanted)
+    with media:
+        return {frame.pts: frame for frame in media if frame.pts in wanted}
+
+
+def frame_times(path: str | Path) -> list[int]:
+    """The timestamp of every readable frame in presentation order; raises Unreadable."""
+    with open_media(path) as media:
+        return [frame.pts for frame in media]
+
+
+def _is_picture(path: Path) -> bool:
+    # By content first, because scientists' files carry any suffix; by suffix for damaged ones.
+    with path.open("rb") as file:
+        head = file.read(12)
+    signatures = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
+    if head.startswith(signatures) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return path.suffix.lower() not in {".mjpeg", ".mjpg"}
+    return path.suffix.lower() in SUFFIXES
