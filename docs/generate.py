@@ -1,0 +1,196 @@
+"""Write the reference pages that are read off the code: settings, states, checks, jobs, API.
+
+``python docs/generate.py`` writes them; ``--check`` fails where one is out of date.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OUT = ROOT / "docs" / "reference"
+WRITTEN = "<!-- Written by docs/generate.py from the code; change the code, not this page. -->\n\n"
+
+
+def _set_up() -> None:
+    sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amgs.settings.base")
+    os.environ.setdefault("AMGS_VAR", tempfile.mkdtemp(prefix="amgs-docs-"))
+    import django
+
+    django.setup()
+
+
+def settings_page() -> str:
+    """Every variable of the environment, from ``deploy/env.example``."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is a variable of the environment. Unset means the "
+        "embedded default: SQLite, local files and a filesystem broker under `var/`.",
+        "",
+    ]
+    comment: list[str] = []
+    for line in (ROOT / "deploy" / "env.example").read_text().splitlines():
+        text = line.removeprefix("#").strip()
+        name = text.partition("=")[0]
+        if "=" in text and name.isupper() and " " not in name:
+            lines += [
+                f"## `{name}`",
+                "",
+                " ".join(comment) or "See the name.",
+                "",
+                f"Example: `{text}`",
+                "",
+            ]
+            comment = []
+        elif line.startswith("#") and text:
+            comment.append(text)
+        elif not text:
+            comment = []
+    return "\n".join(lines)
+
+
+def states_page() -> str:
+    """Both lifecycles and the roles."""
+    from curation import dataset_version, model_version, roles
+
+    lines = ["# States and roles", ""]
+    for title, lifecycle in (
+        ("A dataset version", dataset_version.LIFECYCLE),
+        ("A model version", model_version.LIFECYCLE),
+    ):
+        lines += [
+            f"## {title}",
+            "",
+            "```mermaid",
+            lifecycle.mermaid().strip(),
+            "```",
+            "",
+            "| act | from | to | who | reason needed |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for step in lifecycle.transitions:
+            lines.append(
+                f"| {step.title} (`{step.action}`) | {step.source} | {step.target} | "
+                f"{', '.join(sorted(step.roles))} | {'yes' if step.needs_reason else 'no'} |"
+            )
+        lines.append("")
+    lines += ["## Acts that change no state", "", "| act | who |", "| --- | --- |"]
+    for key, act in roles.ACTS.items():
+        lines.append(f"| {act.title} (`{key}`) | {', '.join(sorted(act.roles))} |")
+    return "\n".join([*lines, ""])
+
+
+def scale_page() -> str:
+    """The scale: units, states of a mouse, reasons, coats."""
+    from models.scale import load_scale
+
+    scale = load_scale()
+    lines = [f"# The scale: {scale.title}", "", scale.source, ""]
+    for unit in scale.units:
+        lines += [f"## {unit.title} (`{unit.key}`)", ""]
+        lines += [f"- **{grade}** {text}" for grade, text in enumerate(unit.grades)]
+        lines += ["", unit.note, ""]
+    for title, entries in (
+        ("States", scale.states),
+        ("Not-scorable reasons", scale.reasons),
+        ("Coats", scale.coats),
+    ):
+        lines += [f"## {title}", ""] + [f"- `{row.key}`: {row.title}" for row in entries] + [""]
+    return "\n".join(lines)
+
+
+def jobs_page() -> str:
+    """Every kind of job."""
+    from amgs.core.jobs import kinds
+
+    lines = [
+        "# Jobs",
+        "",
+        "| kind | queue | stall limit | attempts | every | what it does |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in sorted(kinds().values(), key=lambda row: row.name):
+        every = f"{kind.every.total_seconds():g} s" if kind.every else ""
+        sentence = (kind.work.__doc__ or "").strip().splitlines()[0]
+        lines.append(
+            f"| `{kind.name}` | {kind.queue} | {kind.limit.total_seconds():g} s | "
+            f"{kind.attempts} | {every} | {sentence} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def api_page() -> str:
+    """Every endpoint, from the OpenAPI schema."""
+    from drf_spectacular.generators import SchemaGenerator
+
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    lines = [
+        "# The HTTP API",
+        "",
+        "The running site shows it with forms to try at `/api/docs/`; "
+        "the schema is at `/api/schema/`.",
+        "",
+        "| call | what it does |",
+        "| --- | --- |",
+    ]
+    for path, methods in sorted(schema["paths"].items()):
+        for method, operation in methods.items():
+            sentence = operation.get("description", "").strip().splitlines()
+            lines.append(f"| `{method.upper()} {path}` | {sentence[0] if sentence else ''} |")
+    return "\n".join([*lines, ""])
+
+
+def gates_page() -> str:
+    """Every gate profile with its thresholds."""
+    from dataclasses import asdict
+
+    from curation.gates import PROFILES
+
+    lines = ["# Gate profiles", ""]
+    for name, profile in PROFILES.items():
+        lines += [f"## `{name}`", "", "| threshold | value |", "| --- | --- |"]
+        lines += [f"| {key} | {value} |" for key, value in asdict(profile).items()] + [""]
+    return "\n".join(lines)
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "states.md": states_page,
+    "scale.md": scale_page,
+    "jobs.md": jobs_page,
+    "api.md": api_page,
+    "gates.md": gates_page,
+}
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield every generated page with its text."""
+    for name, write in PAGES.items():
+        yield OUT / name, WRITTEN + write().rstrip() + "\n"
+
+
+def main() -> int:
+    """Write the pages, or check that they are true."""
+    _set_up()
+    stale = []
+    OUT.mkdir(parents=True, exist_ok=True)
+    for path, text in pages():
+        if path.exists() and path.read_text() == text:
+            continue
+        stale.append(path.name)
+        if "--check" not in sys.argv:
+            path.write_text(text)
+    if stale and "--check" in sys.argv:
+        print(f"Out of date: {', '.join(stale)}. Run python docs/generate.py.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

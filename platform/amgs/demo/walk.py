@@ -1,0 +1,232 @@
+"""The order of the stages: the main job of the platform from end to end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from amgs.demo import people
+from amgs.demo.people import Person
+from amgs.demo.raters import Grader
+from amgs.demo.show import Facts, Screen, Told
+from amgs.demo.stages import Demo
+
+# Filled while the demo runs; printed at the end.
+PEOPLE: list[Person] = []
+PROFILE = "demo"
+RECIPE = "demo"
+
+
+def render(folder: Path, seed: int, told: Told) -> list[str]:
+    """Render the study's labs and the unseen clip; return the folders of the labs.
+
+    A child process renders, so that this one stays small.
+    """
+    told(0.0, "rendering phantom mice")
+    command = [sys.executable, "-m", "models", "phantom", "study", "--plan", "demo"]
+    subprocess.run(
+        [*command, "--seed", str(seed), "--out", str(folder)],
+        cwd=settings.ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return [lab["folder"] for lab in json.loads((folder / "study.json").read_text())["labs"]]
+
+
+def plant_fault(folder: Path) -> None:
+    """Take licence and ethics statement out of a dataset, as a forgetful person would."""
+    path = folder / "dataset.json"
+    plan = json.loads(path.read_text())
+    (folder / "dataset.whole.json").write_text(json.dumps(plan))
+    path.write_text(json.dumps(plan | {"licence": "", "ethics": ""}))
+
+
+def unplant_fault(folder: Path) -> None:
+    """Put the dataset's plan back as it was rendered."""
+    (folder / "dataset.whole.json").replace(folder / "dataset.json")
+
+
+def grader(name: str, number: int) -> Grader:
+    """Return how a simulated rater grades what it has recognised, with a bias of its own."""
+    import numpy as np
+    from models.phantom.raters import Rater
+
+    rater = Rater(name, seed=number)
+    rng = np.random.default_rng(number)
+
+    def grade(truth: dict[str, str]) -> dict[str, Any]:
+        votes = rater.rate_row(truth, rng)
+        return {
+            vote.unit: vote.grade if vote.grade is not None else {"reason": vote.reason}
+            for vote in votes
+        }
+
+    return grade
+
+
+def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path | None) -> None:
+    """Contribute → curate → snapshot → retrain → register → promote → score."""
+    state: dict[str, Any] = {}
+    walk = screen.walk
+
+    def contribute(told: Told) -> Facts:
+        folders = render(folder, seed, told)
+        labs = {
+            lab["folder"]: lab for lab in json.loads((folder / "study.json").read_text())["labs"]
+        }
+        contributors, curator, maintainer = people.make_people(
+            [labs[name]["name"] for name in folders]
+        )
+        PEOPLE[:] = [*contributors, curator, maintainer]
+        demo = Demo(
+            url,
+            folder,
+            dict(zip(folders, contributors, strict=True)),
+            curator,
+            maintainer,
+            real,
+            grader,
+        )
+        state.update(demo=demo, first=folders[:3], more=folders[3:])
+        plant_fault(folder / folders[1])
+        with demo.client(maintainer) as client:
+            # The first run waits for all three labs; the second for the one dataset more.
+            client.edit_policy(
+                enabled=True,
+                min_new_frames=demo.graded_frames(folders[:3]),
+                recipe=RECIPE,
+                profile=PROFILE,
+            )
+        facts = demo.contribute(folders[:3], told)
+        facts |= demo.contribute_real(told)
+        unplant_fault(folder / folders[1])
+        facts["sentence"] = f"{facts['recordings']} recordings of 3 labs"
+        return facts
+
+    screen.stage("contribute", "Three labs contribute", contribute)
+    demo: Demo = state["demo"]
+    first: list[str] = state["first"]
+
+    def check(told: Told) -> Facts:
+        names = first + (["real"] if "real" in demo.versions else [])
+        facts = demo.screen(names, told)
+        faulty = facts[first[1]]
+        if faulty["state"] != "changes_requested" or not faulty["blocking"]:
+            raise RuntimeError("The planted fault was not found.")
+        faulty |= demo.mend(first[1], told)
+        for name in names:
+            final = facts[name].get("mended_to", facts[name]["state"])
+            if final != "screened":
+                raise RuntimeError(f"{name} did not pass: {facts[name]['blocking']}")
+        return {"sentence": f"refused and mended: {faulty['blocking'][0]}", "datasets": facts}
+
+    screen.stage("screen", "Automatic checks screen them", check)
+
+    def curate(told: Told) -> Facts:
+        for name in first:
+            demo.eyes.learn(folder / name)
+        return demo.curate(first, told)
+
+    screen.stage("curate", "Blind audit, agreement, decision, publication", curate)
+    frozen = screen.stage(
+        "snapshot",
+        "The policy freezes a snapshot",
+        lambda told: demo.wait_for_snapshot(set(), told),
+    )
+
+    def train(told: Told) -> Facts:
+        model = demo.wait_for_run(frozen["run"], told)
+        state["model"] = model
+        return _model_facts(model) | {"mlflow": model["mlflow"]}
+
+    screen.stage("retrain", "Lightning trains, MLflow registers a challenger", train)
+
+    def promote(told: Told) -> Facts:
+        model = state["model"]
+        served = demo.promote(model["id"], told)
+        walk.champion = {
+            "version": served["identifier"],
+            "report": served["report"],
+            "gates": served["verdicts"],
+            "profile": served["profile"],
+        }
+        champion = demo.wait_for_alias(model["id"], "champion")
+        known = {frozen["run"]}
+        with demo.client(demo.maintainer) as client:
+            control = client.start_run(
+                recipe=RECIPE,
+                profile=PROFILE,
+                negative_control=True,
+                why="A challenger trained on shuffled labels must be refused.",
+            )
+            client.edit_policy(min_new_frames=demo.graded_frames(state["more"]))
+        told(0.2, "one more dataset while the negative control trains")
+        _one_more(demo, state["more"], folder, told)
+        second = demo.wait_for_snapshot(known, told)
+        refused = demo.wait_for_run(control["id"], told)
+        challenger = demo.wait_for_run(second["run"], told)
+        walk.refused = _model_facts(refused) | {"verdicts": refused["verdicts"]}
+        if refused["state"] != "rejected" or not walk.refused["refused_by"]:
+            raise RuntimeError("The challenger trained on shuffled labels was not refused.")
+        if not challenger["comparison"]:
+            raise RuntimeError("The second run was not compared with the champion.")
+        return {
+            "champion": champion["identifier"],
+            "mlflow_alias": champion["mlflow"]["alias"],
+            "second": _model_facts(challenger) | {"trigger": second["trigger"]},
+            "comparison": challenger["comparison"],
+            "refused": walk.refused,
+            "sentence": f"{served['identifier']} serves; the negative control was refused by "
+            + ", ".join(walk.refused["refused_by"]),
+        }
+
+    screen.stage("promote", "Gates, promotion, a second run, a refusal", promote)
+
+    def score(told: Told) -> Facts:
+        videos = [folder / "unseen.mp4"]
+        facts: Facts = {}
+        if real is not None:
+            videos.append(real / "mouse-video-side" / "head_fixed_side.mp4")
+        else:
+            facts["real"] = "absent: ../shared/data is not there"
+        walk.scores = [demo.score(path, told) for path in videos]
+        phantom = walk.scores[0]
+        if phantom["outcome"] != "scored":
+            raise RuntimeError(f"The unseen clip was not scored: {phantom['sentence']}")
+        for row in walk.scores[1:]:
+            # No model here has learned from a real graded mouse.
+            if row["outcome"] == "scored":
+                raise RuntimeError(f"{row['video']} was given a grade that nothing supports.")
+        return facts | {"sentence": phantom["sentence"], "videos": len(videos)}
+
+    screen.stage("score", "The public scorer scores videos it has never seen", score)
+
+
+def _one_more(demo: Demo, folders: list[str], folder: Path, told: Told) -> None:
+    demo.contribute(folders, told)
+    answers = demo.screen(folders, told)
+    for name, answer in answers.items():
+        if answer["state"] != "screened":
+            raise RuntimeError(f"{name} did not pass: {answer['blocking']}")
+        demo.eyes.learn(folder / name)
+    demo.curate(folders, told)
+
+
+def _model_facts(model: Facts) -> Facts:
+    report = model["report"]["image_score"]
+    return {
+        "version": model["identifier"],
+        "state": model["state"],
+        "rmse": report["rmse"],
+        "constant_rmse": report["constant_rmse"],
+        "human_rmse": report["human_rmse"],
+        "r": report["r"],
+        "refused_by": [row["gate"] for row in model["verdicts"] if row["passed"] is False],
+        "sentence": f"{model['identifier']}: RMSE {report['rmse']:.2f} "
+        f"(always the mean: {report['constant_rmse']:.2f})",
+    }
