@@ -1,0 +1,119 @@
+"""Filters and tags that turn values into the words and figures of a page."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+
+from amgs.core import vocabulary
+from amgs.web import vendor as vendored
+
+register = template.Library()
+
+# How a state looks; its name always stands beside the colour.
+TONES = {
+    "good": {"published", "accepted", "serving", "done", "approved", "ready"},
+    "warn": {"changes_requested", "submitted", "retired", "pending"},
+    "bad": {"rejected", "retracted", "withdrawn", "failed", "refused", "unreadable"},
+    "live": {"screened", "in_review", "running", "evaluated", "queued"},
+}
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """Return key → title of everything the scale names."""
+    pairs = (vocabulary.units, vocabulary.reasons, vocabulary.states, vocabulary.coats)
+    return {key: title for choices in reversed(pairs) for key, title in choices()}
+
+
+@register.filter
+def number(value: Any, digits: int = 2) -> str:
+    """Return a figure with so many decimals, or a dash where there is none."""
+    if value is None or value == "":
+        return "–"
+    figure = float(value)
+    if not math.isfinite(figure):
+        return "–"
+    return f"{figure:,.{int(digits)}f}".replace("-", "−")
+
+
+@register.filter
+def percent(value: Any, digits: int = 0) -> str:
+    """Return a share (0–1) as percent, or a dash."""
+    if value is None or value == "":
+        return "–"
+    return f"{100 * float(value):.{int(digits)}f}\N{NARROW NO-BREAK SPACE}%"
+
+
+@register.filter
+def minutes(value: Any) -> str:
+    """Return seconds as ``m:ss``, or a dash."""
+    if value is None or value == "":
+        return "–"
+    whole = round(float(value))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+@register.filter
+def filesize(value: Any) -> str:
+    """Return a number of bytes in kB, MB or GB."""
+    size = float(value or 0)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f}\N{NO-BREAK SPACE}{unit}"
+        size /= 1000
+    return f"{size:.1f}\N{NO-BREAK SPACE}GB"
+
+
+@register.filter
+def words(value: Any) -> str:
+    """Return a key as words: ``changes_requested`` → ``changes requested``."""
+    return str(value).replace("_", " ")
+
+
+@register.filter
+def term(value: Any) -> str:
+    """Return the title of a unit, reason, state or coat; other keys as words."""
+    return _titles().get(str(value)) or words(value)
+
+
+@register.filter
+def item(mapping: Any, key: Any) -> Any:
+    """Return ``mapping[key]`` or ``None``; templates cannot ask for a key held in a variable."""
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+@register.inclusion_tag("parts/state.html")
+def state(value: str, title: str = "") -> dict[str, str]:
+    """Show a state with its colour and its name."""
+    tone = next((tone for tone, states in TONES.items() if value in states), "")
+    return {"tone": tone, "title": title or words(value)}
+
+
+@register.simple_tag
+def vendor(package: str, file: str) -> str:
+    """Return the address of a published file of a browser library."""
+    return static(vendored.static_path(package, file))
+
+
+@register.inclusion_tag("parts/problem.html")
+def problem(refused: Any) -> dict[str, Any]:
+    """Show a refusal above the form it is about; nothing without one."""
+    return {"problem": refused}
+
+
+@register.inclusion_tag("parts/wrong.html")
+def wrong(refused: Any, field: str) -> dict[str, Any]:
+    """Show the refusal beside the field it names."""
+    hit = refused is not None and refused != "" and refused.field == field
+    return {"problem": refused if hit else None, "field": field}
+
+
+@register.filter
+def job_title(kind: str) -> str:
+    """Return a job's kind as words: ``scoring.score_video`` → ``Score video``."""
+    return words(kind.rpartition(".")[2]).capitalize()

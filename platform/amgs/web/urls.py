@@ -1,0 +1,9 @@
+"""Every page; each noun's file names its own addresses."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+NOUNS = ("home", "account", "work")
+
+urlpatterns = [path("", include(f"amgs.web.{noun}")) for noun in NOUNS]
