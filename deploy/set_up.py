@@ -131,7 +131,10 @@ def link_sources() -> None:
     target = VENV / "lib" / version / "site-packages" / "amgs-sources.pth"
     text = f"{ROOT}\n{ROOT / 'platform'}\n"
     command = VENV / "bin" / "amgs"
-    script = f"#!{python_of(VENV)}\nimport sys\nfrom amgs_client.__main__ import main\nsys.exit(main())\n"
+    script = (
+        f"#!{python_of(VENV)}\nimport sys\n\n"
+        "from amgs_client.__main__ import main\n\nsys.exit(main())\n"
+    )
 
     def act() -> None:
         target.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import urllib.request
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def start(folder: Path, *, database: str | None = None, s3: Server | None = None
         raise NotInstalled(f"{ENVIRONMENT.name} does not exist; `make test` makes it")
     port = free_port()
     server = Server("mlflow", f"http://{LOOPBACK}:{port}", folder)
+    # Asked to end, it waits for idle connections; both kinds of database outlive a plain end.
+    server.stop_signal = signal.SIGKILL
     environment = {
         "PATH": os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)]),
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -38,8 +38,9 @@ MEMORY_BYTES = 4 * 2**30
 def start(folder: Path, *, bucket: str = BUCKET) -> Server:
     """Start the server with one user and one empty bucket.
 
-    The address is ``s3+http://KEY:SECRET@127.0.0.1:PORT/BUCKET?region=us-east-1``; the facts hold
-    ``endpoint`` (``http://127.0.0.1:PORT``), ``access_key``, ``secret_key``, ``bucket``, ``region``.
+    The address is ``s3+http://KEY:SECRET@127.0.0.1:PORT/BUCKET?region=us-east-1``; the facts
+    hold ``endpoint`` (``http://127.0.0.1:PORT``), ``access_key``, ``secret_key``, ``bucket``
+    and ``region``.
     """
     found = {name: find_program(name, package=_package(name)) for name in PROGRAMS}
     port, monitor_port, monitor_port_v1 = free_port(), free_port(), free_port()
