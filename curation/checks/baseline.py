@@ -20,8 +20,8 @@ def every_animal_has_a_baseline(facts: VersionFacts) -> Finding:
         return Finding(True, "Every animal has a baseline.")
     return Finding(
         False,
-        f"There is no baseline of {count(len(missing), 'animal')} ({listing(missing)}): without one "
-        "only groups can be compared, not an animal with itself. Add it if it was recorded.",
+        f"There is no baseline of {count(len(missing), 'animal')} ({listing(missing)}): without "
+        "one only groups can be compared, not an animal with itself. Add it if you recorded it.",
         tuple(missing),
     )
 

@@ -19,10 +19,8 @@ def every_cell_was_read(facts: VersionFacts) -> Finding:
         return Finding(True, "Every cell of the score sheets could be read.")
     sentences = []
     if problems:
-        sentences.append(
-            f"Left out of the score sheets: {count(len(problems), 'cell or row', 'cells or rows')}; "
-            f"first {problems[0]}"
-        )
+        places = count(len(problems), "cell or row", "cells or rows")
+        sentences.append(f"Left out of the score sheets: {places}; first {problems[0]}")
     if unmatched:
         sentences.append("; ".join(unmatched) + ", so their grades were left out.")
     return Finding(False, " ".join(sentences), tuple(str(problem) for problem in problems))

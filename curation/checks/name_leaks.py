@@ -9,8 +9,11 @@ from curation.facts import VersionFacts
 from curation.sentences import count
 
 TELLING_WORDS = frozenset(
-    ("baseline", "before", "after", "pre", "post", "preop", "postop", "sham", "vehicle", "saline")
-    + ("control", "treated", "treatment", "drug", "surgery", "pain", "painful", "naive")
+    [
+        *("baseline", "before", "after", "pre", "post", "preop", "postop", "surgery"),
+        *("sham", "naive", "vehicle", "saline", "control", "treated", "treatment", "drug"),
+        *("pain", "painful"),
+    ]
 )
 _TIME = re.compile(r"(?:day|week|hour|min)\d+|\d+(?:h|hr|hrs|d|wk|min)|[dt]\d+h?")
 _WORDS = re.compile(r"[a-z]+\d*[a-z]*|\d+[a-z]*")

@@ -1,0 +1,86 @@
+"""The thresholds of the gates, as named profiles that the site prints before a run starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of thresholds with its purpose."""
+
+    name: str
+    """How the profile is called on every page that shows a verdict of it."""
+    purpose: str
+    """One sentence about what passing it means."""
+    production: bool
+    """Whether a verdict by this profile may let a model serve in production."""
+    benchmark_frames: int
+    """Fewest graded frames a benchmark must hold."""
+    benchmark_animals: int
+    """Fewest animals a benchmark must hold."""
+    mean_kappa: float
+    """Least mean over units of the quadratic-weighted kappa with the raters' consensus."""
+    unit_kappa_share: float
+    """Least kappa of every unit, as a share of the kappa two people reach on that unit."""
+    rmse_ratio: float
+    """Largest image-score RMSE, as a share of the RMSE of always answering the mean."""
+    image_r: float
+    """Least correlation of the image score with the raters' consensus."""
+    coverage: float
+    """Least share of the frames the raters could score that get an image score."""
+    calibration: float
+    """Largest expected calibration error of any unit."""
+    slope: tuple[float, float]
+    """Least and largest slope of raters on model per observation; above 1 the model shrinks."""
+    observation_bias: float
+    """Largest mean error of an observation's score, in either direction."""
+    margin: float
+    """How much worse than the champion the image RMSE may be, at the end of its 95 % interval."""
+    group_margin: float
+    """The same within one lab and coat, where fewer animals give wider intervals."""
+    group_animals: int
+    """A lab and coat with fewer animals is not assessed: listed, never passed."""
+
+
+PROFILES: dict[str, Profile] = {
+    "demo": Profile(
+        name="demo",
+        purpose=(
+            "Shows that the machinery works on small phantom studies; it says nothing about real "
+            "mice and cannot put a model into production."
+        ),
+        production=False,
+        benchmark_frames=30,
+        benchmark_animals=4,
+        mean_kappa=0.25,
+        unit_kappa_share=0.0,
+        rmse_ratio=0.9,
+        image_r=0.5,
+        coverage=0.2,
+        calibration=0.3,
+        slope=(0.4, 2.5),
+        observation_bias=0.4,
+        margin=0.06,
+        group_margin=0.12,
+        group_animals=8,
+    ),
+    "standard": Profile(
+        name="standard",
+        purpose="What a model must reach on real frames, rated blind, before it grades in public.",
+        production=True,
+        benchmark_frames=300,
+        benchmark_animals=24,
+        mean_kappa=0.45,
+        unit_kappa_share=0.8,
+        rmse_ratio=0.75,
+        image_r=0.75,
+        coverage=0.6,
+        calibration=0.1,
+        slope=(0.8, 1.25),
+        observation_bias=0.1,
+        margin=0.02,
+        group_margin=0.05,
+        group_animals=8,
+    ),
+}
