@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from models import records
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,15 @@ class Profile:
     """The same within one lab and coat, where fewer animals give wider intervals."""
     group_animals: int
     """A lab and coat with fewer animals is not assessed: listed, never passed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the thresholds as plain values, to be stored before a run starts."""
+        return records.to_json(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Profile:
+        """Rebuild the profile that was stored, whatever its namesake says today."""
+        return records.from_json(cls, dict(data))
 
 
 PROFILES: dict[str, Profile] = {

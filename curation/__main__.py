@@ -1,0 +1,91 @@
+"""The command line of curation: `agreement TABLE` and `check FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from curation.agreement import report, table_of
+from curation.checks import blocking, run_checks
+from curation.folder import UnreadableFolder, facts_of_folder
+from curation.labels import UnknownFormat, read
+from models.scale import load_scale
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what was asked, 1 when a check blocks, 2 when refused."""
+    parser = argparse.ArgumentParser(prog="python -m curation", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    agreement = commands.add_parser("agreement", help="how well the raters of a score sheet agree")
+    agreement.add_argument("table", type=Path, help="a CSV, tab-separated or Excel score sheet")
+    agreement.add_argument("--json", type=Path, help="write the report to this file")
+    agreement.add_argument("--draws", type=int, default=200, help="bootstrap draws (200)")
+    agreement.add_argument("--seed", type=int, default=0, help="seed of the draws (0)")
+    agreement.set_defaults(run=_agreement)
+
+    check = commands.add_parser("check", help="check the folder of a lab before uploading it")
+    check.add_argument("folder", type=Path, help="a folder with dataset.json, videos and sheets")
+    check.add_argument("--json", type=Path, help="write facts and outcomes to this file")
+    check.set_defaults(run=_check)
+
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except UnknownFormat as error:
+        print(error.sentence, file=sys.stderr)
+        return 2
+    except UnreadableFolder as error:
+        print(error, file=sys.stderr)
+        return 2
+    return code
+
+
+def _agreement(options: argparse.Namespace) -> int:
+    labels = read(options.table)
+    found: dict[str, Any] = report(table_of(labels.rows), options.draws, options.seed)
+    # A sheet names no animals, so its files stand for them.
+    found["resampled"] = "file"
+    found["problems"] = [problem.to_json() for problem in labels.problems]
+    if options.json:
+        _write(options.json, found)
+    scale = load_scale()
+    for key, row in found["units"].items():
+        print(
+            f"{scale.unit(key).title:22} kappa {_say(row['kappa_pairwise_quadratic'])}  "
+            f"ICC(2,1) {_say(row['icc_2_1'])}  ICC(2,k) {_say(row['icc_2_k'])}  "
+            f"alpha {_say(row['alpha'])}  frames {row['n_frames']}  "
+            f"raters needed {row['raters_needed'] or 'not known'}"
+        )
+    for problem in labels.problems:
+        print(problem, file=sys.stderr)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    facts = facts_of_folder(options.folder)
+    outcomes = run_checks(facts)
+    if options.json:
+        _write(
+            options.json,
+            {"facts": facts.to_json(), "outcomes": [one.to_json() for one in outcomes]},
+        )
+    for one in outcomes:
+        print(f"{'ok' if one.passed else one.severity:8} {one.title}: {one.sentence}")
+    return 1 if blocking(outcomes) else 0
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _say(value: float | None) -> str:
+    return "  –  " if value is None else f"{value:5.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
