@@ -94,11 +94,10 @@ def _unit_report(votes: pd.DataFrame, unit: Unit, draws: int, seed: int) -> dict
     grades, scorable, animals = _tables(votes)
     categories = len(unit.grades)
     with_state = np.where(np.isfinite(grades), grades, np.where(np.isfinite(scorable), -1, np.nan))
-    components = variance_components(grades)
     figures: dict[str, tuple[Table, Callable[[Table], float]]] = {
         "kappa_pairwise_quadratic": (grades, lambda table: pairwise_kappa(table, categories)),
-        "icc_2_1": (grades, lambda table: variance_components(table).icc_single),
-        "icc_2_k": (grades, lambda table: variance_components(table).icc_mean),
+        "icc_2_1": (grades, _icc_single),
+        "icc_2_k": (grades, _icc_mean),
         "alpha": (grades, lambda table: krippendorff_alpha(table, "ordinal")),
         "exact": (with_state, _exact),
         "scorable_alpha": (scorable, lambda table: krippendorff_alpha(table, "interval")),
@@ -109,7 +108,7 @@ def _unit_report(votes: pd.DataFrame, unit: Unit, draws: int, seed: int) -> dict
         "n_raters": int(np.isfinite(scorable).any(0).sum()),
         "n_votes": int(np.isfinite(scorable).sum()),
         "not_scorable": _number(1.0 - float(np.nanmean(scorable))),
-        "raters_needed": raters_needed(components.icc_single),
+        "raters_needed": raters_needed(_icc_single(grades)),
     }
     for name, (table, formula) in figures.items():
         out[name] = _number(formula(table))
@@ -117,6 +116,23 @@ def _unit_report(votes: pd.DataFrame, unit: Unit, draws: int, seed: int) -> dict
             bounds = cluster_interval(_of_rows(table, formula), animals, draws, seed)
             out[f"{name}_interval"] = [_number(bound) for bound in bounds]
     return out
+
+
+def _icc_single(table: Table) -> float:
+    """ICC(2,1); NaN where frames or raters are too few or share too little."""
+    return _icc(table, 1)
+
+
+def _icc_mean(table: Table) -> float:
+    """ICC(2,k) of the mean of all raters; NaN as above."""
+    return _icc(table, int(np.isfinite(table).any(0).sum()))
+
+
+def _icc(table: Table, raters: int) -> float:
+    try:
+        return variance_components(table).icc(raters) if raters else float("nan")
+    except np.linalg.LinAlgError:
+        return float("nan")
 
 
 def _of_rows(
