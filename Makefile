@@ -29,7 +29,7 @@ ifeq ($(SERVICES),install)
 endif
 
 demo: setup ## the whole loop on this machine, then the site on 127.0.0.1:8000 (DEMO="--no-serve --json PATH")
-	@$(RUN) manage.py demo $(DEMO)
+	@AMGS_VAR="$${AMGS_VAR:-var/demo}" $(RUN) manage.py demo $(DEMO)
 
 serve: setup ## the site on 127.0.0.1:8000
 	@$(RUN) manage.py serve
