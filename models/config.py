@@ -1,0 +1,190 @@
+"""What a training run may choose, as dataclasses; YAML files in `configs/` name the shipped runs.
+
+`load_config("demo")` or `load_config("my.yaml")`; a field that no dataclass knows is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import yaml
+
+SHIPPED = Path(__file__).parent / "configs"
+
+
+class ConfigError(ValueError):
+    """A configuration names an unknown field or an impossible value; `str()` says which."""
+
+
+@dataclass(frozen=True)
+class FinderConfig:
+    """The face finder, which learns from pictures it renders itself."""
+
+    long_side: int = 160
+    """Longer side in pixels of the downscaled luma plane the finder sees."""
+    width: int = 16
+    """Channels after the first layer; deeper layers have two and three times as many."""
+    renderings: int = 240
+    """Phantom faces to render."""
+    steps: int = 260
+    """Optimiser steps."""
+    batch: int = 24
+    """Composed pictures per step."""
+    negative_share: float = 0.3
+    """Share of composed pictures without a face."""
+    learning_rate: float = 0.004
+    """Highest learning rate."""
+    seed: int = 11
+    """Seed of the renderings, compositions and weights; apart from the run's own seed, so that
+    several runs share one finder."""
+    recipe: str = "heatmap"
+    """Name of the network in `models.zoo`."""
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How a face becomes the picture that the frame network sees."""
+
+    size: int = 80
+    """Side of the square crop in pixels."""
+    margin: float = 0.12
+    """Border round the face box, as a share of its longer side."""
+    minimum_face: int = 48
+    """Faces whose shorter side has fewer pixels are too small to grade."""
+    minimum_confidence: float = 0.4
+    """Finder confidence under which there is no face."""
+    minimum_sharpness: float = 12.0
+    """Variance of the Laplacian of the crop under which a unit that cannot be scored is blurred."""
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """The frame network."""
+
+    recipe: str = "small"
+    """Name of the network in `models.zoo`."""
+    widths: tuple[int, ...] = (16, 24, 48, 96)
+    """Channels of the four stages."""
+    dropout: float = 0.1
+    """Dropout before the heads."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Optimisation."""
+
+    epochs: int = 14
+    """Passes over the training frames."""
+    batch: int = 32
+    """Frames per step."""
+    learning_rate: float = 0.004
+    """Highest learning rate of the one-cycle schedule."""
+    weight_decay: float = 0.02
+    """Decoupled weight decay."""
+    scorable_weight: float = 0.3
+    """Weight of the scorable heads in the loss."""
+    state_weight: float = 0.3
+    """Weight of the state head in the loss."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints."""
+    augment: float = 1.0
+    """Strength of augmentation; 0 switches it off."""
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Evaluation at the end of a run."""
+
+    draws: int = 400
+    """Bootstrap draws over animals."""
+    alpha: float = 0.1
+    """Conformal prediction sets aim to miss the raters' grade with at most this probability."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole training run."""
+
+    name: str = "demo"
+    """Name shown on reports."""
+    seed: int = 1
+    """Seed of sample order, augmentation and weights."""
+    threads: int = 2
+    """CPU threads; results are equal bit by bit only for one number of threads."""
+    finder: FinderConfig = field(default_factory=FinderConfig)
+    """Face finder."""
+    crop: CropConfig = field(default_factory=CropConfig)
+    """Face crop."""
+    net: NetConfig = field(default_factory=NetConfig)
+    """Frame network."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """Optimisation."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """Evaluation."""
+
+
+Section = TypeVar("Section")
+
+
+def load_config(name: str | Path) -> RunConfig:
+    """The shipped configuration of that name, or the one in that YAML file; raises ConfigError."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = SHIPPED / f"{name}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+            raise ConfigError(f"There is no configuration “{name}”; use {known} or a YAML file.")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path.name} cannot be read: {error}.") from error
+    return parse_config(data, path.name)
+
+
+def parse_config(data: dict[str, Any], source: str = "configuration") -> RunConfig:
+    """The configuration that plain dictionaries stand for; raises ConfigError."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source} must be a mapping of fields to values.")
+    return _section(RunConfig, data, source)
+
+
+def _section(kind: type[Section], data: dict[str, Any], where: str) -> Section:
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in hints:
+            raise ConfigError(f"{where}: there is no field “{key}”; known are {', '.join(hints)}.")
+        hint = hints[key]
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{where}: “{key}” must hold fields, not {value!r}.")
+            values[key] = _section(hint, value, f"{where}, {key}")
+        elif isinstance(value, list):
+            values[key] = tuple(value)
+        else:
+            wanted = {int: (int,), float: (int, float), str: (str,)}.get(hint, (object,))
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise ConfigError(f"{where}: “{key}” must be of kind {hint.__name__}.")
+            values[key] = hint(value) if hint in (int, float, str) else value
+    return kind(**values)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration as plain dictionaries, lists and numbers."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return plain
+
+
+def to_yaml(config: RunConfig) -> str:
+    """A configuration as the YAML that `load_config` reads."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False)
+
+
+def digest(config: Any) -> str:
+    """SHA-256 of a configuration's values."""
+    return hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()

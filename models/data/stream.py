@@ -1,0 +1,165 @@
+"""Batches of labelled crops as one endless-looking stream that can be entered at any step.
+
+Sample order and augmentation are functions of (seed, epoch, index) alone, so that a run resumed at
+step n sees exactly what an undisturbed run sees from step n on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.config import FitConfig
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Crops with their targets, row by row.
+
+    `crops` (n, size, size) uint8; `above` (n, units, steps) probability that the grade lies above
+    k, NaN where unknown; `scorable` (n, units), NaN where unknown; `states` (n, states) 1 for each
+    state the votes allow, all 0 where they say nothing.
+    """
+
+    crops: NDArray[np.uint8]
+    above: Array
+    scorable: Array
+    states: Array
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+
+class Batch(NamedTuple):
+    """`Labelled` rows as float32 tensors; crops (n, 1, size, size) in 0..1."""
+
+    crops: Tensor
+    above: Tensor
+    scorable: Tensor
+    states: Tensor
+
+
+def batch_of(data: Labelled, rows: NDArray[Any], crops: NDArray[np.uint8]) -> Batch:
+    """The batch of these rows with these (augmented) crops."""
+    return Batch(
+        torch.from_numpy(crops.astype(np.float32) / np.float32(255))[:, None],
+        torch.from_numpy(data.above[rows].astype(np.float32)),
+        torch.from_numpy(data.scorable[rows].astype(np.float32)),
+        torch.from_numpy(data.states[rows].astype(np.float32)),
+    )
+
+
+class TrainingStream:
+    """The batches of steps `start` … `total` - 1; iterating gives `Batch`es."""
+
+    def __init__(
+        self, data: Labelled, fit: FitConfig, seed: int, start: int = 0, total: int | None = None
+    ) -> None:
+        self.data, self.fit, self.seed, self.start = data, fit, seed, start
+        self.per_epoch = steps_per_epoch(len(data), fit)
+        self.total = self.per_epoch * fit.epochs if total is None else total
+
+    def __iter__(self) -> Iterator[Batch]:
+        for step in range(self.start, self.total):
+            epoch, place = divmod(step, self.per_epoch)
+            # Whole batches only: a last batch of two frames would upset batch norm.
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
+            size = min(self.fit.batch, len(self.data))
+            rows = order[place * size : (place + 1) * size]
+            crops = np.stack(
+                [
+                    augmented(
+                        self.data.crops[row],
+                        np.random.default_rng([self.seed, epoch, int(row)]),
+                        self.fit.augment,
+                    )
+                    for row in rows
+                ]
+            )
+            yield batch_of(self.data, rows, crops)
+
+
+class PlainStream:
+    """All rows in order without augmentation, as `Batch`es."""
+
+    def __init__(self, data: Labelled, batch: int) -> None:
+        self.data, self.batch = data, batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self.data), self.batch):
+            rows = np.arange(start, min(start + self.batch, len(self.data)))
+            yield batch_of(self.data, rows, self.data.crops[rows])
+
+    def __len__(self) -> int:
+        return -(-len(self.data) // self.batch)
+
+
+def steps_per_epoch(frames: int, fit: FitConfig) -> int:
+    """Whole batches in one pass over the training frames, at least one."""
+    return max(1, frames // fit.batch)
+
+
+def augmented(
+    crop: NDArray[np.uint8], rng: np.random.Generator, strength: float
+) -> NDArray[np.uint8]:
+    """A crop mirrored, turned, moved, scaled, relit, blurred and made noisy at random."""
+    if strength <= 0:
+        return crop
+    size = crop.shape[0]
+    turn, zoom, dx, dy, gain, gamma, blur, noise, mirror = rng.uniform(-1, 1, 9)
+    centre = (size - 1) / 2
+    matrix = cv2.getRotationMatrix2D(
+        (centre, centre), 12 * strength * turn, 1 + 0.12 * strength * zoom
+    )
+    matrix[:, 2] += 0.06 * strength * size * np.array([dx, dy])
+    if mirror > 0:
+        matrix = np.array([[-1.0, 0, size - 1], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
+    moved = cv2.warpAffine(crop, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    if blur > 0.75:
+        moved = cv2.GaussianBlur(moved, (3, 3), 0.4 + 3 * strength * (blur - 0.75))
+    levels = np.linspace(0, 1, 256) ** np.exp(0.3 * strength * gamma)
+    levels = np.clip(levels * (1 + 0.2 * strength * gain), 0, 1) * 255
+    lit = levels.astype(np.float32)[moved]
+    if noise > 0:
+        lit += rng.standard_normal(lit.shape, np.float32) * np.float32(6 * strength * noise)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
+
+
+class CropModule(pl.LightningDataModule):
+    """Training and validation crops; a checkpoint holds the step at which the stream goes on."""
+
+    def __init__(self, train: Labelled, validation: Labelled, fit: FitConfig, seed: int) -> None:
+        super().__init__()
+        self.train, self.validation, self.fit, self.seed = train, validation, fit, seed
+        self.position = 0
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return steps_per_epoch(len(self.train), self.fit) * self.fit.epochs
+
+    def train_dataloader(self) -> TrainingStream:
+        """The batches from the current position on."""
+        return TrainingStream(self.train, self.fit, self.seed, start=self.position)
+
+    def val_dataloader(self) -> PlainStream:
+        """All validation crops."""
+        return PlainStream(self.validation, 4 * self.fit.batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The step at which the stream goes on after this checkpoint."""
+        return {"position": int(self.trainer.global_step) if self.trainer else self.position}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at the checkpoint's step."""
+        self.position = int(state_dict["position"])

@@ -1,0 +1,140 @@
+"""The LightningModule of the frame network: losses, optimiser, random states in checkpoints."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models import zoo
+from models.config import RunConfig
+from models.data.stream import Batch
+from models.nets.frame import FrameOutputs
+from models.scale import Scale
+
+
+def ordinal_loss(logits: Tensor, above: Tensor, share: Tensor) -> Tensor:
+    """CORN on the raters' distribution: the mean conditional cross-entropy of every threshold.
+
+    `logits` and `above` (n, units, steps), NaN in `above` where unknown. Threshold k counts a frame
+    with the weight P(y > k - 1) and the target P(y > k) / P(y > k - 1): the expectation over the
+    raters of the loss of Shi, Cao and Raschka 2023. `share` (units, steps) is the mean weight of
+    the threshold over the training frames; dividing by it lets the rare upper grades count as much
+    as the common lower ones without bending the probabilities, as weighting the grades would.
+    """
+    known = torch.isfinite(above)
+    upper = torch.nan_to_num(above)
+    reached = torch.cat([torch.ones_like(upper[..., :1]), upper[..., :-1]], dim=-1)
+    target = torch.where(reached > 1e-6, upper / reached.clamp(min=1e-6), torch.zeros_like(upper))
+    entropy = functional.binary_cross_entropy_with_logits(
+        logits, target.clamp(0, 1), reduction="none"
+    )
+    weight = torch.where(known, reached / share.clamp(min=1e-3), torch.zeros_like(reached))
+    return (entropy * weight).sum() / known.sum().clamp(min=1)
+
+
+def scorable_loss(logits: Tensor, scorable: Tensor) -> Tensor:
+    """Cross-entropy of the probability that a unit can be scored, over known cells."""
+    known = torch.isfinite(scorable)
+    entropy = functional.binary_cross_entropy_with_logits(
+        logits, torch.nan_to_num(scorable), reduction="none"
+    )
+    return (entropy * known).sum() / known.sum().clamp(min=1)
+
+
+def state_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+    """-log of the probability of the allowed states together, over frames whose votes say any.
+
+    Raters who say “not scorable” without a reason allow several states; the loss asks only that one
+    of them be likely.
+    """
+    known = allowed.sum(dim=1) > 0
+    if not bool(known.any()):
+        return logits.sum() * 0
+    log_p = functional.log_softmax(logits[known], dim=1)
+    return -torch.logsumexp(log_p + (allowed[known] + 1e-9).log(), dim=1).mean()
+
+
+class FrameModule(pl.LightningModule):
+    """Fits the frame network."""
+
+    def __init__(self, config: RunConfig, scale: Scale, share: Tensor, total_steps: int) -> None:
+        super().__init__()
+        self.config = config
+        self.total_steps = total_steps
+        self.net = zoo.frame_net(config.net, scale)
+        self.register_buffer("share", share)
+        self._random: dict[str, Any] | None = None
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The three losses and their weighted sum `loss`."""
+        outputs: FrameOutputs = self.net(batch.crops.contiguous(memory_format=torch.channels_last))
+        fit = self.config.fit
+        share: Tensor = self.share  # type: ignore[assignment]
+        parts = {
+            "grades": ordinal_loss(outputs.grades, batch.above, share),
+            "scorable": scorable_loss(outputs.scorable, batch.scorable),
+            "states": state_loss(outputs.states, batch.states),
+        }
+        total = (
+            parts["grades"]
+            + fit.scorable_weight * parts["scorable"]
+            + fit.state_weight * parts["states"]
+        )
+        return {"loss": total, **parts}
+
+    def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
+        """The losses of one batch."""
+        return self.losses(batch)
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Log the mean losses of the validation crops as `validation_…`."""
+        for name, value in self.losses(batch).items():
+            self.log(f"validation_{name}", value, batch_size=len(batch.crops))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with decay on matrices only, one cycle of the learning rate over the whole run."""
+        fit = self.config.fit
+        decayed = [p for p in self.net.parameters() if p.dim() > 1]
+        others = [p for p in self.net.parameters() if p.dim() <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": fit.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=fit.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, max_lr=fit.learning_rate, total_steps=self.total_steps + 1, pct_start=0.2
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the state of every random generator."""
+        version, keys, place = random.getstate()
+        name, numpy_keys, *rest = np.random.get_state()
+        checkpoint["random"] = {
+            "torch": torch.get_rng_state(),
+            "python": [version, list(keys), place],
+            "numpy": [str(name), [int(key) for key in numpy_keys], *rest],
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the random states; they are set when the first step is about to be taken."""
+        self._random = checkpoint.get("random")
+
+    def on_train_start(self) -> None:
+        """Set the random states of the checkpoint, after all set-up that draws numbers itself."""
+        if self._random is None:
+            return
+        torch.set_rng_state(self._random["torch"])
+        version, keys, place = self._random["python"]
+        random.setstate((version, tuple(keys), place))
+        name, numpy_keys, *rest = self._random["numpy"]
+        np.random.set_state((name, np.array(numpy_keys, np.uint32), *rest))

@@ -1,0 +1,65 @@
+"""The frame network: a face crop to unit, scorable and state logits and an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.nets.blocks import Residual, convolution
+
+
+class FrameOutputs(NamedTuple):
+    """What the frame network says of n crops.
+
+    `grades` (n, units, steps) conditional ordinal logits, padded to the unit with the most grades;
+    `scorable` (n, units) logits; `states` (n, states) logits; `embedding` (n, features).
+    """
+
+    grades: Tensor
+    scorable: Tensor
+    states: Tensor
+    embedding: Tensor
+
+
+class FrameNet(nn.Module):
+    """A small residual network with one attention-pooled head per unit.
+
+    Each unit looks at the feature map through a softmax over places of its own, because units live
+    in different parts of the face; `steps` is the number of grades of each unit minus one.
+    """
+
+    def __init__(
+        self, widths: Sequence[int], steps: Sequence[int], states: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.steps = tuple(steps)
+        first, *rest = widths
+        stages: list[nn.Module] = [convolution(1, first, stride=2, kernel=5)]
+        for inputs, outputs in zip(widths[:-1], rest, strict=True):
+            stages += [convolution(inputs, outputs, stride=2), Residual(outputs)]
+        self.backbone = nn.Sequential(*stages)
+        units, features = len(self.steps), widths[-1]
+        self.attention = nn.Conv2d(features, units, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.grade_weight = nn.Parameter(torch.randn(units, features, max(self.steps)) * 0.02)
+        self.grade_bias = nn.Parameter(torch.zeros(units, max(self.steps)))
+        self.scorable_weight = nn.Parameter(torch.randn(units, features) * 0.02)
+        self.scorable_bias = nn.Parameter(torch.zeros(units))
+        self.state = nn.Linear(features, states)
+
+    def forward(self, crops: Tensor) -> FrameOutputs:
+        """Crops (n, 1, size, size), luma in 0..1, to `FrameOutputs`."""
+        mean = crops.mean(dim=(2, 3), keepdim=True)
+        deviation = (crops - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
+        # Normalised per crop, so that exposure and coat do not have to be learnt.
+        features = self.backbone((crops - mean) / (deviation + 0.02))
+        embedding = features.mean(dim=(2, 3))
+        places = self.attention(features).flatten(2).softmax(dim=2)
+        looked = torch.matmul(places, features.flatten(2).transpose(1, 2))
+        looked = self.dropout(looked + embedding[:, None, :])
+        grades = torch.einsum("nuf,ufs->nus", looked, self.grade_weight) + self.grade_bias
+        scorable = (looked * self.scorable_weight).sum(dim=2) + self.scorable_bias
+        return FrameOutputs(grades, scorable, self.state(self.dropout(embedding)), embedding)
