@@ -47,6 +47,10 @@ class Actor(Protocol):
     def roles(self) -> frozenset[str]:
         """Keys of ``curation.roles.ROLES`` that the actor holds."""
 
+    @property
+    def lab_ids(self) -> frozenset[int]:
+        """Primary keys of the labs the actor belongs to."""
+
 
 class _System:
     """The platform acting by itself: screening, evaluation, mirrors."""
@@ -57,4 +61,14 @@ class _System:
     lab_ids: frozenset[int] = frozenset()
 
 
+class _Public:
+    """Whoever has not signed in."""
+
+    public_id = "public"
+    name = "a visitor"
+    roles: frozenset[str] = frozenset()
+    lab_ids: frozenset[int] = frozenset()
+
+
 SYSTEM: Actor = _System()
+PUBLIC: Actor = _Public()

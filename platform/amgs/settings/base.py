@@ -122,6 +122,9 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 STORAGE_URL = os.environ.get("STORAGE_URL", "") or f"file://{VAR / 'objects'}"
 STORAGE_ADDRESS_SECONDS = int(os.environ.get("STORAGE_ADDRESS_SECONDS", "900"))
+UPLOAD_PART_BYTES = 8 * 1024 * 1024  # S3 wants at least 5 MiB in all parts but the last
+UPLOAD_MOST_BYTES = int(os.environ.get("UPLOAD_MOST_BYTES", str(1024**4)))
+UPLOAD_MOST_BYTES_PUBLIC = int(os.environ.get("UPLOAD_MOST_BYTES_PUBLIC", str(2 * 1024**3)))
 
 _broker = services.broker(os.environ.get("BROKER_URL", ""), VAR)
 CELERY_BROKER_URL = _broker["url"]
@@ -212,6 +215,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # empty here: whitenoise serves from the apps' own folders
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
     "amgs.web.vendor.VendorFinder",
