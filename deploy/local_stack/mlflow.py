@@ -36,6 +36,9 @@ def start(folder: Path, *, database: str | None = None, s3: Server | None = None
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
         "PYTHONPATH": "",
     }
+    if database is not None:
+        # The bare scheme means another driver than psycopg2 to newer versions of SQLAlchemy.
+        database = database.replace("postgresql://", "postgresql+psycopg2://", 1)
     artifacts = f"file://{server.folder}/artifacts"
     if s3 is not None:
         artifacts = f"s3://{s3.facts['bucket']}/mlflow"
