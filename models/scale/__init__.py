@@ -48,7 +48,8 @@ class Unit:
     """A facial action unit; `grades[g]` defines grade g.
 
     `pairwise_kappa` is the quadratic-weighted kappa of two raters, `not_scorable_rate` the share of
-    pictures in which raters could not score the unit, `deformation` the phantom's function for it.
+    pictures in which raters could not score the unit, `widest_yaw` (degrees) how far the phantom's
+    head may be turned until that happens, `deformation` the phantom's function for it.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Unit:
     raters_needed: int
     pairwise_kappa: float
     not_scorable_rate: float
+    widest_yaw: float
     deformation: str
 
     @property

@@ -97,7 +97,7 @@ def test_a_unit_added_to_the_file_is_a_unit_of_the_scale(tmp_path: Path) -> None
         "[[units]]",
         '[[units]]\nkey = "tongue"\ntitle = "Tongue"\nshort = "Tongue"\ngrades = ["in", "out"]\n'
         'note = ""\nregion = "nose"\nraters_needed = 3\npairwise_kappa = 0.5\n'
-        'not_scorable_rate = 0.1\ndeformation = "show_the_tongue"\n\n[[units]]',
+        'not_scorable_rate = 0.1\nwidest_yaw = 30\ndeformation = "show_the_tongue"\n\n[[units]]',
     )
     scale: Scale = read_scale(path)
     assert scale.unit_keys[0] == "tongue"
