@@ -30,6 +30,8 @@ class ModelVersion(Row):
     report = models.JSONField(default=dict)
     report_key = models.CharField(max_length=200, blank=True)
     card = models.TextField(blank=True)
+    # The run's curves, a copy: the mirror to MLflow knows nothing of runs.
+    curves = models.JSONField(default=list)
     phantom = models.BooleanField()
     run = models.CharField(max_length=60, blank=True)
     snapshot = models.CharField(max_length=60, blank=True)
@@ -43,6 +45,8 @@ class ModelVersion(Row):
     )
     mlflow_run_id = models.CharField(max_length=64, blank=True)
     mlflow_version = models.CharField(max_length=20, blank=True)
+    # The alias MLflow shows for this version, as far as it was told.
+    mlflow_alias = models.CharField(max_length=20, blank=True)
     mirrored_state = models.CharField(max_length=30, blank=True)
 
     class Meta(Row.Meta):

@@ -15,7 +15,11 @@ def _token() -> str:
 
 
 class ToolRun(Row):
-    """One run of a tool on one input, with all that its result names. Its state is its job's."""
+    """One run of a tool on one input, with all that its result names.
+
+    It has no state but its job's. ``blob`` and ``job`` are empty while the upload is still being
+    checked; the result has its address from the start.
+    """
 
     tool = models.CharField(max_length=40, default="score")
     user = models.ForeignKey(
@@ -24,7 +28,12 @@ class ToolRun(Row):
     # Whoever has the link may see the result; it cannot be guessed.
     token = models.CharField(max_length=40, unique=True, default=_token)
     name = models.CharField(max_length=400)
-    blob = models.ForeignKey("files.Blob", on_delete=models.PROTECT, related_name="tool_runs")
+    upload = models.ForeignKey(
+        "files.Upload", null=True, on_delete=models.SET_NULL, related_name="tool_runs"
+    )
+    blob = models.ForeignKey(
+        "files.Blob", null=True, on_delete=models.PROTECT, related_name="tool_runs"
+    )
     parameters = models.JSONField(default=dict)
     job = models.OneToOneField(
         "core.Job", null=True, on_delete=models.PROTECT, related_name="tool_run"

@@ -8,8 +8,8 @@ from django.db import models
 from amgs.core.base import Row
 
 
-class Policy(models.Model):
-    """The one row that says when the platform retrains by itself."""
+class Policy(Row):
+    """The one row per species that says when the platform retrains by itself."""
 
     enabled = models.BooleanField(default=True)
     min_new_frames = models.PositiveIntegerField(
@@ -35,7 +35,8 @@ class Snapshot(Row):
     """An immutable freeze of everything training may use: manifest, digests, splits."""
 
     manifest = models.ForeignKey("files.Blob", on_delete=models.PROTECT, related_name="+")
-    digest = models.CharField(max_length=64, db_index=True)
+    # The same inputs give the same digest, and the same digest the same row.
+    digest = models.CharField(max_length=64, unique=True)
     header = models.JSONField(default=dict)
     versions = models.ManyToManyField("repository.Version", related_name="snapshots")
     frames = models.PositiveIntegerField()
@@ -54,7 +55,11 @@ class Placement(models.Model):
 
 
 class Run(Row):
-    """One training run. It has no state but its job's."""
+    """One training run. It has no state but its job's.
+
+    ``snapshot`` is empty until the job has frozen one. ``thresholds`` are the gates' numbers as
+    they were when the run was asked for: a later edit does not move the bar of a run.
+    """
 
     snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.PROTECT, related_name="runs")
     job = models.OneToOneField(
@@ -65,6 +70,7 @@ class Run(Row):
     options = models.JSONField(default=dict)
     negative_control = models.BooleanField(default=False)
     profile = models.CharField(max_length=30)
+    thresholds = models.JSONField(default=dict)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -1,0 +1,270 @@
+"""Retraining: the policy, what it answered, snapshots and runs."""
+
+from __future__ import annotations
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from amgs.api.authentication import Scoped
+from amgs.api.models import ActionView
+from amgs.api.paging import PARAMETERS, page
+from amgs.api.problems import documented
+from amgs.core import policy
+from amgs.training import queries, services
+
+
+class PolicyBody(serializers.Serializer):
+    """What may be changed in the policy."""
+
+    enabled = serializers.BooleanField(required=False)
+    min_new_frames = serializers.IntegerField(required=False, min_value=1)
+    recipe = serializers.CharField(required=False, max_length=40)
+    profile = serializers.CharField(required=False, max_length=30)
+
+
+class PolicyView(serializers.Serializer):
+    """The policy, and what may be chosen in it."""
+
+    enabled = serializers.BooleanField()
+    min_new_frames = serializers.IntegerField()
+    recipe = serializers.CharField()
+    profile = serializers.CharField()
+    species = serializers.CharField()
+    updated_at = serializers.DateTimeField()
+    recipes = serializers.ListField(child=serializers.CharField())
+    profiles = serializers.ListField(child=serializers.CharField())
+
+
+class TriggerView(serializers.Serializer):
+    """One answer of the policy: it fired or it did not, and why."""
+
+    id = serializers.CharField()
+    at = serializers.DateTimeField()
+    fired = serializers.BooleanField()
+    name = serializers.CharField()
+    reason = serializers.CharField()
+    facts = serializers.DictField()
+    run = serializers.CharField(allow_null=True)
+
+
+class TriggerPage(serializers.Serializer):
+    """A page of answers of the policy."""
+
+    results = TriggerView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class RunBody(serializers.Serializer):
+    """A run as it is asked for."""
+
+    recipe = serializers.CharField(max_length=40)
+    profile = serializers.CharField(max_length=30)
+    negative_control = serializers.BooleanField(required=False, default=False)
+    warm_start = serializers.BooleanField(required=False, default=False)
+    snapshot = serializers.CharField(required=False, default="")
+    seed = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31 - 1)
+    why = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class RunJob(serializers.Serializer):
+    """How far a run is."""
+
+    id = serializers.CharField()
+    state = serializers.CharField()
+    attempt = serializers.IntegerField()
+    progress = serializers.FloatField()
+    note = serializers.CharField()
+    error = serializers.CharField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class RunSummary(serializers.Serializer):
+    """A run as lists show it. It has no state but its job's."""
+
+    id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    state = serializers.CharField()
+    job = RunJob(allow_null=True)
+    recipe = serializers.CharField()
+    profile = serializers.CharField()
+    seed = serializers.IntegerField()
+    options = serializers.DictField()
+    negative_control = serializers.BooleanField()
+    why = serializers.CharField()
+    by = serializers.CharField()
+    snapshot = serializers.CharField(allow_null=True)
+    model = serializers.CharField(allow_null=True)
+    model_identifier = serializers.CharField(allow_null=True)
+    model_state = serializers.CharField(allow_null=True)
+
+
+class PointView(serializers.Serializer):
+    """One step of a run's curves."""
+
+    step = serializers.IntegerField()
+    metrics = serializers.DictField(child=serializers.FloatField())
+
+
+class LineView(serializers.Serializer):
+    """One line of what a run told."""
+
+    at = serializers.DateTimeField()
+    sentence = serializers.CharField()
+
+
+class RunView(RunSummary):
+    """A run with its curves, last lines and the thresholds it is judged by."""
+
+    curves = PointView(many=True)
+    tail = LineView(many=True)
+    thresholds = serializers.DictField()
+    actions = ActionView(many=True)
+
+
+class RunPage(serializers.Serializer):
+    """A page of runs."""
+
+    results = RunSummary(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class SnapshotView(serializers.Serializer):
+    """A snapshot: what is in it and how it was split."""
+
+    id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    digest = serializers.CharField()
+    frames = serializers.IntegerField()
+    animals = serializers.IntegerField()
+    phantom = serializers.BooleanField()
+    versions = serializers.ListField(child=serializers.CharField())
+    header = serializers.DictField()
+
+
+class SnapshotPage(serializers.Serializer):
+    """A page of snapshots."""
+
+    results = SnapshotView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class CancelBody(serializers.Serializer):
+    """Why a run is stopped."""
+
+    why = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class TrainingView(APIView):
+    """What curators and maintainers may see of training."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "maintain"
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Ask the policy once for all views of this file."""
+        super().initial(request, *args, **kwargs)
+        policy.require(request.user, "training.see_runs")
+
+
+class Policy(TrainingView):
+    """When the platform retrains by itself."""
+
+    @extend_schema(responses={200: PolicyView, **documented(401, 403)})
+    def get(self, request: Request) -> Response:
+        """Return the policy."""
+        return Response(queries.policy_json(services.get_policy()))
+
+    @extend_schema(request=PolicyBody, responses={200: PolicyView, **documented(400, 401, 403)})
+    def patch(self, request: Request) -> Response:
+        """Change the policy; the change is kept in the log."""
+        body = PolicyBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        row = services.edit_policy(by=request.user, **body.validated_data)
+        return Response(queries.policy_json(row))
+
+
+class Triggers(TrainingView):
+    """What the policy answered."""
+
+    @extend_schema(parameters=PARAMETERS, responses={200: TriggerPage, **documented(401, 403)})
+    def get(self, request: Request) -> Response:
+        """Return the answers, newest first."""
+        return page(queries.triggers(), request, queries.trigger_json)
+
+
+class Runs(TrainingView):
+    """Training runs."""
+
+    @extend_schema(parameters=PARAMETERS, responses={200: RunPage, **documented(401, 403)})
+    def get(self, request: Request) -> Response:
+        """Return the runs, newest first."""
+        return page(queries.runs(), request, queries.run_json)
+
+    @extend_schema(request=RunBody, responses={201: RunView, **documented(400, 401, 403, 404)})
+    def post(self, request: Request) -> Response:
+        """Start a run by hand; without a snapshot it freezes one first."""
+        body = RunBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = dict(body.validated_data)
+        named = given.pop("snapshot")
+        run = services.start_run(
+            by=request.user, snapshot=queries.snapshot(named) if named else None, **given
+        )
+        return Response(queries.run_detail(queries.run(run.public_id), request.user), 201)
+
+
+class Run(TrainingView):
+    """One training run."""
+
+    @extend_schema(responses={200: RunView, **documented(401, 403, 404)})
+    def get(self, request: Request, public_id: str) -> Response:
+        """Return the run with its curves."""
+        return Response(queries.run_detail(queries.run(public_id), request.user))
+
+
+class CancelRun(TrainingView):
+    """Stop a run."""
+
+    @extend_schema(request=CancelBody, responses={200: RunView, **documented(400, 401, 403, 404)})
+    def post(self, request: Request, public_id: str) -> Response:
+        """Stop a run that waits or trains."""
+        body = CancelBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = queries.run(public_id)
+        services.cancel_run(by=request.user, run=run, why=body.validated_data["why"])
+        return Response(queries.run_detail(queries.run(public_id), request.user))
+
+
+class Snapshots(TrainingView):
+    """Snapshots."""
+
+    @extend_schema(parameters=PARAMETERS, responses={200: SnapshotPage, **documented(401, 403)})
+    def get(self, request: Request) -> Response:
+        """Return the snapshots, newest first."""
+        return page(queries.snapshots(), request, queries.snapshot_json)
+
+
+class Snapshot(TrainingView):
+    """One snapshot."""
+
+    @extend_schema(responses={200: SnapshotView, **documented(401, 403, 404)})
+    def get(self, request: Request, public_id: str) -> Response:
+        """Return the snapshot."""
+        return Response(queries.snapshot_json(queries.snapshot(public_id)))
+
+
+urlpatterns = [
+    path("training/policy", Policy.as_view()),
+    path("training/triggers", Triggers.as_view()),
+    path("training/runs", Runs.as_view()),
+    path("training/runs/<str:public_id>", Run.as_view()),
+    path("training/runs/<str:public_id>/cancel", CancelRun.as_view()),
+    path("snapshots", Snapshots.as_view()),
+    path("snapshots/<str:public_id>", Snapshot.as_view()),
+]

@@ -1,0 +1,150 @@
+"""Score one video or picture with the model that serves when the job begins."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from amgs.core.errors import Problem
+from amgs.core.jobs import Context, Finish, job
+from amgs.files.models import Blob, Upload
+from amgs.files.services import local_copy, on_blob
+from amgs.files.storage import get_storage
+from amgs.registry.models import ModelVersion
+from amgs.scoring import pictures, services
+from amgs.scoring.engine import scorer_of
+from amgs.scoring.models import ToolRun
+
+PREDICTIONS, TABLE, RESULT = "predictions.parquet", "frames.csv", "result.json"
+
+
+@on_blob(services.PURPOSE, open_to_all=True)
+def file_arrived(upload: Upload, blob: Blob) -> None:
+    """Begin the scores that were asked for while their upload was being checked."""
+    for run in ToolRun.objects.filter(upload=upload, job=None):
+        run.blob = blob
+        services.begin(run)
+
+
+@job(queue="score", limit=timedelta(minutes=5))
+def score_video(context: Context, run: str) -> Finish:
+    """Grade every frame, or say in one sentence why there is nothing to grade."""
+    from models.result import summarise
+
+    from models.media import Unreadable, probe
+
+    row = ToolRun.objects.select_related("blob").get(public_id=run)
+    if row.blob is None:
+        raise Problem("The file of this score is not there any more; upload it again.")
+    version = services.grading_model()
+    context.progress(0.01, "fetching the file")
+    path = local_copy(row.blob)
+    try:
+        context.progress(0.03, "reading the file")
+        facts = probe(path)
+        predictions = _predict(context, version, path, facts.frame_count)
+    except Unreadable as problem:
+        # An answer about the file, not a failure of the work.
+        result = _unreadable(problem.sentence.replace(path.name, row.name or "this file"), version)
+        return _finish(row, version, result, {})
+    scorer = scorer_of(version)
+    result = summarise(predictions, scorer.bundle.scale, facts).to_json()
+    result["phantom"] = version.phantom
+    context.progress(0.93, "writing the files")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        result["best_frames"] = pictures.write(folder, path, predictions, result["best"])
+        outputs = _store(context, folder, row, version, predictions, result)
+    return _finish(row, version, result, outputs)
+
+
+def _predict(context: Context, version: ModelVersion, path: Path, frames: int) -> list[Any]:
+    """Return the predictions of all frames, telling how far it is."""
+    found = []
+    for prediction in scorer_of(version).score(path):
+        found.append(prediction)
+        done = len(found) / max(frames, 1)
+        context.progress(0.05 + 0.87 * min(done, 1.0), f"{len(found)} of {frames} frames")
+    return found
+
+
+def _unreadable(sentence: str, version: ModelVersion) -> dict[str, Any]:
+    from models.result import DISCLAIMER
+
+    return {
+        "outcome": "unreadable",
+        "sentence": sentence,
+        "frames": 0,
+        "graded": 0,
+        "not_scorable": {},
+        "states": {},
+        "coverage": 0.0,
+        "score": None,
+        "score_ungated": None,
+        "units": {},
+        "bins": [],
+        "segments": [],
+        "best": [],
+        "best_frames": [],
+        "phantom": version.phantom,
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _store(
+    context: Context,
+    folder: Path,
+    row: ToolRun,
+    version: ModelVersion,
+    predictions: Sequence[Any],
+    result: dict[str, Any],
+) -> dict[str, str]:
+    """Write the downloads and put them under this attempt's keys; return the keys by name."""
+    from models.exports import write_csv, write_predictions_parquet
+
+    write_predictions_parquet(folder / PREDICTIONS, predictions)
+    write_csv(folder / TABLE, predictions)
+    whole = {"result": result, "provenance": provenance(row, version)}
+    (folder / RESULT).write_text(json.dumps(whole, indent=2), encoding="utf-8")
+    storage = get_storage()
+    outputs = {}
+    for path in sorted(folder.iterdir()):
+        outputs[path.name] = context.key(path.name)
+        with path.open("rb") as stream:
+            storage.put(outputs[path.name], stream, path.stat().st_size)
+    return outputs
+
+
+def provenance(row: ToolRun, version: ModelVersion) -> dict[str, Any]:
+    """Return what every number of a result names."""
+    return {
+        "model": version.identifier,
+        "model_id": version.public_id,
+        "bundle_digest": version.digest,
+        "snapshot": version.snapshot,
+        "phantom": version.phantom,
+        "production": settings.PRODUCTION,
+        "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "file": row.name,
+        "file_sha256": row.blob.sha256 if row.blob else "",
+    }
+
+
+def _finish(
+    row: ToolRun, version: ModelVersion, result: dict[str, Any], outputs: dict[str, str]
+) -> Finish:
+    def apply() -> None:
+        ToolRun.objects.filter(pk=row.pk).update(
+            model_version=version,
+            result=result,
+            outputs=outputs,
+            provenance=provenance(row, version),
+        )
+
+    return Finish(result={"outcome": result["outcome"]}, apply=apply)

@@ -1,0 +1,96 @@
+"""Read scores: whoever has the token may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from amgs.core.errors import NotFound
+from amgs.core.models import Job
+from amgs.files.models import Upload
+from amgs.scoring.models import ToolRun
+
+MEDIA_TYPES = {
+    ".parquet": "application/vnd.apache.parquet",
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".jpg": "image/jpeg",
+}
+
+
+def by_token(token: str) -> ToolRun:
+    """Return the run with this token; raises ``NotFound``."""
+    found = (
+        ToolRun.objects.select_related("job", "upload", "model_version")
+        .filter(token=token, tool="score")
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no score at this address; the link may be cut off or revoked.")
+    return found
+
+
+def of_person(user: Any) -> QuerySet[ToolRun]:
+    """Return a person's own scores, newest first, without their curves."""
+    return (
+        ToolRun.objects.select_related("job", "upload", "model_version")
+        .filter(user=user, tool="score")
+        .order_by("-pk")
+    )
+
+
+def job_summary(row: ToolRun) -> dict[str, Any]:
+    """Return how far a score is; before its job exists, what its upload waits for."""
+    if row.job is not None:
+        return {
+            "id": row.job.public_id,
+            "state": row.job.state,
+            "progress": row.job.progress,
+            "note": row.job.note,
+            "error": row.job.error,
+        }
+    upload = row.upload
+    refused = upload is not None and upload.state in {
+        Upload.State.REFUSED,
+        Upload.State.DISCARDED,
+    }
+    return {
+        "id": None,
+        "state": Job.State.FAILED.value if refused else Job.State.QUEUED.value,
+        "progress": 0.0,
+        "note": "" if refused else "the upload is being checked",
+        "error": (upload.refusal or "The upload was discarded.") if refused and upload else "",
+    }
+
+
+def score_json(row: ToolRun) -> dict[str, Any]:
+    """Return a score: progress, then result, provenance and the names of its files."""
+    return {
+        "token": row.token,
+        "name": row.name,
+        "created_at": row.created_at,
+        "job": job_summary(row),
+        "result": row.result or None,
+        "provenance": row.provenance or None,
+        "files": {name: f"/api/scores/{row.token}/files/{name}" for name in sorted(row.outputs)},
+    }
+
+
+def file_address(row: ToolRun, name: str) -> str:
+    """Return a signed address of one output; raises ``NotFound``."""
+    from pathlib import PurePosixPath
+
+    from amgs.files.storage import get_storage
+
+    key = row.outputs.get(name)
+    if key is None:
+        raise NotFound(f"This score has no file '{name}'.")
+    suffix = PurePosixPath(name).suffix
+    return get_storage().sign_get(
+        key,
+        settings.STORAGE_ADDRESS_SECONDS,
+        filename=None if suffix == ".jpg" else name,
+        media_type=MEDIA_TYPES.get(suffix),
+    )

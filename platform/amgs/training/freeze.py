@@ -1,0 +1,264 @@
+"""Freeze a snapshot: everything training may use, as one manifest with digests and splits."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+
+from amgs.core import policy
+from amgs.core.base import Actor
+from amgs.core.errors import Refused
+from amgs.repository.models import Exclusion, Frame, Permission, Recording, Version
+from amgs.review.models import Consensus
+from amgs.training.models import Placement, Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# One seed for ever: the splits of an animal depend on the animal, not on who asks when.
+SEED = 0
+BENCHMARK = "benchmark"
+CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class _Place:
+    """All that the frames of one recording share."""
+
+    version: str
+    columns: Mapping[str, Any]
+    animal_row: int
+
+
+def trainable_versions() -> list[Version]:
+    """Return the newest published version of every dataset, where its owners allow training."""
+    newest: dict[int, Version] = {}
+    rows = (
+        Version.objects.filter(state="published", permissions__kind=Permission.Kind.TRAIN.value)
+        .select_related("dataset", "dataset__lab")
+        .order_by("dataset_id", "number")
+    )
+    for row in rows:
+        newest[row.dataset_id] = row
+    return list(newest.values())
+
+
+def freeze_snapshot(*, by: Actor) -> Snapshot:
+    """Freeze all published frames that training may use; the same inputs give the same snapshot.
+
+    Splits are by animal; an animal once placed in the benchmark stays there, and animals that
+    share a file share their split. Raises ``Refused`` where there is nothing to freeze.
+    """
+    policy.require(by, "training.freeze_snapshot")
+    from amgs.files.services import store_file
+    from models.manifest import read_manifest, split, write_manifest
+    from models.scale import load_scale
+
+    scale = load_scale()
+    versions = trainable_versions()
+    places = _places(versions)
+    table = _frames(versions, places, scale)
+    if table.empty:
+        raise Refused(
+            "No published version with grades lets training use its frames yet; publish one whose "
+            "owners signed the permission to train."
+        )
+    present = set(table["animal"])
+    animals = _animals(places, present)
+    pinned = dict(
+        Placement.objects.filter(animal__public_id__in=present).values_list(
+            "animal__public_id", "split"
+        )
+    )
+    splits = split(animals, pinned, SEED)
+    table["split"] = table["animal"].map(splits)
+    named = sorted(table["dataset"].unique())
+    header = {
+        "scale": scale.name,
+        "scale_version": scale.version,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": SEED,
+        "versions": named,
+        "phantom": bool(table["phantom"].any()),
+        "counts": {str(name): int(count) for name, count in table["split"].value_counts().items()},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.parquet"
+        digest = write_manifest(path, table, header)
+        if (known := Snapshot.objects.filter(digest=digest).first()) is not None:
+            return known
+        blob = store_file(path, "application/vnd.apache.parquet")
+        kept = read_manifest(path).header
+    try:
+        with transaction.atomic():
+            _pin(splits)
+            snapshot = Snapshot.objects.create(
+                manifest=blob,
+                digest=digest,
+                header=kept,
+                frames=len(table),
+                animals=len(present),
+                phantom=header["phantom"],
+            )
+            snapshot.versions.set([row for row in versions if row.identifier in named])
+    except IntegrityError:
+        # Somebody froze the same inputs at the same moment.
+        return Snapshot.objects.get(digest=digest)
+    return snapshot
+
+
+def _pin(splits: Mapping[str, str]) -> None:
+    """Keep the animals of the benchmark where they are now, for ever."""
+    from amgs.repository.models import Animal
+
+    chosen = [animal for animal, name in splits.items() if name == BENCHMARK]
+    keys = Animal.objects.filter(public_id__in=chosen, placement=None).values_list("pk", flat=True)
+    Placement.objects.bulk_create(
+        [Placement(animal_id=key, split=BENCHMARK) for key in keys], ignore_conflicts=True
+    )
+
+
+def _inherited(field: str, *levels: Mapping[str, Any] | None) -> str:
+    """Return a metadata field from the first level that has it, most special level first."""
+    for level in levels:
+        if level and level.get(field) not in (None, ""):
+            return str(level[field])
+    return ""
+
+
+def _places(versions: Iterable[Version]) -> dict[int, _Place]:
+    """Return what every recording of these versions tells of its frames, by primary key."""
+    by_dataset = {row.dataset_id: row for row in versions}
+    recordings = (
+        Recording.objects.filter(
+            versions__in=list(by_dataset.values()),
+            blob__isnull=False,
+            observation__isnull=False,
+            status=Recording.Status.READY,
+        )
+        .select_related("blob", "observation__animal__group", "observation__animal__cage")
+        .distinct()
+    )
+    found = {}
+    for row in recordings:
+        version = by_dataset[row.dataset_id]
+        observation = row.observation
+        animal = observation.animal
+        levels = (
+            row.metadata,
+            observation.metadata,
+            animal.metadata,
+            animal.group.metadata if animal.group else None,
+            version.metadata,
+        )
+        found[row.pk] = _Place(
+            version=version.identifier,
+            animal_row=animal.pk,
+            columns={
+                "blob": row.blob.sha256,
+                "dataset": version.identifier,
+                "lab": version.dataset.lab.name,
+                "animal": animal.public_id,
+                "observation": observation.public_id,
+                "assay": _inherited("assay", *levels),
+                "coat": _inherited("coat", *levels),
+                "sex": _inherited("sex", *levels),
+                "strain": _inherited("strain", *levels),
+                "time_point": observation.name,
+                "phantom": version.dataset.phantom,
+            },
+        )
+    return found
+
+
+def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -> pd.DataFrame:
+    """Return one row per graded frame with its consensus and votes, ordered by public id."""
+    import pandas as pd
+
+    grades = {unit.key: len(unit.grades) for unit in scale.units}
+    consensus: dict[int, dict[str, Any]] = {}
+    rows = (
+        Consensus.objects.filter(frame__recording__versions__in=versions)
+        .order_by("frame_id", "unit")
+        .values_list("frame_id", "unit", "probabilities", "scorable", "votes")
+    )
+    for frame, unit, probabilities, scorable, votes in rows.iterator(chunk_size=CHUNK):
+        if unit not in grades:
+            continue  # a unit of an older scale
+        held = consensus.setdefault(frame, {"votes": []})
+        held["votes"] += votes
+        held[f"{unit}__scorable"] = scorable
+        for grade in range(grades[unit]):
+            share = probabilities[grade] if grade < len(probabilities) else None
+            held[f"{unit}__p{grade}"] = float("nan") if share is None else float(share)
+    excluded = set(
+        Exclusion.objects.filter(version__in=versions).values_list("frame_id", flat=True)
+    )
+    frames = (
+        Frame.objects.filter(recording__in=list(places), consensus__isnull=False)
+        .distinct()
+        .order_by("public_id")
+        .values_list(
+            "pk", "public_id", "recording_id", "stream", "pts", "tb_num", "tb_den", "drawn"
+        )
+    )
+    table = []
+    for key, public_id, recording, stream, pts, tb_num, tb_den, drawn in frames.iterator(
+        chunk_size=CHUNK
+    ):
+        if key in excluded or key not in consensus:
+            continue
+        held = consensus[key]
+        table.append(
+            {
+                "frame": public_id,
+                "stream": stream,
+                "pts": pts,
+                "tb_num": tb_num,
+                "tb_den": tb_den,
+                "random_share": drawn,
+                **places[recording].columns,
+                **held,
+                "votes": json.dumps(held["votes"], sort_keys=True),
+            }
+        )
+    columns = [f"{unit}__p{grade}" for unit, count in grades.items() for grade in range(count)]
+    frame = pd.DataFrame(table)
+    for name in (*columns, *(f"{unit}__scorable" for unit in grades)):
+        if name not in frame:
+            frame[name] = float("nan")
+    return frame
+
+
+def _animals(places: Mapping[int, _Place], present: set[str]) -> pd.DataFrame:
+    """Return one row per animal with lab, coat and the group of animals that share a file."""
+    import pandas as pd
+
+    parent: dict[str, str] = {}
+
+    def root(animal: str) -> str:
+        while parent.setdefault(animal, animal) != animal:
+            animal = parent[animal]
+        return animal
+
+    owner: dict[str, str] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    for place in places.values():
+        columns = place.columns
+        animal = columns["animal"]
+        if animal not in present:
+            continue
+        rows.setdefault(animal, {"animal": animal, "lab": columns["lab"], "coat": columns["coat"]})
+        first = owner.setdefault(columns["blob"], animal)
+        ends = sorted((root(first), root(animal)))
+        parent[ends[1]] = ends[0]
+    for animal, row in rows.items():
+        row["near_duplicate_group"] = root(animal)
+    return pd.DataFrame([rows[animal] for animal in sorted(rows)])

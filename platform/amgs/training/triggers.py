@@ -1,0 +1,124 @@
+"""Is it time to retrain? The policy's questions, answered with a reason either way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from amgs.core.base import SYSTEM
+from amgs.core.models import Job
+from amgs.repository.models import Frame
+from amgs.training import services
+from amgs.training.freeze import trainable_versions
+from amgs.training.models import Policy, Run, Trigger
+
+ACTIVE = (Job.State.QUEUED, Job.State.RUNNING)
+NEW_FRAMES = "new_frames"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether to retrain now, by which of the policy's rules, and why or why not."""
+
+    fires: bool
+    reason: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def answer(policy: Policy) -> Answer:
+    """Ask whether enough is new; about five indexed queries where nothing is."""
+    if not policy.enabled:
+        return Answer(False, "Automatic retraining is switched off.")
+    active = (
+        Run.objects.filter(job__state__in=ACTIVE, negative_control=False)
+        .values_list("public_id", flat=True)
+        .first()
+    )
+    if active is not None:
+        return Answer(False, "A training run is under way; the next one waits for its end.")
+    versions = trainable_versions()
+    if not versions:
+        return Answer(False, "No published version lets training use its frames yet.")
+    used = _used_versions()
+    fresh = [row for row in versions if row.pk not in used]
+    if not fresh:
+        return Answer(
+            False, "Every published version that training may use has been used in a run."
+        )
+    count = (
+        Frame.objects.filter(recording__versions__in=fresh, consensus__isnull=False)
+        .exclude(recording__versions__in=used)
+        .distinct()
+        .count()
+    )
+    names = sorted(row.identifier for row in fresh)
+    facts = {
+        "new_frames": count,
+        "min_new_frames": policy.min_new_frames,
+        "versions": names,
+        "version_keys": sorted(row.pk for row in fresh),
+    }
+    if count < policy.min_new_frames:
+        return Answer(
+            False,
+            f"{count} new graded frames since the last run; "
+            f"the policy asks for {policy.min_new_frames}.",
+            facts,
+        )
+    return Answer(
+        True,
+        f"{count} new graded frames in {_listed(names)}; "
+        f"the policy asks for {policy.min_new_frames}.",
+        facts,
+    )
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _used_versions() -> set[int]:
+    """Return the versions that a run has seen, or that already made the policy fire once.
+
+    A run that failed counts too: without new data the next one would fail alike, every few
+    seconds. Somebody who mended the cause retries the job or starts a run by hand. A negative
+    control learned nothing, and does not count.
+    """
+    used = set(
+        Run.objects.filter(negative_control=False, snapshot__isnull=False)
+        .exclude(job__state=Job.State.CANCELLED)
+        .values_list("snapshot__versions", flat=True)
+    )
+    for facts in Trigger.objects.filter(fired=True).values_list("facts", flat=True):
+        used.update(facts.get("version_keys", []))
+    used.discard(None)
+    return used
+
+
+@transaction.atomic
+def evaluate(species: str = "mouse") -> Trigger | None:
+    """Answer the policy's question and start a run where it fires.
+
+    Returns the row that was written: when it fires, and when the reason for not firing is
+    another than last time; ``None`` where nothing changed.
+    """
+    policy = services.get_policy(species)
+    # Two beats at once must not start two runs: the row's lock lets one ask after the other.
+    policy = Policy.objects.select_for_update().get(pk=policy.pk)
+    said = answer(policy)
+    if not said.fires:
+        last = Trigger.objects.order_by("-pk").first()
+        if last is not None and not last.fired and last.reason == said.reason:
+            return None
+        return Trigger.objects.create(
+            fired=False, name=NEW_FRAMES, reason=said.reason, facts=said.facts
+        )
+    run = services.start_run(
+        by=SYSTEM, recipe=policy.recipe, profile=policy.profile, why=said.reason
+    )
+    return Trigger.objects.create(
+        fired=True, name=NEW_FRAMES, reason=said.reason[:500], facts=said.facts, run=run
+    )
