@@ -63,13 +63,14 @@ def vote_weights(reliability: Mapping[str, float], raters: Iterable[str]) -> dic
 
 def _distribution(votes: list[Vote], grades: int) -> Distribution:
     weights = [0.0] * grades
-    total = 0.0
+    not_scorable = 0.0
     for vote in votes:
-        total += vote.weight
-        if vote.grade is not None:
-            if not 0 <= vote.grade < grades:
-                raise ValueError(f"{vote.grade} is no grade of {vote.unit}")
+        if vote.grade is None:
+            not_scorable += vote.weight
+        elif 0 <= vote.grade < grades:
             weights[vote.grade] += vote.weight
+        else:
+            raise ValueError(f"{vote.grade} is no grade of {vote.unit}")
     graded = sum(weights)
     p = tuple(weight / graded if graded else math.nan for weight in weights)
-    return Distribution(p=p, scorable=graded / total, n=len(votes))
+    return Distribution(p=p, scorable=graded / (graded + not_scorable), n=len(votes))
