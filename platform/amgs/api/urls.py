@@ -13,6 +13,7 @@ NOUNS = (
     "uploads",
     "datasets",
     "versions",
+    "recordings",
     "rating",
     "training",
     "models",

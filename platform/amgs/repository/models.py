@@ -6,6 +6,8 @@ What is submitted, reviewed, published and cited is a ``Version``.
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -34,10 +36,28 @@ class Dataset(Row):
         return f"AMGS-{self.number:06d}"
 
 
+class VersionQuerySet(models.QuerySet["Version"]):
+    """Versions by who may see them and what became of them."""
+
+    def visible_to(self, user: Any) -> VersionQuerySet:
+        """Versions this person (or nobody in particular) may know of."""
+        public = Q(state__in=("published", "withdrawn", "retracted"))
+        if not user.is_authenticated:
+            return self.filter(public)
+        if user.roles & {"curator", "maintainer"}:
+            return self.all()
+        return self.filter(public | Q(dataset__lab_id__in=user.lab_ids))
+
+    def published(self) -> VersionQuerySet:
+        """Versions that are cited and may be used as their permissions say."""
+        return self.filter(state="published")
+
+
 class Version(Row):
     """One version of a dataset. Its state is written by ``core.decisions`` alone."""
 
     lifecycle = LIFECYCLE
+    objects: ClassVar[models.Manager[Version]] = VersionQuerySet.as_manager()
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(default=1)
@@ -154,10 +174,15 @@ class Recording(Row):
         UNREADABLE = "unreadable", "set aside"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="recordings")
+    # An observation that is named no longer must not take its film with it.
     observation = models.ForeignKey(
-        Observation, null=True, on_delete=models.CASCADE, related_name="recordings"
+        Observation, null=True, on_delete=models.SET_NULL, related_name="recordings"
     )
     name = models.CharField(max_length=400)
+    # The file may still be on its way; the blob appears when the upload is done.
+    upload = models.ForeignKey(
+        "files.Upload", null=True, on_delete=models.SET_NULL, related_name="recordings"
+    )
     blob = models.ForeignKey(
         "files.Blob", null=True, on_delete=models.PROTECT, related_name="recordings"
     )
@@ -218,7 +243,12 @@ class LabelImport(Row):
         UNDONE = "undone", "undone"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="label_imports")
-    blob = models.ForeignKey("files.Blob", on_delete=models.PROTECT, related_name="+")
+    upload = models.ForeignKey(
+        "files.Upload", null=True, on_delete=models.SET_NULL, related_name="label_imports"
+    )
+    blob = models.ForeignKey(
+        "files.Blob", null=True, on_delete=models.PROTECT, related_name="label_imports"
+    )
     name = models.CharField(max_length=400)
     format = models.CharField(max_length=50, blank=True)
     # How the sheet came about: scored from, blind, frames chosen how, raters' experience.
@@ -232,6 +262,14 @@ class LabelImport(Row):
     frames_unmatched = models.PositiveIntegerField(default=0)
 
 
+class RatingQuerySet(models.QuerySet["Rating"]):
+    """Ratings by whether they are to be seen."""
+
+    def visible(self) -> RatingQuerySet:
+        """Ratings given here or from a sheet that was read to its end and not undone."""
+        return self.filter(Q(label_import=None) | Q(label_import__status=LabelImport.Status.DONE))
+
+
 class Rating(models.Model):
     """One grade, or one not-scorable reason, for one unit of one frame by one rater.
 
@@ -241,6 +279,8 @@ class Rating(models.Model):
     class Source(models.TextChoices):
         SHEET = "sheet", "came with the dataset"
         AUDIT = "audit", "rated blind here"
+
+    objects: ClassVar[models.Manager[Rating]] = RatingQuerySet.as_manager()
 
     public_id = PublicIdField()
     frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="ratings")
@@ -262,10 +302,16 @@ class Rating(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
+            # Two constraints instead of one with nulls that are equal, which SQLite lacks.
             models.UniqueConstraint(
-                fields=["frame", "unit", "source", "rater_name", "label_import"],
-                name="rating_once",
-                nulls_distinct=False,
+                fields=["label_import", "frame", "unit", "rater_name"],
+                name="sheet_rating_once",
+                condition=Q(label_import__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["frame", "unit", "source", "rater_name"],
+                name="own_rating_once",
+                condition=Q(label_import__isnull=True),
             ),
             models.CheckConstraint(
                 name="a_grade_or_a_reason",

@@ -7,3 +7,7 @@ class ReviewConfig(AppConfig):
     """Name and label of the app."""
 
     name = "amgs.review"
+
+    def ready(self) -> None:
+        """Add what review asks and does to the steps of a dataset version."""
+        from amgs.review import acceptance  # noqa: F401  (importing registers it)

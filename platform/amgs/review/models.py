@@ -46,35 +46,57 @@ class Audit(Row):
     )
     seed = models.PositiveBigIntegerField()
     raters_per_frame = models.PositiveSmallIntegerField(default=2)
-    # The agreement report (curation.agreement) as of ``agreement_at``.
+    # The agreement report (curation.agreement) as of ``agreement_at``, over so many ratings
+    # of this audit.
     agreement = models.JSONField(default=dict)
     agreement_at = models.DateTimeField(null=True)
+    agreement_ratings = models.PositiveIntegerField(default=0)
 
 
 class AuditFrame(models.Model):
-    """One frame of an audit, with its priority in the queue and how many raters it has."""
+    """One frame of an audit, with its priority in the queue and how many raters it has.
+
+    ``lab`` and ``dataset`` repeat what the audit's version says, so that "next frame" is one
+    look into one index, whoever asks.
+    """
 
     audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="frames")
     frame = models.ForeignKey(
         "repository.Frame", on_delete=models.CASCADE, related_name="audit_frames"
     )
+    lab = models.ForeignKey("accounts.Lab", on_delete=models.CASCADE, related_name="+")
+    dataset = models.ForeignKey("repository.Dataset", on_delete=models.CASCADE, related_name="+")
     priority = models.FloatField()
-    finished = models.PositiveSmallIntegerField(default=0)
     wanted = models.PositiveSmallIntegerField()
+    # Raters who hold this frame now or have rated it; never more than ``wanted``.
+    taken = models.PositiveSmallIntegerField(default=0)
+    finished = models.PositiveSmallIntegerField(default=0)
+    # The version left review: nobody is asked any more.
+    closed = models.BooleanField(default=False)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["audit", "frame"], name="audited_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["audit", "frame"], name="audited_once"),
+            models.CheckConstraint(
+                name="no_more_raters_than_wanted",
+                condition=models.Q(taken__lte=models.F("wanted"))
+                & models.Q(finished__lte=models.F("taken")),
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["priority"],
                 name="audit_next",
-                condition=models.Q(finished__lt=models.F("wanted")),
+                condition=models.Q(closed=False, taken__lt=models.F("wanted")),
             )
         ]
 
 
 class Assignment(Row):
-    """One frame given to one rater; the public id is the neutral name the rater sees."""
+    """One frame given to one rater; the public id is the neutral name the rater sees.
+
+    It is open until it is rated, discarded, or its time runs out and it is freed.
+    """
 
     audit_frame = models.ForeignKey(
         AuditFrame, on_delete=models.CASCADE, related_name="assignments"
@@ -82,12 +104,21 @@ class Assignment(Row):
     rater = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="assignments"
     )
+    expires_at = models.DateTimeField()
     rated_at = models.DateTimeField(null=True)
+    freed_at = models.DateTimeField(null=True)
     discarded = models.CharField(max_length=100, blank=True)
 
     class Meta(Row.Meta):
         constraints = [
             models.UniqueConstraint(fields=["audit_frame", "rater"], name="assigned_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                name="assignment_open",
+                condition=models.Q(rated_at=None, freed_at=None, discarded=""),
+            )
         ]
 
 

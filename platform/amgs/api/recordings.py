@@ -1,0 +1,206 @@
+"""What hangs on a version: its recordings and its score sheets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from amgs.api.authentication import Scoped
+from amgs.api.paging import PARAMETERS, page
+from amgs.api.problems import documented
+from amgs.api.versions import opened
+from amgs.core import policy
+from amgs.core.errors import NotFound
+from amgs.files.services import find_upload
+from amgs.repository import queries, services
+from amgs.repository.models import LabelImport, Recording, Version
+
+
+class RecordingBody(serializers.Serializer):
+    """A recording as it is added; the upload may still be on its way."""
+
+    upload = serializers.CharField()
+    name = serializers.CharField(max_length=400)
+    animal = serializers.CharField(required=False, allow_null=True, default=None)
+    observation = serializers.CharField(required=False, allow_null=True, default=None)
+
+
+class LabelsBody(serializers.Serializer):
+    """A score sheet as it is added, and how it came about."""
+
+    upload = serializers.CharField()
+    name = serializers.CharField(max_length=400)
+    declared = serializers.DictField(required=False, default=dict)
+
+
+class RecordingView(serializers.Serializer):
+    """A recording."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    animal = serializers.CharField(allow_null=True)
+    observation = serializers.CharField(allow_null=True)
+    status = serializers.CharField()
+    problem = serializers.CharField()
+    upload = serializers.CharField(allow_null=True)
+    sha256 = serializers.CharField(allow_null=True)
+    media = serializers.DictField()
+    poster = serializers.CharField(allow_null=True)
+
+
+class RecordingPageView(serializers.Serializer):
+    """One page of recordings."""
+
+    results = RecordingView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class SheetView(serializers.Serializer):
+    """A score sheet and what came of reading it."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.CharField()
+    refusal = serializers.CharField()
+    format = serializers.CharField()
+    declared = serializers.DictField()
+    rows = serializers.IntegerField()
+    raters = serializers.ListField(child=serializers.CharField())
+    frames_matched = serializers.IntegerField()
+    frames_unmatched = serializers.IntegerField()
+    problems = serializers.ListField(child=serializers.DictField())
+    created_at = serializers.DateTimeField()
+
+
+class SheetPageView(serializers.Serializer):
+    """One page of score sheets."""
+
+    results = SheetView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class Recordings(APIView):
+    """The recordings of a version."""
+
+    scope = "contribute"
+
+    def get_permissions(self) -> list[Any]:
+        """Anybody may look at what is published; adding needs a person."""
+        first = AllowAny if self.request.method == "GET" else IsAuthenticated
+        return [first(), Scoped()]
+
+    @extend_schema(
+        parameters=PARAMETERS, responses={200: RecordingPageView, **documented(400, 401, 403, 404)}
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Return the recordings, oldest first."""
+        version = opened(request, name)
+        return page(
+            queries.recording_rows(version),
+            request,
+            lambda row: queries.recording_row(request.user, version, row),
+            newest_first=False,
+        )
+
+    @extend_schema(
+        request=RecordingBody, responses={201: RecordingView, **documented(400, 401, 403, 404)}
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Add a recording to a draft; it is read as soon as its upload is done."""
+        version = queries.find_version(request.user, name)
+        body = RecordingBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        values = dict(body.validated_data)
+        upload = find_upload(values.pop("upload"), by=request.user)
+        row = services.add_recording(by=request.user, version=version, upload=upload, **values)
+        fresh = queries.recording_rows(version).get(pk=row.pk)
+        return Response(queries.recording_row(request.user, version, fresh), 201)
+
+
+def _draft_of(request: Request, dataset_id: int) -> Version:
+    """Return the newest version of a dataset that is open to who asks."""
+    version = (
+        queries.datasets_visible_to(request.user)
+        .filter(dataset=dataset_id)
+        .order_by("-number")
+        .first()
+    )
+    if version is None:
+        raise NotFound("There is no such thing, or it is not open to you.")
+    return version
+
+
+class OneRecording(APIView):
+    """One recording of a draft."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Take a recording out of a draft."""
+        row = Recording.objects.filter(public_id=public_id).first()
+        if row is None:
+            raise NotFound("There is no such recording, or it is not open to you.")
+        version = _draft_of(request, row.dataset_id)
+        services.remove_recording(by=request.user, version=version, recording=row)
+        return Response(status=204)
+
+
+class Sheets(APIView):
+    """The score sheets of a version."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(
+        parameters=PARAMETERS, responses={200: SheetPageView, **documented(400, 401, 403, 404)}
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Return the sheets, oldest first, with every problem by row and column."""
+        version = opened(request, name)
+        policy.require(request.user, "see_ratings", version)
+        return page(queries.label_rows(version), request, queries.label_row, newest_first=False)
+
+    @extend_schema(request=LabelsBody, responses={201: SheetView, **documented(400, 401, 403, 404)})
+    def post(self, request: Request, name: str) -> Response:
+        """Have a score sheet read as soon as the recordings are."""
+        version = queries.find_version(request.user, name)
+        body = LabelsBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        values = dict(body.validated_data)
+        upload = find_upload(values.pop("upload"), by=request.user)
+        row = services.import_labels(by=request.user, version=version, upload=upload, **values)
+        return Response(queries.label_row(row), 201)
+
+
+class OneSheet(APIView):
+    """One score sheet of a draft."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Undo the reading of a sheet as a whole."""
+        row = LabelImport.objects.filter(public_id=public_id).first()
+        if row is None:
+            raise NotFound("There is no such sheet, or it is not open to you.")
+        version = _draft_of(request, row.dataset_id)
+        services.undo_import(by=request.user, version=version, label_import=row)
+        return Response(status=204)
+
+
+urlpatterns = [
+    path("versions/<str:name>/recordings", Recordings.as_view()),
+    path("versions/<str:name>/labels", Sheets.as_view()),
+    path("recordings/<str:public_id>", OneRecording.as_view()),
+    path("labels/<str:public_id>", OneSheet.as_view()),
+]

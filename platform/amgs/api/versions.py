@@ -1,0 +1,345 @@
+"""Versions of datasets: what is submitted, reviewed, published and cited.
+
+``{name}`` is a public id or an identifier written with a point: ``AMGS-000123.2``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from amgs.api.authentication import Scoped
+from amgs.api.problems import documented
+from amgs.core import policy
+from amgs.core.errors import NotFound, Refused
+from amgs.repository import queries, services
+from amgs.repository.models import Permission, Version
+from amgs.repository.services.datasets import LICENCES
+from amgs.review import queries as review
+from amgs.review.services import mark_seen
+
+
+class DesignBody(serializers.Serializer):
+    """Groups, animals and observations, as in ``dataset.json``."""
+
+    groups = serializers.ListField(child=serializers.DictField(), default=list)
+    animals = serializers.ListField(child=serializers.DictField(), default=list)
+    observations = serializers.ListField(child=serializers.DictField(), default=list)
+
+
+class PatchBody(serializers.Serializer):
+    """Fields of a draft to change."""
+
+    title = serializers.CharField(max_length=300, required=False)
+    description = serializers.CharField(required=False, allow_blank=True)
+    licence = serializers.ChoiceField(LICENCES, required=False, allow_blank=True)
+    ethics = serializers.CharField(required=False, allow_blank=True)
+    funder = serializers.CharField(required=False, allow_blank=True, max_length=300)
+    metadata = serializers.DictField(required=False)
+    embargo_until = serializers.DateField(required=False, allow_null=True)
+
+
+class PermissionsBody(serializers.Serializer):
+    """The uses the owner allows, signed."""
+
+    kinds = serializers.ListField(child=serializers.ChoiceField(Permission.Kind.values))
+    signer_name = serializers.CharField(max_length=200)
+
+
+class ActionBody(serializers.Serializer):
+    """Why a step is taken."""
+
+    why = serializers.CharField(required=False, default="", allow_blank=True)
+    without_audit = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="accept although the audit is not finished; `why` then says why that is right",
+    )
+
+
+class RemarkBody(serializers.Serializer):
+    """A remark on a version."""
+
+    text = serializers.CharField(max_length=5000)
+
+
+class ActionView(serializers.Serializer):
+    """A step that may follow, and whether you may take it."""
+
+    action = serializers.CharField()
+    title = serializers.CharField()
+    allowed = serializers.BooleanField()
+    reason = serializers.CharField()
+    needs_reason = serializers.BooleanField()
+    warning = serializers.CharField()
+
+
+class LabName(serializers.Serializer):
+    """A lab in short."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class DatasetName(serializers.Serializer):
+    """A dataset in short."""
+
+    id = serializers.CharField()
+    identifier = serializers.CharField()
+
+
+class VersionRowView(serializers.Serializer):
+    """A version as lists show it."""
+
+    id = serializers.CharField()
+    identifier = serializers.CharField()
+    dataset = DatasetName()
+    lab = LabName()
+    title = serializers.CharField()
+    state = serializers.CharField()
+    state_title = serializers.CharField()
+    licence = serializers.CharField()
+    phantom = serializers.BooleanField()
+    assay = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    submitted_at = serializers.DateTimeField(allow_null=True)
+    published_at = serializers.DateTimeField(allow_null=True)
+    own = serializers.BooleanField()
+    actions = ActionView(many=True)
+
+
+class VersionView(VersionRowView):
+    """A version with everything but its lists."""
+
+    description = serializers.CharField()
+    ethics = serializers.CharField()
+    funder = serializers.CharField()
+    metadata = serializers.DictField()
+    completeness = serializers.FloatField()
+    embargo_until = serializers.DateField(allow_null=True)
+    permissions = serializers.DictField(child=serializers.BooleanField())
+    signed = serializers.ListField(child=serializers.DictField())
+    design = serializers.DictField()
+    counts = serializers.DictField()
+
+
+class ScreeningView(serializers.Serializer):
+    """What the checks said last."""
+
+    id = serializers.CharField()
+    at = serializers.DateTimeField()
+    passed = serializers.BooleanField()
+    results = serializers.ListField(child=serializers.DictField())
+    blocking = serializers.ListField(child=serializers.CharField())
+
+
+class AuditView(serializers.Serializer):
+    """Progress and agreement of the blind audit."""
+
+    id = serializers.CharField()
+    frames = serializers.IntegerField()
+    frames_finished = serializers.IntegerField()
+    ratings = serializers.IntegerField()
+    ratings_wanted = serializers.IntegerField()
+    raters_per_frame = serializers.IntegerField()
+    agreement = serializers.DictField()
+    agreement_at = serializers.DateTimeField(allow_null=True)
+
+
+class DecisionView(serializers.Serializer):
+    """Who did what, when, why, and on which facts."""
+
+    number = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    action = serializers.CharField()
+    by = serializers.CharField()
+    why = serializers.CharField()
+    facts = serializers.DictField()
+
+
+class DecisionPageView(serializers.Serializer):
+    """One page of decisions, oldest first."""
+
+    results = DecisionView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+def opened(request: Request, name: str) -> Version:
+    """Return a version that is open to who asks; whoever looks no longer rates it blind."""
+    version = queries.find_version(request.user, name)
+    mark_seen(user=request.user, dataset=version.dataset)
+    return version
+
+
+class One(APIView):
+    """One version."""
+
+    scope = "contribute"
+
+    def get_permissions(self) -> list[Any]:
+        """Anybody may look at what is published; changing a draft needs a person."""
+        first = AllowAny if self.request.method == "GET" else IsAuthenticated
+        return [first(), Scoped()]
+
+    @extend_schema(responses={200: VersionView, **documented(401, 403, 404)})
+    def get(self, request: Request, name: str) -> Response:
+        """Return a version."""
+        return Response(queries.version_page(request.user, opened(request, name)))
+
+    @extend_schema(
+        request=PatchBody, responses={200: VersionView, **documented(400, 401, 403, 404, 409)}
+    )
+    def patch(self, request: Request, name: str) -> Response:
+        """Change fields of a draft; ``metadata`` replaces what was there."""
+        version = queries.find_version(request.user, name)
+        body = PatchBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.update_version(by=request.user, version=version, **body.validated_data)
+        return Response(queries.version_page(request.user, version))
+
+
+class Design(APIView):
+    """The design of a version's experiment."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(
+        request=DesignBody, responses={200: VersionView, **documented(400, 401, 403, 404)}
+    )
+    def put(self, request: Request, name: str) -> Response:
+        """Say which groups, animals and observations there are; rows keep identity by name."""
+        version = queries.find_version(request.user, name)
+        body = DesignBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.set_design(by=request.user, version=version, **body.validated_data)
+        return Response(queries.version_page(request.user, version))
+
+
+class Permissions(APIView):
+    """What others may do with a version."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(
+        request=PermissionsBody, responses={200: VersionView, **documented(400, 401, 403, 404)}
+    )
+    def put(self, request: Request, name: str) -> Response:
+        """Allow exactly these uses, signed with a name."""
+        version = queries.find_version(request.user, name)
+        body = PermissionsBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.sign_permissions(by=request.user, version=version, **body.validated_data)
+        return Response(queries.version_page(request.user, version))
+
+
+class ScreeningResult(APIView):
+    """What the checks said of a version."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+
+    @extend_schema(responses={200: ScreeningView, **documented(401, 403, 404)})
+    def get(self, request: Request, name: str) -> Response:
+        """Return the newest screening with every check's sentence."""
+        version = opened(request, name)
+        policy.require(request.user, "see_ratings", version)
+        found = review.screening_page(version)
+        if found is None:
+            raise NotFound("The checks have not run yet; they do so when the version is submitted.")
+        return Response(found)
+
+
+class AuditResult(APIView):
+    """The blind audit of a version; not for those who rate in it."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+
+    @extend_schema(responses={200: AuditView, **documented(401, 403, 404)})
+    def get(self, request: Request, name: str) -> Response:
+        """Return progress and agreement."""
+        version = queries.find_version(request.user, name)
+        policy.require(request.user, "see_audit", version)
+        mark_seen(user=request.user, dataset=version.dataset)
+        return Response(review.audit_page(version))
+
+
+class History(APIView):
+    """Everything that was decided and remarked on a version."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+
+    @extend_schema(
+        parameters=[OpenApiParameter("after", int, description="the `next` of the page before")],
+        responses={200: DecisionPageView, **documented(400, 401, 403, 404)},
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Return decisions, oldest first."""
+        version = opened(request, name)
+        policy.require(request.user, "see_dataset", version)
+        after = request.query_params.get("after", "0")
+        if not after.isdecimal() or len(after) > 18:
+            raise Refused("'after' is not the `next` of any page.", field="after")
+        rows, following = queries.history(version, int(after))
+        return Response({"results": rows, "next": None if following is None else str(following)})
+
+
+class Act(APIView):
+    """The steps of a version's life."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+
+    @property
+    def scope(self) -> str:
+        """Steps of the owner need another scope than those of a curator."""
+        return "contribute" if self.kwargs.get("action") in {"submit", "reopen"} else "curate"
+
+    @extend_schema(
+        request=ActionBody, responses={200: VersionView, **documented(400, 401, 403, 404, 409)}
+    )
+    def post(self, request: Request, name: str, action: str) -> Response:
+        """Take a step; ``actions`` of the version say which there are and whether you may."""
+        version = queries.find_version(request.user, name)
+        body = ActionBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.decide_version(
+            by=request.user, version=version, action=action, **body.validated_data
+        )
+        return Response(queries.version_page(request.user, version))
+
+
+class Remarks(APIView):
+    """Remarks on a version."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(
+        request=RemarkBody, responses={201: DecisionView, **documented(400, 401, 403, 404)}
+    )
+    def post(self, request: Request, name: str) -> Response:
+        """Write a remark."""
+        version = queries.find_version(request.user, name)
+        body = RemarkBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        row = services.remark(by=request.user, version=version, text=body.validated_data["text"])
+        return Response(queries.decision_row(row), 201)
+
+
+urlpatterns = [
+    path("versions/<str:name>", One.as_view()),
+    path("versions/<str:name>/design", Design.as_view()),
+    path("versions/<str:name>/permissions", Permissions.as_view()),
+    path("versions/<str:name>/screening", ScreeningResult.as_view()),
+    path("versions/<str:name>/audit", AuditResult.as_view()),
+    path("versions/<str:name>/history", History.as_view()),
+    path("versions/<str:name>/actions/<str:action>", Act.as_view()),
+    path("versions/<str:name>/remarks", Remarks.as_view()),
+]

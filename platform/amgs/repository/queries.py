@@ -1,0 +1,343 @@
+"""What pages and the API read of the repository; a constant number of queries each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Model, Q, QuerySet
+
+from amgs.core import policy
+from amgs.core.decisions import history as decisions_about
+from amgs.core.errors import NotFound, Refused
+from amgs.core.models import Decision
+from amgs.files.models import Upload
+from amgs.files.storage import get_storage
+from amgs.repository import steps
+from amgs.repository.models import (
+    Animal,
+    Frame,
+    Group,
+    LabelImport,
+    Observation,
+    Permission,
+    Recording,
+    Version,
+)
+from amgs.repository.rules import is_of_own_lab
+from curation.dataset_version import LIFECYCLE
+from curation.metadata import completeness
+
+_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})[./](\d{1,6})", re.IGNORECASE)
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows and the public id after which the next page begins (``None`` at the end)."""
+
+    rows: list[Json]
+    next: str | None
+
+
+def datasets_visible_to(user: Any) -> QuerySet[Version]:
+    """Return the versions a person (or the anonymous public) may know of, with their labs."""
+    return Version.objects.visible_to(user).select_related("dataset__lab")
+
+
+def find_version(user: Any, name: str) -> Version:
+    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``."""
+    rows = datasets_visible_to(user)
+    match = _IDENTIFIER.fullmatch(name)
+    if match:
+        rows = rows.filter(dataset__number=int(match[1]), number=int(match[2]))
+    else:
+        rows = rows.filter(public_id=name)
+    version = rows.first()
+    if version is None:
+        raise NotFound("There is no such dataset version, or it is not open to you.")
+    return version
+
+
+def version_row(user: Any, version: Version) -> Json:
+    """Return a version as lists show it; asks the database for nothing."""
+    dataset = version.dataset
+    return {
+        "id": version.public_id,
+        "identifier": version.identifier,
+        "dataset": {"id": dataset.public_id, "identifier": dataset.identifier},
+        "lab": {"id": dataset.lab.public_id, "name": dataset.lab.name},
+        "title": version.title,
+        "state": version.state,
+        "state_title": LIFECYCLE.title(version.state),
+        "licence": version.licence,
+        "phantom": dataset.phantom,
+        "assay": version.metadata.get("assay", ""),
+        "created_at": version.created_at,
+        "submitted_at": version.submitted_at,
+        "published_at": version.published_at,
+        "own": is_of_own_lab(user, version),
+        "actions": actions(user, version, thorough=False),
+    }
+
+
+def actions(user: Any, version: Version, *, thorough: bool = True) -> list[Json]:
+    """Return every step that people may take from here, and whether this person may.
+
+    ``thorough`` also asks the guards (an unfinished audit, files still being read), which costs
+    queries; ``warning`` is an objection that a curator may overrule with ``without_audit``.
+    """
+    found = []
+    for row in LIFECYCLE.transitions:
+        if row.source != version.state or row.roles == {"system"}:
+            continue
+        answer = _may_step(user, row.action, version)
+        entry = {
+            "action": row.action,
+            "title": row.title,
+            "allowed": answer.allowed,
+            "reason": answer.reason,
+            "needs_reason": row.needs_reason,
+            "warning": "",
+        }
+        if answer and thorough:
+            try:
+                steps.ask(steps.Step(version, row.action, user))
+            except steps.Insist as objection:
+                entry["warning"] = objection.sentence
+            except Refused as refusal:
+                entry |= {"allowed": False, "reason": refusal.sentence}
+        found.append(entry)
+    return found
+
+
+def _may_step(user: Any, action: str, version: Version) -> policy.Answer:
+    if not user.is_authenticated:
+        return policy.Answer(False, "Please sign in first.")
+    return policy.may(user, f"repository.version.{action}", version)
+
+
+def version_page(user: Any, version: Version) -> Json:
+    """Return everything the page of a version shows, but for its lists."""
+    dataset = version.dataset
+    counts = Recording.objects.filter(versions=version).aggregate(
+        **{status.value: Count("pk", filter=Q(status=status.value)) for status in Recording.Status}
+    )
+    held = {row.kind: row for row in version.permissions.all()}
+    shape = design(user, version)
+    values: Mapping[str, Any] = {
+        "dataset": version.metadata,
+        "group": [row["treatment"] for row in shape["groups"]],
+        "animal": [row["metadata"] for row in shape["animals"]],
+        "observation": [row["metadata"] for row in shape["observations"]],
+    }
+    return version_row(user, version) | {
+        "description": version.description,
+        "ethics": version.ethics,
+        "funder": version.funder,
+        "metadata": version.metadata,
+        "completeness": round(completeness(values), 3),
+        "embargo_until": version.embargo_until,
+        "permissions": {kind.value: kind.value in held for kind in Permission.Kind},
+        "signed": [
+            {
+                "kind": row.kind,
+                "text_version": row.text_version,
+                "signer_name": row.signer_name,
+                "signed_at": row.signed_at,
+            }
+            for row in held.values()
+        ],
+        "design": shape,
+        "counts": {
+            "recordings": sum(counts.values()),
+            "recordings_by_status": counts,
+            "animals": len(shape["animals"]),
+            "observations": len(shape["observations"]),
+            "frames": Frame.objects.filter(recording__versions=version).count(),
+            "sheets": LabelImport.objects.filter(
+                dataset=dataset, status=LabelImport.Status.DONE
+            ).count(),
+        },
+        "actions": actions(user, version),
+    }
+
+
+def design(user: Any, version: Version) -> Json:
+    """Return groups, animals and observations; names for the lab itself, pseudonyms for others."""
+    own = is_of_own_lab(user, version)
+
+    def name(row: Any) -> str:
+        return row.name if own else row.pseudonym
+
+    groups = Group.objects.filter(dataset=version.dataset_id)
+    animals = Animal.objects.filter(dataset=version.dataset_id).select_related("group", "cage")
+    observations = Observation.objects.filter(animal__dataset=version.dataset_id).select_related(
+        "animal"
+    )
+    return {
+        "groups": [
+            {"id": row.public_id, "name": name(row), "treatment": row.metadata} for row in groups
+        ],
+        "animals": [
+            {
+                "id": row.public_id,
+                "name": name(row),
+                "group": name(row.group) if row.group else None,
+                "cage": name(row.cage) if row.cage else None,
+                "metadata": row.metadata,
+            }
+            for row in animals
+        ],
+        "observations": [
+            {
+                "id": row.public_id,
+                "animal": name(row.animal),
+                "name": row.name,
+                "metadata": row.metadata,
+            }
+            for row in observations
+        ],
+    }
+
+
+def recording_rows(version: Version) -> QuerySet[Recording]:
+    """Return the recordings of a version with what ``recording_row`` reads."""
+    return Recording.objects.filter(versions=version).select_related(
+        "observation__animal", "blob", "upload"
+    )
+
+
+def recording_row(user: Any, version: Version, row: Recording) -> Json:
+    """Return a recording as lists show it; asks the database for nothing."""
+    own = is_of_own_lab(user, version)
+    observation = row.observation
+    animal = observation.animal if observation else None
+    status, problem = what_became_of(row)
+    return {
+        "id": row.public_id,
+        "name": row.name,
+        "animal": (animal.name if own else animal.pseudonym) if animal else None,
+        "observation": observation.name if observation else None,
+        "status": status,
+        "problem": problem,
+        "upload": row.upload.public_id if row.upload and row.blob is None else None,
+        "sha256": row.blob.sha256 if row.blob else None,
+        "media": row.media,
+        "poster": _address(row.poster_key),
+    }
+
+
+def what_became_of(row: Recording) -> tuple[str, str]:
+    """Return status and problem of a recording, those of its upload where no blob came of it."""
+    if row.blob_id is None and row.upload is not None:
+        if row.upload.state == Upload.State.REFUSED:
+            return Recording.Status.UNREADABLE.value, row.upload.refusal
+        if row.upload.state == Upload.State.DISCARDED:
+            return (
+                Recording.Status.UNREADABLE.value,
+                "Its upload was discarded; remove the recording and send it again.",
+            )
+    return row.status, row.problem
+
+
+def recordings(user: Any, version: Version, after: str = "", limit: int = 50) -> Page:
+    """Return one page of the recordings of a version, oldest first."""
+    return _page(
+        recording_rows(version), after, limit, lambda row: recording_row(user, version, row)
+    )
+
+
+def frames(
+    user: Any, version: Version, after: str = "", limit: int = 60, recording: str = ""
+) -> Page:
+    """Return one page of the frames of a version (or of one recording of it) with their stills."""
+    rows = Frame.objects.filter(recording__versions=version).select_related(
+        "recording__observation__animal"
+    )
+    if recording:
+        rows = rows.filter(recording__public_id=recording)
+    own = is_of_own_lab(user, version)
+
+    def show(row: Frame) -> Json:
+        observation = row.recording.observation
+        animal = observation.animal if observation else None
+        return {
+            "id": row.public_id,
+            "recording": row.recording.public_id,
+            "animal": (animal.name if own else animal.pseudonym) if animal else None,
+            "observation": observation.name if observation else None,
+            "number": row.number,
+            "time_s": row.time_s,
+            "drawn": row.drawn,
+            "still": _address(row.still_key),
+        }
+
+    return _page(rows, after, limit, show)
+
+
+def label_row(row: LabelImport) -> Json:
+    """Return a score sheet as lists show it."""
+    return {
+        "id": row.public_id,
+        "name": row.name,
+        "status": row.status,
+        "refusal": row.refusal,
+        "format": row.format,
+        "declared": row.declared,
+        "rows": row.rows,
+        "raters": row.raters,
+        "frames_matched": row.frames_matched,
+        "frames_unmatched": row.frames_unmatched,
+        "problems": row.problems,
+        "created_at": row.created_at,
+    }
+
+
+def label_rows(version: Version) -> QuerySet[LabelImport]:
+    """Return the score sheets of a version's dataset."""
+    return LabelImport.objects.filter(dataset=version.dataset_id)
+
+
+def history(version: Version, after: int = 0, limit: int = 100) -> tuple[list[Json], int | None]:
+    """Return decisions and remarks on a version, oldest first, and where the next page begins."""
+    rows = list(decisions_about(version).filter(number__gt=after)[: limit + 1])
+    shown = [decision_row(row) for row in rows[:limit]]
+    return shown, rows[limit - 1].number if len(rows) > limit else None
+
+
+def decision_row(row: Decision) -> Json:
+    """Return a decision as pages and the API show it."""
+    return {
+        "number": row.number,
+        "at": row.at,
+        "action": row.action,
+        "from": row.from_state,
+        "to": row.to_state,
+        "by": row.actor_name,
+        "why": row.why,
+        "facts": row.facts,
+    }
+
+
+def _page(rows: QuerySet[Any], after: str, limit: int, show: Callable[[Any], Json]) -> Page:
+    if after:
+        model: type[Model] = rows.model
+        anchor = model._base_manager.filter(public_id=after).values_list("pk", flat=True).first()
+        if anchor is None:
+            raise NotFound("This page does not exist; begin with the first one.")
+        rows = rows.filter(pk__gt=anchor)
+    found = list(rows.order_by("pk")[: limit + 1])
+    more = len(found) > limit
+    found = found[:limit]
+    return Page([show(row) for row in found], found[-1].public_id if more else None)
+
+
+def _address(key: str) -> str | None:
+    """Return a signed address of a stored JPEG, or ``None`` where there is none."""
+    if not key:
+        return None
+    return get_storage().sign_get(key, settings.STORAGE_ADDRESS_SECONDS, media_type="image/jpeg")

@@ -1,0 +1,72 @@
+"""Who may do what with datasets: ``curation`` says it, this file only asks.
+
+A rule's subject is a ``Version`` (or a ``Lab`` where there is no version yet).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amgs.core.base import Actor
+from amgs.core.policy import rule
+from amgs.repository.models import Version
+from curation.dataset_version import LIFECYCLE
+from curation.roles import ACTS, CONTRIBUTOR
+
+_ACTS = (
+    "create_dataset",
+    "edit_draft",
+    "import_labels",
+    "set_permissions",
+    "delete_draft",
+    "see_ratings",
+    "remark",
+)
+
+
+def is_of_own_lab(actor: Actor, subject: Any) -> bool:
+    """Return whether a version's (or dataset's) lab is one the actor belongs to."""
+    if subject is None:
+        return False
+    if isinstance(subject, Version):
+        subject = subject.dataset
+    lab = getattr(subject, "lab_id", None) or subject.pk
+    return lab in getattr(actor, "lab_ids", frozenset())
+
+
+def _register_act(key: str) -> None:
+    @rule(key)
+    def allowed(actor: Actor, subject: Any) -> str | None:
+        return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
+
+
+def _register_step(action: str) -> None:
+    @rule(f"repository.version.{action}")
+    def allowed(actor: Actor, version: Version) -> str | None:
+        own = is_of_own_lab(actor, version)
+        # Being a contributor somewhere says nothing about this lab's data.
+        roles = actor.roles if own else actor.roles - {CONTRIBUTOR}
+        refusal = LIFECYCLE.refusal(
+            version.state, action, roles, own, why="asked for when it is decided"
+        )
+        if refusal and CONTRIBUTOR in actor.roles and not own:
+            step = next(row for row in LIFECYCLE.transitions if row.action == action)
+            if CONTRIBUTOR in step.roles:
+                return f"“{step.title}” is for members of the lab that owns the dataset."
+        return refusal
+
+
+@rule("see_dataset")
+def _may_see(actor: Actor, version: Version) -> str | None:
+    if version.state in PUBLIC_STATES:
+        return None
+    return ACTS["see_dataset"].refusal(actor.roles, is_of_own_lab(actor, version))
+
+
+# Withdrawn and retracted versions keep a page that says so.
+PUBLIC_STATES = ("published", "withdrawn", "retracted")
+
+for _key in _ACTS:
+    _register_act(_key)
+for _action in LIFECYCLE.actions:
+    _register_step(_action)

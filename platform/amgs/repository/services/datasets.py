@@ -1,0 +1,175 @@
+"""Make datasets, edit drafts, sign permissions, remark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from amgs.accounts.models import Lab, User
+from amgs.core import decisions, policy
+from amgs.core.base import Actor
+from amgs.core.errors import Conflict, Refused
+from amgs.core.models import Decision
+from amgs.repository.models import Dataset, Permission, Version
+from curation.dataset_version import DRAFT
+from curation.metadata import validate
+
+LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-NC-4.0")
+# The wording of the four permissions that is signed now; a new wording gets a new number.
+PERMISSION_TEXT = "2026-1"
+EDITABLE = (
+    "title",
+    "description",
+    "licence",
+    "ethics",
+    "funder",
+    "metadata",
+    "embargo_until",
+)
+
+
+def require_draft(by: Actor, act: str, version: Version) -> None:
+    """Raise unless the actor may do the act and the version may still be changed."""
+    policy.require(by, act, version)
+    if version.state != DRAFT:
+        raise Refused(
+            f"{version.identifier} is {version.lifecycle.title(version.state)} and cannot be "
+            "changed; only a draft can. Where changes were asked for, open it as a draft again."
+        )
+
+
+def check_metadata(level: str, values: Mapping[str, Any], where: str = "metadata") -> None:
+    """Raise ``Refused`` with one sentence per field that cannot be right."""
+    problems = validate(level, values)
+    if problems:
+        raise Refused(
+            problems[0].sentence,
+            field=f"{where}.{problems[0].field}",
+            details=[
+                {"field": f"{where}.{row.field}", "sentence": row.sentence} for row in problems
+            ],
+        )
+
+
+def _check_licence(licence: str) -> None:
+    if licence and licence not in LICENCES:
+        raise Refused(
+            f"“{licence}” is no licence we can publish under; choose {', '.join(LICENCES)}.",
+            field="licence",
+        )
+
+
+@transaction.atomic
+def create_dataset(
+    *,
+    by: User,
+    lab: Lab,
+    title: str,
+    description: str = "",
+    licence: str = "",
+    ethics: str = "",
+    funder: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    phantom: bool = False,
+) -> Version:
+    """Make a dataset of a lab; return its first version, a draft."""
+    policy.require(by, "create_dataset", lab)
+    if not title.strip():
+        raise Refused("Please give the dataset a title.", field="title")
+    _check_licence(licence)
+    check_metadata("dataset", metadata or {})
+    last = Dataset.objects.aggregate(last=Max("number"))["last"] or 0
+    try:
+        with transaction.atomic():
+            dataset = Dataset.objects.create(
+                number=last + 1, lab=lab, created_by=by, phantom=phantom
+            )
+    except IntegrityError:
+        raise Conflict(
+            "Somebody else made a dataset at the same moment; please try again."
+        ) from None
+    version = Version.objects.create(
+        dataset=dataset,
+        title=title.strip(),
+        description=description,
+        licence=licence,
+        ethics=ethics,
+        funder=funder,
+        metadata=dict(metadata or {}),
+    )
+    decisions.record(
+        version, "create", by=by, to_state=version.state, facts={"lab": lab.name, "title": title}
+    )
+    return version
+
+
+@transaction.atomic
+def update_version(*, by: Actor, version: Version, **fields: Any) -> Version:
+    """Change fields of a draft (see ``EDITABLE``); ``metadata`` replaces what was there."""
+    require_draft(by, "edit_draft", version)
+    unknown = sorted(set(fields) - set(EDITABLE))
+    if unknown:
+        raise Refused(f"A version has no field '{unknown[0]}' to change.", field=unknown[0])
+    if "title" in fields and not str(fields["title"]).strip():
+        raise Refused("Please give the dataset a title.", field="title")
+    _check_licence(fields.get("licence") or "")
+    if "metadata" in fields:
+        check_metadata("dataset", fields["metadata"])
+    _change_draft(version, **fields)
+    decisions.record(version, "edit", by=by, facts={"fields": sorted(fields)})
+    return version
+
+
+def _change_draft(version: Version, **fields: Any) -> None:
+    if fields and not Version.objects.filter(pk=version.pk, state=DRAFT).update(**fields):
+        raise Conflict("Somebody submitted this version meanwhile; nothing was changed.")
+    for name, value in fields.items():
+        setattr(version, name, value)
+
+
+@transaction.atomic
+def sign_permissions(
+    *, by: User, version: Version, kinds: Sequence[str], signer_name: str
+) -> list[Permission]:
+    """Allow exactly these uses of a draft, signed with a name; what is left out is not allowed."""
+    require_draft(by, "set_permissions", version)
+    unknown = [kind for kind in kinds if kind not in Permission.Kind.values]
+    if unknown:
+        raise Refused(
+            f"There is no permission '{unknown[0]}'; choose from "
+            f"{', '.join(Permission.Kind.values)}.",
+            field="kinds",
+        )
+    if not signer_name.strip():
+        raise Refused("Please give the name of the person who signs.", field="signer_name")
+    version.permissions.exclude(kind__in=kinds).delete()
+    held = set(version.permissions.values_list("kind", flat=True))
+    Permission.objects.bulk_create(
+        Permission(
+            version=version,
+            kind=kind,
+            text_version=PERMISSION_TEXT,
+            signed_by=by,
+            signer_name=signer_name.strip(),
+        )
+        for kind in dict.fromkeys(kinds)
+        if kind not in held
+    )
+    decisions.record(
+        version,
+        "sign_permissions",
+        by=by,
+        facts={"kinds": sorted(set(kinds)), "text": PERMISSION_TEXT, "signer": signer_name.strip()},
+    )
+    return list(version.permissions.order_by("kind"))
+
+
+def remark(*, by: Actor, version: Version, text: str) -> Decision:
+    """Write a remark into the review thread; everybody who may see the version reads it."""
+    policy.require(by, "remark", version)
+    if not text.strip():
+        raise Refused("Please write the remark.", field="text")
+    return decisions.record(version, "remark", by=by, why=text)

@@ -1,0 +1,88 @@
+"""Submit a version, and every other step of its life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from amgs.core import decisions, policy
+from amgs.core.base import Actor
+from amgs.core.errors import NotFound, Refused
+from amgs.core.models import Decision
+from amgs.files.models import Upload
+from amgs.repository import steps
+from amgs.repository.models import LabelImport, Version
+from amgs.repository.services.recordings import pending_recordings
+from curation.dataset_version import LIFECYCLE, PUBLISHED
+
+
+@steps.guard("submit")
+def _everything_is_read(step: steps.Step) -> None:
+    """Refuse while files are on their way: the checks would judge half a dataset."""
+    dataset = step.version.dataset_id
+    recordings = pending_recordings(dataset)
+    sheets = (
+        LabelImport.objects.filter(dataset=dataset, status=LabelImport.Status.PENDING)
+        .exclude(
+            Q(upload__state__in=[Upload.State.REFUSED, Upload.State.DISCARDED]), blob__isnull=True
+        )
+        .count()
+    )
+    if recordings or sheets:
+        parts = [
+            f"{count} {word if count == 1 else word + 's'}"
+            for count, word in ((recordings, "recording"), (sheets, "score sheet"))
+            if count
+        ]
+        one = recordings + sheets == 1
+        raise Refused(
+            f"{' and '.join(parts)} {'is' if one else 'are'} still being sent or read; submit "
+            f"when {'it is' if one else 'they are'} done, or remove {'it' if one else 'them'}."
+        )
+
+
+def submit_version(*, by: Actor, version: Version, why: str = "") -> Decision:
+    """Hand a draft in; the checks run by themselves and answer within minutes."""
+    return decide_version(by=by, version=version, action="submit", why=why)
+
+
+@transaction.atomic
+def decide_version(
+    *,
+    by: Actor,
+    version: Version,
+    action: str,
+    why: str = "",
+    without_audit: bool = False,
+    facts: dict[str, Any] | None = None,
+) -> Decision:
+    """Take one step of a version's life, with what others add to it (``repository.steps``).
+
+    ``without_audit``: the curator accepts although the audit is not finished; ``why`` then has
+    to say why that is right. ``facts`` are kept with the decision beside those of the guards.
+    """
+    if action not in LIFECYCLE.actions:
+        raise NotFound(f"A dataset version knows no step called '{action}'.")
+    policy.require(by, f"repository.version.{action}", version)
+    step = steps.Step(version, action, by, without_audit)
+    try:
+        kept = steps.ask(step) | dict(facts or {})
+    except steps.Insist as objection:
+        raise Refused(objection.sentence, field="without_audit") from objection
+    target = LIFECYCLE.next(version.state, action).target
+    changes: dict[str, Any] = {}
+    if action == "submit":
+        changes = {"submitted_by": by, "submitted_at": timezone.now()}
+    if target == PUBLISHED:
+        # Before the state changes: the database refuses a published version without a date.
+        changes = {"published_at": timezone.now(), "facts": kept.pop("version_facts", {})}
+    if changes:
+        Version.objects.filter(pk=version.pk, state=version.state).update(**changes)
+        for name, value in changes.items():
+            setattr(version, name, value)
+    decision = decisions.decide(version, action, by=by, why=why, facts=kept)
+    steps.follow(step, decision)
+    return decision

@@ -1,0 +1,158 @@
+"""Recordings: add them while their file is still on its way, take them out of a draft again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from amgs.core import decisions, jobs, policy
+from amgs.core.base import SYSTEM, Actor
+from amgs.core.errors import Refused
+from amgs.files.models import Blob, Upload
+from amgs.repository.models import Dataset, LabelImport, Observation, Recording, Version
+from amgs.repository.services.datasets import require_draft
+
+INGEST = "repository.ingest_recording"
+READ_LABELS = "repository.read_labels"
+
+
+def arrived(upload: Upload, start: Callable[[Blob], None]) -> None:
+    """Call ``start`` with the blob if the upload is done; otherwise the arrival will do it.
+
+    The row is locked, so that an upload that finishes at this very moment either is seen as done
+    here or sees the row that names it.
+    """
+    fresh = Upload.objects.select_for_update().select_related("blob").get(pk=upload.pk)
+    if fresh.state in {Upload.State.REFUSED, Upload.State.DISCARDED}:
+        raise Refused(
+            fresh.refusal or "This upload was discarded; please send the file again.",
+            field="upload",
+        )
+    if fresh.state == Upload.State.DONE and fresh.blob is not None:
+        start(fresh.blob)
+
+
+def check_upload(by: Actor, version: Version, upload: Upload) -> None:
+    """Refuse an upload that belongs to somebody else: its id must not open a door."""
+    if not policy.may(by, "files.upload.use", upload):
+        raise Refused("There is no such upload of yours; please send the file.", field="upload")
+    if upload.lab_id is not None and upload.lab_id != version.dataset.lab_id:
+        raise Refused("This file was sent for another lab; send it for this one.", field="upload")
+
+
+def _observation(version: Version, animal: str | None, name: str | None) -> Observation | None:
+    if not animal and not name:
+        return None
+    found = Observation.objects.filter(
+        animal__dataset=version.dataset_id, animal__name=animal or "", name=name or ""
+    ).first()
+    if found is None:
+        raise Refused(
+            f"The design has no observation '{name or ''}' of an animal '{animal or ''}'; add it "
+            "to the design first or correct the name.",
+            field="observation",
+        )
+    return found
+
+
+@transaction.atomic
+def add_recording(
+    *,
+    by: Actor,
+    version: Version,
+    upload: Upload,
+    name: str,
+    animal: str | None = None,
+    observation: str | None = None,
+) -> Recording:
+    """Add a recording to a draft; it is read as soon as its upload is done.
+
+    ``animal`` and ``observation`` are names of the design. Adding the same upload under the same
+    name again returns the recording there is.
+    """
+    require_draft(by, "edit_draft", version)
+    check_upload(by, version, upload)
+    name = name.strip()
+    if not name:
+        raise Refused("Please give the recording a name, such as its file name.", field="name")
+    where = _observation(version, animal, observation)
+    held = Recording.objects.filter(dataset=version.dataset_id, name=name).first()
+    if held is not None:
+        if held.upload_id == upload.pk:
+            held.versions.add(version)
+            return held
+        raise Refused(
+            f"There is already a recording called '{name}'; remove it first or choose another "
+            "name.",
+            field="name",
+        )
+    recording = Recording.objects.create(
+        dataset=version.dataset, observation=where, name=name, upload=upload
+    )
+    recording.versions.add(version)
+    decisions.record(version, "add_recording", by=by, facts={"name": name})
+    arrived(upload, lambda blob: start_ingest(recording, blob))
+    return recording
+
+
+def start_ingest(recording: Recording, blob: Blob) -> None:
+    """Give a recording its blob and ask for it to be read."""
+    Recording.objects.filter(pk=recording.pk).update(blob=blob)
+    recording.blob = blob
+    jobs.enqueue(
+        INGEST, by=SYSTEM, subject=recording, key=recording.public_id, recording=recording.public_id
+    )
+
+
+@transaction.atomic
+def remove_recording(*, by: Actor, version: Version, recording: Recording) -> None:
+    """Take a recording out of a draft; it is deleted where no other version holds it.
+
+    Score sheets that named its frames are read again, so that what they say of the recording
+    shows as not matched.
+    """
+    require_draft(by, "edit_draft", version)
+    if not recording.versions.filter(pk=version.pk).exists():
+        raise Refused(f"'{recording.name}' is not in {version.identifier}.")
+    touched = list(
+        LabelImport.objects.filter(
+            ratings__frame__recording=recording, status=LabelImport.Status.DONE
+        )
+        .distinct()
+        .values_list("pk", flat=True)
+    )
+    recording.versions.remove(version)
+    if not recording.versions.exists():
+        recording.delete()
+    decisions.record(version, "remove_recording", by=by, facts={"name": recording.name})
+    LabelImport.objects.filter(pk__in=touched).update(status=LabelImport.Status.PENDING)
+    ask_for_labels(version.dataset_id)
+
+
+def ask_for_labels(dataset_id: int) -> None:
+    """Ask for every sheet that waits to be read, unless a recording is still being read.
+
+    Called in the transaction that may have settled the last recording. The dataset's row is
+    locked, so that of two that settle at once the second sees the first.
+    """
+    Dataset.objects.select_for_update().get(pk=dataset_id)
+    if pending_recordings(dataset_id):
+        return
+    # A sheet that named unknown frames may know them now.
+    LabelImport.objects.filter(
+        dataset=dataset_id, status=LabelImport.Status.DONE, frames_unmatched__gt=0
+    ).update(status=LabelImport.Status.PENDING)
+    for row in LabelImport.objects.filter(
+        dataset=dataset_id, status=LabelImport.Status.PENDING, blob__isnull=False
+    ):
+        jobs.enqueue(READ_LABELS, subject=row, key=row.public_id, label_import=row.public_id)
+
+
+def pending_recordings(dataset_id: int) -> int:
+    """Count recordings whose file is being sent or read."""
+    return (
+        Recording.objects.filter(dataset=dataset_id, status=Recording.Status.PENDING)
+        .exclude(upload__state__in=[Upload.State.REFUSED, Upload.State.DISCARDED], blob=None)
+        .count()
+    )

@@ -1,0 +1,113 @@
+"""What review adds to the steps of a dataset version: checks, audit, agreement, consensus."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from amgs.core.errors import Refused
+from amgs.core.jobs import enqueue
+from amgs.core.models import Decision, Job
+from amgs.repository.models import Permission, Version
+from amgs.repository.steps import Insist, Step, follower, guard
+from amgs.review.facts import has_grades
+from amgs.review.models import Audit, Screening
+from amgs.review.services.audits import close_audit, progress, ratings_of, start_audit
+
+SCREEN = "review.screen_version"
+CONSENSUS = "review.update_consensus"
+
+
+@follower("submit")
+def _screen(step: Step, decision: Decision) -> None:
+    version = step.version
+    enqueue(SCREEN, by=step.by, subject=version, key=version.public_id, version=version.public_id)
+
+
+@follower("start_review")
+def _audit(step: Step, decision: Decision) -> None:
+    start_audit(version=step.version)
+
+
+@follower("request_changes", "accept", "reject")
+def _close(step: Step, decision: Decision) -> None:
+    close_audit(version=step.version)
+
+
+@follower("accept")
+def _combine(step: Step, decision: Decision) -> None:
+    version = step.version
+    enqueue(
+        CONSENSUS, by=step.by, subject=version, key=version.public_id, version=version.public_id
+    )
+
+
+@guard("accept")
+def _is_checked(step: Step) -> dict[str, Any]:
+    """Acceptance rests on passed checks and, where there are grades, on a finished audit."""
+    version = step.version
+    screening = Screening.objects.filter(version=version).order_by("-pk").first()
+    if screening is None or not screening.passed:
+        raise Refused(
+            f"{version.identifier} has not passed the checks; it has to be submitted again."
+        )
+    facts: dict[str, Any] = {"screening": screening.public_id, "facts": screening.facts}
+    if not has_grades(version):
+        return facts
+    objection = _objection(version)
+    audit = Audit.objects.filter(version=version).first()
+    if audit is not None:
+        facts |= {"audit": progress(audit), "agreement": audit.agreement}
+    if objection and not step.without_audit:
+        raise Insist(objection)
+    if objection:
+        facts["accepted_although"] = objection
+    return facts
+
+
+def _objection(version: Version) -> str | None:
+    audit = Audit.objects.filter(version=version).first()
+    if audit is None or not audit.frames.exists():
+        allowed = version.permissions.filter(kind=Permission.Kind.OUTSIDE_RATERS).exists()
+        why = (
+            "the review began without one"
+            if allowed
+            else "the lab does not let raters outside it see frames"
+        )
+        return (
+            f"Nobody from another lab has rated these frames ({why}). Accept without an audit "
+            "only if you state why that is right."
+        )
+    told = progress(audit)
+    if told["ratings"] < told["ratings_wanted"]:
+        return (
+            f"The audit is not finished: {told['ratings']} of {told['ratings_wanted']} ratings "
+            "are in. Wait for the raters, or accept without it and state why."
+        )
+    if audit.agreement_ratings != ratings_of(audit).count():
+        return "The agreement of the last ratings is still being computed; try again in a moment."
+    return None
+
+
+@guard("publish")
+def _rests_on_facts(step: Step) -> dict[str, Any]:
+    """Publication keeps the facts of the passed screening verbatim, and needs the consensus."""
+    version = step.version
+    screening = Screening.objects.filter(version=version, passed=True).order_by("-pk").first()
+    facts = screening.facts if screening is not None else {}
+    if has_grades(version):
+        job = Job.objects.filter(kind=CONSENSUS, subject=version.public_id).order_by("-pk").first()
+        if job is None or job.state != Job.State.DONE:
+            broken = job is not None and job.state == Job.State.FAILED
+            raise Refused(
+                f"The grades could not be combined: {job.error} Let the work begin again."
+                if broken and job is not None
+                else "The grades are still being combined; publish in a moment."
+            )
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return {
+        "version_facts": facts,
+        "facts_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "screening": screening.public_id if screening is not None else "",
+    }

@@ -1,0 +1,263 @@
+"""Long work of review: run the checks, compute agreement, combine votes to a consensus."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from amgs.core.base import SYSTEM
+from amgs.core.jobs import Context, Finish, job
+from amgs.repository.models import Frame, Rating, Version
+from amgs.repository.services import decide_version
+from amgs.review.facts import gather_facts
+from amgs.review.models import Audit, CheckResult, Consensus, Screening
+from amgs.review.services.audits import ratings_of
+from amgs.review.services.rating import ask_for_agreement, counts_as_blind
+from curation.checks import CheckOutcome, run_checks
+from curation.consensus import Distribution, consensus
+from curation.dataset_version import SUBMITTED
+from models.records import Vote, to_json
+from models.scale import load_scale
+
+# Frames whose consensus is written in one transaction: one row per unit each, under 1,000 rows.
+FRAMES_AT_ONCE = 100
+BOOTSTRAP_DRAWS = 200
+
+
+@job("quick", limit=timedelta(minutes=5))
+def screen_version(context: Context, version: str) -> Finish:
+    """Run every check over the facts of a submitted version and act on what they say."""
+    row = Version.objects.select_related("dataset__lab").get(public_id=version)
+    if row.state != SUBMITTED:
+        return Finish({"state": row.state})
+    facts = gather_facts(row)
+    context.progress(0.3, "running the checks")
+    outcomes = run_checks(facts)
+    blocking = [outcome for outcome in outcomes if outcome.blocks]
+    # Answers to warnings stay, as long as the warning says the same.
+    answers = {
+        (result.check_name, result.sentence): result.answer
+        for result in CheckResult.objects.filter(screening__version=row).exclude(answer="")
+    }
+
+    def apply() -> None:
+        screening = Screening.objects.create(
+            version=row, facts=facts.to_json(), passed=not blocking
+        )
+        CheckResult.objects.bulk_create(
+            CheckResult(
+                screening=screening,
+                check_name=outcome.check,
+                title=outcome.title,
+                severity=outcome.severity,
+                passed=outcome.passed,
+                sentence=outcome.sentence[:1000],
+                where=list(outcome.where),
+                answer=answers.get((outcome.check, outcome.sentence[:1000]), ""),
+            )
+            for outcome in outcomes
+        )
+        decide_version(
+            by=SYSTEM,
+            version=row,
+            action="request_changes" if blocking else "screen",
+            why="\n".join(_sentence(outcome) for outcome in blocking),
+            facts={
+                "screening": screening.public_id,
+                "blocking": [outcome.check for outcome in blocking],
+                "warnings": [
+                    outcome.check
+                    for outcome in outcomes
+                    if not outcome.passed and not outcome.blocks
+                ],
+            },
+        )
+
+    return Finish({"passed": not blocking, "checks": len(outcomes)}, apply)
+
+
+def _sentence(outcome: CheckOutcome) -> str:
+    places = ", ".join(outcome.where[:5]) + (" …" if len(outcome.where) > 5 else "")
+    return f"{outcome.sentence} ({places})" if places else outcome.sentence
+
+
+@job("quick", limit=timedelta(minutes=5))
+def update_agreement(context: Context, audit: str) -> Finish:
+    """Compute how well the raters of an audit agree with each other and with the sheet.
+
+    Grades of a sheet declared blind count as raters; otherwise a second report shows them.
+    """
+    import pandas as pd
+
+    from curation.agreement import COLUMNS, report
+
+    row = Audit.objects.select_related("version").get(public_id=audit)
+    ratings = list(
+        Rating.objects.visible()
+        .filter(frame__audit_frames__audit=row, frame__audit_frames__finished__gt=0)
+        .select_related("label_import", "frame__recording__observation__animal")
+        .order_by("pk")
+    )
+    own = sum(rating.source == Rating.Source.AUDIT for rating in ratings)
+    names = _Names()
+    lines: list[tuple[bool, dict[str, Any]]] = []
+    for rating in ratings:
+        observation = rating.frame.recording.observation
+        lines.append(
+            (
+                counts_as_blind(rating, row.version.metadata),
+                {
+                    "frame": rating.frame.public_id,
+                    "unit": rating.unit,
+                    "rater": names.of(rating),
+                    "grade": math.nan if rating.grade is None else float(rating.grade),
+                    "animal": observation.animal.public_id
+                    if observation
+                    else rating.frame.recording.public_id,
+                },
+            )
+        )
+    context.progress(0.2, "computing agreement")
+    counted = pd.DataFrame([line for blind, line in lines if blind], columns=list(COLUMNS))
+    agreement = report(counted, draws=BOOTSTRAP_DRAWS, seed=row.seed % 2**32)
+    if len(counted) < len(lines):
+        context.progress(0.6, "computing agreement with grades not given blind")
+        shown = pd.DataFrame([line for _, line in lines], columns=list(COLUMNS))
+        agreement["with_not_blind"] = report(shown, draws=0)
+    agreement = _plain(agreement)
+
+    def apply() -> None:
+        # Locked against raters: a rating is either counted here or asks for another turn.
+        locked = Audit.objects.select_for_update().get(pk=row.pk)
+        Audit.objects.filter(pk=row.pk).update(
+            agreement=agreement, agreement_at=timezone.now(), agreement_ratings=own
+        )
+        if ratings_of(locked).count() != own:
+            ask_for_agreement(locked)
+
+    return Finish({"ratings": own}, apply)
+
+
+class _Names:
+    """Neutral names of raters: by order of appearance, never a person's or a sheet's own."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int | None, str], str] = {}
+        self._counts: dict[str, int] = defaultdict(int)
+
+    def of(self, rating: Rating) -> str:
+        """Return the name of the rater of a rating."""
+        key = (rating.source, rating.label_import_id, rating.rater_name)
+        if key not in self._known:
+            word = "rater" if rating.source == Rating.Source.AUDIT else "sheet rater"
+            self._counts[word] += 1
+            self._known[key] = f"{word} {self._counts[word]}"
+        return self._known[key]
+
+
+def _plain(value: Any) -> Any:
+    """Return a report without NaN, which JSON of databases does not know."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+@job("quick", limit=timedelta(minutes=10))
+def update_consensus(context: Context, version: str) -> Finish:
+    """Combine all votes that count into one distribution per frame and unit.
+
+    Counted are grades given here and those of sheets declared blind. Publication waits for it.
+    """
+    row = Version.objects.select_related("dataset").get(public_id=version)
+    frames = list(
+        Frame.objects.filter(recording__versions=row, ratings__isnull=False)
+        .distinct()
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    units = votes = 0
+    for start in range(0, len(frames), FRAMES_AT_ONCE):
+        context.progress(start / len(frames), "combining votes")
+        chunk = frames[start : start + FRAMES_AT_ONCE]
+        rows = _consensus_of(chunk, row.metadata)
+        with transaction.atomic():
+            context.save_progress()
+            kept = Consensus.objects.bulk_create(
+                rows,
+                update_conflicts=True,
+                unique_fields=["frame", "unit"],
+                update_fields=["probabilities", "scorable", "votes", "updated_at"],
+            )
+            held = {(entry.frame_id, entry.unit) for entry in kept}
+            stale = [
+                pk
+                for pk, frame, unit in Consensus.objects.filter(frame__in=chunk).values_list(
+                    "pk", "frame_id", "unit"
+                )
+                if (frame, unit) not in held
+            ]
+            Consensus.objects.filter(pk__in=stale).delete()
+        units += len(rows)
+        votes += sum(len(entry.votes) for entry in rows)
+    return Finish({"frames": len(frames), "units": units, "votes": votes})
+
+
+def _consensus_of(frames: Iterable[int], metadata: Mapping[str, Any]) -> list[Consensus]:
+    """Return the consensus rows of some frames, not yet written."""
+    by_frame: dict[int, list[Vote]] = defaultdict(list)
+    for rating in (
+        Rating.objects.visible()
+        .filter(frame__in=list(frames))
+        .select_related("label_import")
+        .order_by("pk")
+    ):
+        if counts_as_blind(rating, metadata):
+            by_frame[rating.frame_id].append(_vote(rating))
+    scale = load_scale()
+    rows = []
+    for frame, votes in by_frame.items():
+        for unit, distribution in consensus(votes, scale).items():
+            rows.append(
+                Consensus(
+                    frame_id=frame,
+                    unit=unit,
+                    probabilities=_probabilities(distribution),
+                    scorable=distribution.scorable,
+                    votes=[to_json(vote) for vote in votes if vote.unit == unit],
+                    updated_at=timezone.now(),
+                )
+            )
+    return rows
+
+
+def _probabilities(distribution: Distribution) -> list[float | None]:
+    """Return p per grade; ``None`` where nobody graded (databases' JSON has no NaN)."""
+    return [None if math.isnan(share) else share for share in distribution.p]
+
+
+def _vote(rating: Rating) -> Vote:
+    """Return a rating as a vote under a neutral name that stays the same everywhere."""
+    if rating.source == Rating.Source.AUDIT:
+        name = f"rater:{rating.rater_name}"
+    else:
+        sheet = rating.label_import
+        number = sheet.raters.index(rating.rater_name) if rating.rater_name in sheet.raters else 0
+        name = f"sheet:{sheet.public_id}:{number + 1}"
+    return Vote(
+        rater=name,
+        unit=rating.unit,
+        grade=rating.grade,
+        reason=rating.reason or None,
+        weight=1.0,
+        source=rating.source,
+    )

@@ -1,0 +1,109 @@
+"""What pages and the API read of review; a constant number of queries each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from amgs.accounts.models import User
+from amgs.core.errors import NotFound
+from amgs.repository.models import Version
+from amgs.review.models import Assignment, Audit, Screening
+from amgs.review.services.audits import progress
+from amgs.review.services.rating import still_address, waiting_for
+from curation.dataset_version import CHANGES_REQUESTED, IN_REVIEW, SCREENED, SUBMITTED
+from models.scale import load_scale
+
+Json = dict[str, Any]
+# How far "remaining" is counted; beyond, a rater only needs to know that there is plenty.
+MOST_COUNTED = 1000
+
+
+def screening_page(version: Version) -> Json | None:
+    """Return the newest screening of a version with every check's outcome, or ``None``."""
+    screening = (
+        Screening.objects.filter(version=version)
+        .prefetch_related("results")
+        .order_by("-pk")
+        .first()
+    )
+    if screening is None:
+        return None
+    results = list(screening.results.all())
+    return {
+        "id": screening.public_id,
+        "at": screening.created_at,
+        "passed": screening.passed,
+        "results": [
+            {
+                "check": row.check_name,
+                "title": row.title,
+                "severity": row.severity,
+                "passed": row.passed,
+                "sentence": row.sentence,
+                "where": row.where,
+                "answer": row.answer,
+            }
+            for row in results
+        ],
+        "blocking": [
+            row.sentence for row in results if not row.passed and row.severity == "blocks"
+        ],
+    }
+
+
+def audit_page(version: Version) -> Json:
+    """Return progress and agreement of a version's audit; raises ``NotFound`` without one."""
+    audit = Audit.objects.filter(version=version).first()
+    if audit is None:
+        raise NotFound(
+            "There is no audit of this version: it begins with the review, where the dataset came "
+            "with grades and its lab lets others see frames."
+        )
+    return {
+        "id": audit.public_id,
+        **progress(audit),
+        "agreement": audit.agreement,
+        "agreement_at": audit.agreement_at,
+    }
+
+
+def curation_queue(user: Any) -> QuerySet[Version]:
+    """Return the versions that wait for a curator (or for their lab), oldest submission first."""
+    newest = Screening.objects.filter(version=OuterRef("pk")).order_by("-pk")
+    return (
+        Version.objects.visible_to(user)
+        .filter(state__in=[SUBMITTED, SCREENED, IN_REVIEW, CHANGES_REQUESTED])
+        .select_related("dataset__lab")
+        .annotate(checks_passed=Subquery(newest.values("passed")[:1]))
+        .order_by("submitted_at", "pk")
+    )
+
+
+def remaining(rater: User) -> int:
+    """Return how many frames wait for this rater, counted up to ``MOST_COUNTED``."""
+    return waiting_for(rater).order_by()[:MOST_COUNTED].count()
+
+
+def assignment_row(assignment: Assignment) -> Json:
+    """Return all a rater gets of a frame: a neutral id, the still, and the scale."""
+    scale = load_scale()
+    return {
+        "id": assignment.public_id,
+        "still": still_address(assignment),
+        "units": [
+            {
+                "key": unit.key,
+                "title": unit.title,
+                "short": unit.short,
+                "grades": list(unit.grades),
+                "note": unit.note,
+            }
+            for unit in scale.units
+        ],
+        "reasons": [
+            {"key": reason.key, "title": reason.title, "level": reason.level}
+            for reason in scale.reasons
+        ],
+    }

@@ -1,0 +1,37 @@
+"""Who may rate, answer checks and see what a review found: ``curation`` says it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amgs.core.base import Actor
+from amgs.core.policy import rule
+from amgs.repository.models import Version
+from amgs.repository.rules import is_of_own_lab
+from amgs.review.models import Assignment
+from curation.roles import ACTS
+
+
+def _register(key: str) -> None:
+    @rule(key)
+    def allowed(actor: Actor, subject: Any) -> str | None:
+        return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
+
+
+for _key in ("rate_frames", "answer_check", "assign_audit", "hand_over"):
+    _register(_key)
+
+
+@rule("see_audit")
+def _may_see_audit(actor: Actor, version: Version) -> str | None:
+    refusal = ACTS["see_ratings"].refusal(actor.roles, is_of_own_lab(actor, version))
+    if refusal:
+        return refusal
+    rates = Assignment.objects.filter(
+        audit_frame__audit__version=version,
+        audit_frame__closed=False,
+        rater__public_id=actor.public_id,
+    )
+    if rates.exists():
+        return "You rate frames of this audit, so you see its figures when the review is over."
+    return None
