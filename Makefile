@@ -35,7 +35,7 @@ serve: setup ## the site on 127.0.0.1:8000
 	@$(RUN) manage.py serve
 
 test: services setup-test ## the tests (T=path runs a part, SERVICES=install adds missing servers by apt as root)
-	@$(RUN) -m pytest --durations=20 $(T)
+	@$(RUN) -m pytest --durations=20 --durations-min=0.5 $(T)
 
 lint: setup-test ## style, import contracts, types
 	@.venv/bin/ruff check .
@@ -44,7 +44,7 @@ lint: setup-test ## style, import contracts, types
 	@.venv/bin/mypy
 
 docs: setup-test ## the documentation into site/
-	@.venv/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: setup-test ## quick figures into var/bench/results.json (BENCH=name runs one)
 	@$(RUN) tests/benchmarks/run.py $(if $(BENCH),--only $(BENCH))
