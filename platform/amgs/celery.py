@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_process_init
+
+from amgs.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amgs.settings.base")
 
@@ -17,3 +19,9 @@ app.autodiscover_tasks(["amgs.core"], related_name="celery_tasks")
 @setup_logging.connect
 def _leave_logging_to_django(**_: object) -> None:
     """Keep Celery from replacing the log configuration of the settings."""
+
+
+@worker_process_init.connect
+def _end_with_the_worker(**_: object) -> None:
+    """Let a pool process die with its worker: what it would finish then belongs to another."""
+    die_with_parent()

@@ -13,9 +13,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from amgs.accounts.models import ApiToken, Grant, Lab, Membership, User
+from amgs.core import policy, vocabulary
 from amgs.core.base import Actor
 from amgs.core.decisions import record
-from amgs.core.errors import NotAllowed, Refused
+from amgs.core.errors import Refused
 
 SCOPES = {
     "read": "see what you may see",
@@ -32,6 +33,7 @@ LAST_USED_STEP = timedelta(minutes=5)
 @transaction.atomic
 def create_lab(*, name: str, by: User, institution: str = "") -> Lab:
     """Make a lab with its first member as head."""
+    policy.require(by, "accounts.lab.create")
     name = name.strip()
     if not name:
         raise Refused("Please name the lab.", field="name")
@@ -49,6 +51,7 @@ def create_lab(*, name: str, by: User, institution: str = "") -> Lab:
 @transaction.atomic
 def add_member(*, lab: Lab, user: User, by: Actor) -> Membership:
     """Let a person belong to a lab."""
+    policy.require(by, "accounts.lab.add_member", lab)
     membership, created = Membership.objects.get_or_create(user=user, lab=lab)
     if created:
         record(lab, "add_member", by=by, facts={"user": user.public_id, "name": user.name})
@@ -59,9 +62,8 @@ def add_member(*, lab: Lab, user: User, by: Actor) -> Membership:
 @transaction.atomic
 def grant_role(*, user: User, role: str, by: Actor) -> Grant:
     """Give a person a role on the whole site."""
-    from amgs.core.vocabulary import roles
-
-    if role not in dict(roles()):
+    policy.require(by, "accounts.user.grant_role", user)
+    if role not in dict(vocabulary.roles()):
         raise Refused(f"There is no role called '{role}'.", field="role")
     grant, created = Grant.objects.get_or_create(user=user, role=role)
     if created:
@@ -110,10 +112,10 @@ def create_token(
     return token, secret
 
 
+@transaction.atomic
 def revoke_token(*, token: ApiToken, by: User) -> None:
     """End a token at once."""
-    if token.user_id != by.pk:
-        raise NotAllowed("Only the owner of a token may end it.")
+    policy.require(by, "accounts.token.revoke", token)
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
     record(token, "revoke_token", by=by)
 

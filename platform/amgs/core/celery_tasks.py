@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
-from celery.signals import worker_process_init
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 
 from amgs.core import jobs
+from amgs.core.sweep import sweep
 
 
 @shared_task(name="amgs.run_job", ignore_result=True)
@@ -14,7 +14,7 @@ def run_job_task(public_id: str) -> None:
     """Run the job with this public id if it is free. Only a hint: the row is the truth."""
     close_old_connections()
     try:
-        jobs.run(public_id)
+        jobs.run(public_id, exit_when_stuck=True)
     finally:
         close_old_connections()
 
@@ -22,10 +22,8 @@ def run_job_task(public_id: str) -> None:
 @shared_task(name="amgs.sweep", ignore_result=True)
 def sweep_task() -> None:
     """Re-issue what is due or lost; the only retry."""
-    jobs.sweep()
-
-
-@worker_process_init.connect
-def _fresh_connections(**_: object) -> None:
-    """A forked child must not share its parent's database connections."""
-    connections.close_all()
+    close_old_connections()
+    try:
+        sweep()
+    finally:
+        close_old_connections()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -45,11 +46,43 @@ def _entry(row: Decision) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """Return a JSON value as every database gives it back.
+
+    PostgreSQL keeps numbers as decimals and texts without NUL: it returns 1e16 as an integer and
+    -0.0 as 0.0, and refuses NaN and NUL. Digesting such values as they came would break the chain.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if abs(value) >= 1e15 and value.is_integer() else value + 0.0
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
 def database_now() -> datetime:
     """Return the database's clock, the only one whose times are compared."""
     # A row is needed to select from; the head of the chain always exists once asked for.
-    head, _ = ChainHead.objects.get_or_create(pk=1)
-    return ChainHead.objects.filter(pk=head.pk).annotate(now=Now()).values_list("now", flat=True)[0]
+    ChainHead.objects.get_or_create(pk=1)
+    return ChainHead.objects.filter(pk=1).annotate(now=Now()).values_list("now", flat=True)[0]
+
+
+def _lock_chain() -> tuple[ChainHead, datetime]:
+    """Return the head of the chain, locked until the transaction ends, and the database's time.
+
+    The time is asked for after the lock was got, so that times grow along the chain.
+    """
+    locked = ChainHead.objects.select_for_update().filter(pk=1)
+    head = locked.first()
+    if head is None:
+        ChainHead.objects.get_or_create(pk=1)
+        head = locked.get()
+    return head, ChainHead.objects.annotate(now=Now()).values_list("now", flat=True).get(pk=1)
 
 
 @transaction.atomic
@@ -60,15 +93,25 @@ def record(
     by: Actor,
     why: str = "",
     facts: Mapping[str, Any] | None = None,
+) -> Decision:
+    """Append one entry that changes no state (a remark, an administrative act)."""
+    return _append(_lock_chain(), subject, action, by, why, facts or {})
+
+
+def _append(
+    chain: tuple[ChainHead, datetime],
+    subject: models.Model,
+    action: str,
+    by: Actor,
+    why: str,
+    facts: Mapping[str, Any],
     from_state: str = "",
     to_state: str = "",
 ) -> Decision:
-    """Append one entry that changes no state (a remark, an administrative act)."""
-    ChainHead.objects.get_or_create(pk=1)
-    head = ChainHead.objects.select_for_update().get(pk=1)
+    head, at = chain
     row = Decision(
         number=head.number + 1,
-        at=database_now(),
+        at=at,
         subject=subject.public_id,
         subject_kind=subject._meta.label_lower,
         action=action,
@@ -76,9 +119,8 @@ def record(
         to_state=to_state,
         actor_id=by.public_id,
         actor_name=by.name,
-        why=why.strip(),
-        # Through JSON once, so that what is digested is what the database gives back.
-        facts=json.loads(json.dumps(dict(facts or {}), default=str)),
+        why=_plain(why).strip(),
+        facts=_plain(json.loads(json.dumps(dict(facts), default=str))),
         previous=head.digest,
     )
     row.digest = _digest(_entry(row))
@@ -108,19 +150,20 @@ def decide(
     try:
         step = subject.lifecycle.next(old, action)
     except NoSuchStep as error:
-        raise Refused(str(error)) from error
+        raise Refused(error.sentence) from error
     policy.require(by, f"{subject._meta.label_lower}.{action}", subject)
     if step.needs_reason and not why.strip():
         raise Refused(
             f"Please give a reason: '{step.title}' is never done without one.", field="why"
         )
+    # The chain before the subject, in every decision: two that decide on the same two subjects
+    # in another order would otherwise wait for each other.
+    chain = _lock_chain()
     changed = type(subject)._base_manager.filter(pk=subject.pk, state=old).update(state=step.target)
     if not changed:
         raise Conflict("Someone decided before you; look at the page again before you decide.")
     subject.state = step.target
-    return record(
-        subject, action, by=by, why=why, facts=facts, from_state=old, to_state=step.target
-    )
+    return _append(chain, subject, action, by, why, facts or {}, old, step.target)
 
 
 def history(subject: models.Model) -> models.QuerySet[Decision]:

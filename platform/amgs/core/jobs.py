@@ -1,8 +1,8 @@
 """Long work and every effect outside the database, as rows with a lease.
 
 A ``Job`` row written in a service's own transaction is the truth; the Celery message is only a
-hint that makes it start at once. ``sweep`` (called by beat) gives the hint again to what is due
-or whose lease ran out, and is the only retry there is.
+hint that makes it start at once. ``core.sweep`` (called by beat) gives the hint again to what is
+due or whose lease ran out, and is the only retry there is.
 
 A worker that takes a job raises ``attempt`` and holds a lease, which a thread renews while the
 process lives; each renewal carries the progress. Every write a job makes through its ``Context``
@@ -27,7 +27,6 @@ from django.conf import settings
 from django.db import (
     DatabaseError,
     IntegrityError,
-    close_old_connections,
     connection,
     models,
     transaction,
@@ -37,11 +36,14 @@ from django.db.models.functions import Now
 
 from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import NotFound, Problem, Refused
-from amgs.core.models import Beat, Job
+from amgs.core.models import Job
 
 log = structlog.get_logger(__name__)
 
 QUEUES = ("quick", "ingest", "score", "train")
+ACTIVE = (Job.State.QUEUED, Job.State.RUNNING)
+STUCK_EXIT = 70
+"""Exit status of a worker process that ended itself because its work was stuck."""
 
 
 class LeaseLost(Exception):
@@ -72,7 +74,9 @@ class Kind:
     """A registered kind of job.
 
     ``limit`` is the stall limit: a job whose progress stands still longer is not renewed.
-    ``on_failure`` is called in the transaction that marks a job failed for good.
+    ``on_failure(job, sentence)`` is called in the transaction that ends a job undone: failed for
+    good (``job.trace`` is empty where it was refused, not broken) or cancelled
+    (``job.cancel_asked``).
     """
 
     name: str
@@ -113,7 +117,7 @@ def kinds() -> dict[str, Kind]:
     return dict(_KINDS)
 
 
-def _later(delay: timedelta) -> ExpressionWrapper:
+def later(delay: timedelta) -> ExpressionWrapper:
     """Return 'now plus delay' on the database's clock."""
     return ExpressionWrapper(
         Now() + Value(delay, output_field=DurationField()), output_field=models.DateTimeField()
@@ -136,12 +140,9 @@ def enqueue(
     """
     name = work if isinstance(work, str) else work.kind  # type: ignore[attr-defined]
     kind = _KINDS[name]
-    if key:
-        active = Job.objects.filter(
-            kind=name, key=key, state__in=[Job.State.QUEUED, Job.State.RUNNING]
-        ).first()
-        if active:
-            return active
+    active = Job.objects.filter(kind=name, key=key, state__in=ACTIVE)
+    if key and (found := active.first()):
+        return found
     row = Job(
         kind=name,
         queue=kind.queue,
@@ -151,25 +152,22 @@ def enqueue(
         actor_name=by.name,
         key=key,
         attempts=kind.attempts,
-        due_at=_later(after) if after else Now(),
+        due_at=later(after) if after else Now(),
     )
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        active = Job.objects.filter(
-            kind=name, key=key, state__in=[Job.State.QUEUED, Job.State.RUNNING]
-        ).first()
-        if active is None:
-            raise
-        return active
+        if key and (found := active.first()):
+            return found
+        raise
     row.refresh_from_db()
     if not after:
-        transaction.on_commit(lambda: _hint(row), robust=True)
+        transaction.on_commit(lambda: hint(row), robust=True)
     return row
 
 
-def _hint(row: Job) -> None:
+def hint(row: Job) -> bool:
     """Tell the broker about a job; a broker that is down only delays it until the sweep."""
     from amgs.core.celery_tasks import run_job_task
 
@@ -177,8 +175,18 @@ def _hint(row: Job) -> None:
         run_job_task.apply_async(args=[row.public_id], queue=row.queue, retry=False)
     except Exception as error:
         log.warning("the broker took no hint", job=row.public_id, error=str(error))
-        return
+        return False
     Job.objects.filter(pk=row.pk).update(hinted_at=Now())
+    return True
+
+
+def check_broker() -> None:
+    """Raise unless the broker answers."""
+    from amgs.celery import app
+
+    with app.connection_for_write() as link:
+        link.ensure_connection(max_retries=1, interval_start=0.1, timeout=3)
+        link.default_channel.close()
 
 
 class Context:
@@ -222,13 +230,13 @@ class Context:
         """Renew the lease with the progress made; return whether it is still held."""
         with self._lock:
             told, self._progress = self._progress, None
-        values: dict[str, Any] = {"lease_until": _later(settings.JOB_LEASE)}
+        values: dict[str, Any] = {"lease_until": later(settings.JOB_LEASE)}
         if told is not None:
             values |= {"progress": told[0], "note": told[1], "progressed_at": Now()}
         rows = self._mine
         if told is None:
             # Progress that stands still longer than the limit is no life: let the lease run out.
-            rows = rows.filter(progressed_at__gt=_later(-self._kind.limit))
+            rows = rows.filter(progressed_at__gt=later(-self._kind.limit))
         if not rows.update(**values):
             self._lost.set()
             return False
@@ -236,11 +244,17 @@ class Context:
 
 
 class _Renewer(threading.Thread):
-    """Renews a lease every third of its length while the process lives."""
+    """Renews a lease every third of its length while the process lives.
 
-    def __init__(self, context: Context) -> None:
+    In a worker process (``exit_when_stuck``), work that goes on for another stall limit after
+    its lease was lost is stuck for good, and no thread can be stopped from outside: the process
+    ends itself, and the pool starts a fresh one.
+    """
+
+    def __init__(self, context: Context, exit_when_stuck: bool) -> None:
         super().__init__(name=f"lease-{context.job.public_id}", daemon=True)
         self._context = context
+        self._exit_when_stuck = exit_when_stuck
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
@@ -249,7 +263,7 @@ class _Renewer(threading.Thread):
             while not self._stop_asked.wait(pause):
                 try:
                     if not self._context._renew():
-                        return
+                        break
                 except DatabaseError as error:
                     log.warning(
                         "lease not renewed", job=self._context.job.public_id, error=str(error)
@@ -257,6 +271,10 @@ class _Renewer(threading.Thread):
                     connection.close()
         finally:
             connection.close()
+        grace = self._context._kind.limit.total_seconds()
+        if self._exit_when_stuck and not self._stop_asked.wait(grace):
+            log.error("stuck work ends its process", job=self._context.job.public_id)
+            os._exit(STUCK_EXIT)
 
     def stop(self) -> None:
         """End the thread and wait for it."""
@@ -277,7 +295,7 @@ def _take(public_id: str) -> Job | None:
         taken = Job.objects.filter(free, pk=row.pk, attempt=row.attempt).update(
             state=Job.State.RUNNING,
             attempt=F("attempt") + 1,
-            lease_until=_later(settings.JOB_LEASE),
+            lease_until=later(settings.JOB_LEASE),
             started_at=Now(),
             progressed_at=Now(),
             worker=f"{socket.gethostname()}:{os.getpid()}",
@@ -288,10 +306,10 @@ def _take(public_id: str) -> Job | None:
         return row
 
 
-def run(public_id: str) -> bool:
+def run(public_id: str, *, exit_when_stuck: bool = False) -> bool:
     """Run one job if it can be taken; return whether this call finished it.
 
-    Called by the Celery task; tests may call it directly.
+    Called by the Celery task (``exit_when_stuck``: see ``_Renewer``); tests may call it directly.
     """
     row = _take(public_id)
     if row is None:
@@ -304,25 +322,18 @@ def run(public_id: str) -> bool:
         _cancelled(row)
         return False
     if row.attempt > row.attempts:
-        _fail(row, kind, row.error or "The work was begun too often without an end.", row.trace)
+        sentence = row.error or "The work was begun too often without an end."
+        _fail(row, kind, sentence, row.trace or sentence)
         return False
     context = Context(row, kind)
-    renewer = _Renewer(context)
+    renewer = _Renewer(context, exit_when_stuck)
     if not connection.in_atomic_block:  # else no other connection could see the row anyway
         renewer.start()
     try:
         outcome = kind.work(context, **row.args)
-    except LeaseLost:
+    except (LeaseLost, Cancelled):
         renewer.stop()
-        if Job.objects.filter(pk=row.pk, attempt=row.attempt, cancel_asked=True).exists():
-            _cancelled(row)
-        else:
-            log.info("the lease was lost; nothing was changed", job=row.public_id)
-        return False
-    except Cancelled:
-        renewer.stop()
-        _cancelled(row)
-        return False
+        return _ended_early(row)
     except Problem as problem:
         # A refusal is an answer: trying again would give the same one.
         renewer.stop()
@@ -332,13 +343,14 @@ def run(public_id: str) -> bool:
         renewer.stop()
         _again_or_fail(row, kind, error, traceback.format_exc())
         return False
-    renewer.stop()
+    finally:
+        renewer.stop()
     return _finish(context, outcome)
 
 
 def _finish(context: Context, outcome: Finish | Mapping[str, Any] | None) -> bool:
     finish = outcome if isinstance(outcome, Finish) else Finish(result=outcome or {})
-    row = context.job
+    row, kind = context.job, context._kind
     try:
         with transaction.atomic():
             done = context._mine.update(
@@ -355,15 +367,23 @@ def _finish(context: Context, outcome: Finish | Mapping[str, Any] | None) -> boo
             if finish.apply is not None:
                 finish.apply()
     except LeaseLost:
-        log.info("the lease was lost; the outputs stay unseen", job=row.public_id)
-        return False
+        return _ended_early(row)
     except Problem as problem:
-        _fail(row, _KINDS[row.kind], problem.sentence, "")
+        _fail(row, kind, problem.sentence, "")
         return False
     except Exception as error:
-        _again_or_fail(row, _KINDS[row.kind], error, traceback.format_exc())
+        _again_or_fail(row, kind, error, traceback.format_exc())
         return False
     return True
+
+
+def _ended_early(row: Job) -> bool:
+    """End a cancelled job; leave alone one that another worker holds now."""
+    if Job.objects.filter(pk=row.pk, attempt=row.attempt, cancel_asked=True).exists():
+        _cancelled(row)
+    else:
+        log.info("the lease was lost; the outputs stay unseen", job=row.public_id)
+    return False
 
 
 def _again_or_fail(row: Job, kind: Kind, error: Exception, trace: str) -> None:
@@ -376,7 +396,7 @@ def _again_or_fail(row: Job, kind: Kind, error: Exception, trace: str) -> None:
     delay = settings.JOB_LEASE * min(2 ** (row.attempt - 1), 32)
     Job.objects.filter(pk=row.pk, attempt=row.attempt, state=Job.State.RUNNING).update(
         state=Job.State.QUEUED,
-        due_at=_later(delay),
+        due_at=later(delay),
         lease_until=None,
         hinted_at=None,
         error=sentence,
@@ -385,29 +405,53 @@ def _again_or_fail(row: Job, kind: Kind, error: Exception, trace: str) -> None:
 
 
 def _fail(row: Job, kind: Kind | None, sentence: str, trace: str) -> None:
-    with transaction.atomic():
-        failed = Job.objects.filter(pk=row.pk, attempt=row.attempt, state=Job.State.RUNNING).update(
-            state=Job.State.FAILED,
-            error=sentence[:1000],
-            trace=trace,
-            lease_until=None,
-            finished_at=Now(),
-        )
-        if failed and kind is not None and kind.on_failure is not None:
-            kind.on_failure(row, sentence)
+    _end(
+        Job.objects.filter(pk=row.pk, attempt=row.attempt, state=Job.State.RUNNING),
+        row,
+        kind,
+        sentence,
+        {"state": Job.State.FAILED, "error": sentence[:1000], "trace": trace},
+    )
 
 
 def _cancelled(row: Job) -> None:
-    Job.objects.filter(pk=row.pk, attempt=row.attempt, state=Job.State.RUNNING).update(
-        state=Job.State.CANCELLED, lease_until=None, finished_at=Now()
+    _end(
+        Job.objects.filter(pk=row.pk, attempt=row.attempt, state=Job.State.RUNNING),
+        row,
+        _KINDS.get(row.kind),
+        "It was cancelled.",
+        {"state": Job.State.CANCELLED, "cancel_asked": True},
     )
+
+
+def _end(
+    mine: models.QuerySet[Job], row: Job, kind: Kind | None, sentence: str, values: dict[str, Any]
+) -> bool:
+    """End a job undone and tell its kind, in one transaction; return whether it was ours to end.
+
+    A kind that breaks while it is told must not keep its job from ending.
+    """
+    over = values | {"lease_until": None, "finished_at": Now()}
+    for name, value in values.items():
+        setattr(row, name, value)
+    if kind is not None and kind.on_failure is not None:
+        try:
+            with transaction.atomic():
+                if not mine.update(**over):
+                    return False
+                kind.on_failure(row, sentence)
+                return True
+        except Exception:
+            log.exception("a job's failure could not be told", job=row.public_id)
+            over["trace"] = f"{row.trace}\n{traceback.format_exc()}".strip()
+    return bool(mine.update(**over))
 
 
 def cancel(row: Job) -> None:
     """Cancel a waiting job at once, or ask a running one to stop."""
-    if Job.objects.filter(pk=row.pk, state=Job.State.QUEUED).update(
-        state=Job.State.CANCELLED, cancel_asked=True, finished_at=Now()
-    ):
+    waiting = Job.objects.filter(pk=row.pk, state=Job.State.QUEUED)
+    values = {"state": Job.State.CANCELLED, "cancel_asked": True}
+    if _end(waiting, row, _KINDS.get(row.kind), "It was cancelled.", values):
         return
     if not Job.objects.filter(pk=row.pk, state=Job.State.RUNNING).update(cancel_asked=True):
         raise Refused("This work is already over, so there is nothing to cancel.")
@@ -415,18 +459,26 @@ def cancel(row: Job) -> None:
 
 def retry(row: Job) -> None:
     """Let a failed job begin again, with its attempts counted anew from here."""
-    if not Job.objects.filter(pk=row.pk, state=Job.State.FAILED).update(
-        state=Job.State.QUEUED,
-        attempts=F("attempt") + _KINDS[row.kind].attempts,
-        due_at=Now(),
-        hinted_at=None,
-        finished_at=None,
-        error="",
-        trace="",
-    ):
+    kind = _KINDS.get(row.kind)
+    if kind is None:
+        raise Refused(f"This version of the platform knows no job '{row.kind}'.")
+    try:
+        with transaction.atomic():
+            changed = Job.objects.filter(pk=row.pk, state=Job.State.FAILED).update(
+                state=Job.State.QUEUED,
+                attempts=F("attempt") + kind.attempts,
+                due_at=Now(),
+                hinted_at=None,
+                finished_at=None,
+                error="",
+                trace="",
+            )
+    except IntegrityError:
+        raise Refused("The same work was asked for again meanwhile and goes on.") from None
+    if not changed:
         raise Refused("Only work that failed can be begun again.")
     fresh = Job.objects.get(pk=row.pk)
-    transaction.on_commit(lambda: _hint(fresh), robust=True)
+    transaction.on_commit(lambda: hint(fresh), robust=True)
 
 
 def get(public_id: str) -> Job:
@@ -435,39 +487,3 @@ def get(public_id: str) -> Job:
         return Job.objects.get(public_id=public_id)
     except Job.DoesNotExist:
         raise NotFound("There is no such job.") from None
-
-
-def sweep() -> int:
-    """Hint again at what is due and unhinted for a lease, or whose lease ran out; count them.
-
-    Also asks for the periodic kinds that are due, each once however many beats run.
-    """
-    close_old_connections()
-    for kind in _KINDS.values():
-        if kind.every is not None:
-            _ask_periodic(kind)
-    stale = Q(hinted_at__isnull=True) | Q(hinted_at__lt=_later(-settings.JOB_LEASE))
-    due = Job.objects.filter(
-        Q(state=Job.State.QUEUED, due_at__lte=Now()) & stale
-        | Q(state=Job.State.RUNNING, lease_until__lt=Now())
-    ).order_by("due_at")[:500]
-    count = 0
-    for row in due:
-        _hint(row)
-        count += 1
-    return count
-
-
-def _ask_periodic(kind: Kind) -> None:
-    assert kind.every is not None  # noqa: S101  (narrowing for the type checker; the caller asked)
-    with transaction.atomic():
-        if Beat.objects.filter(kind=kind.name, last_at__gt=_later(-kind.every)).exists():
-            return
-        changed = Beat.objects.filter(kind=kind.name).update(last_at=Now())
-        if not changed:
-            try:
-                with transaction.atomic():
-                    Beat.objects.create(kind=kind.name, last_at=Now())
-            except IntegrityError:
-                return  # another beat was faster
-        enqueue(kind.name, key=f"every:{kind.name}")

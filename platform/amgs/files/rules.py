@@ -11,9 +11,9 @@ from curation.roles import ACTS
 
 @rule("files.upload.open")
 def _open(actor: Actor, lab: Lab | None) -> str | None:
-    if lab is None:
-        return "Please say for which lab the file is sent."
-    return ACTS["upload"].refusal(actor.roles, own_lab=lab.pk in actor.lab_ids)
+    # Without a lab the file is the sender's own until it is added to a dataset of theirs.
+    own = bool(actor.lab_ids) if lab is None else lab.pk in actor.lab_ids
+    return ACTS["upload"].refusal(actor.roles, own_lab=own)
 
 
 @rule("files.upload.use")

@@ -69,6 +69,11 @@ def purposes() -> dict[str, Purpose]:
     return dict(_PURPOSES)
 
 
+def is_open_to_all(purpose: str) -> bool:
+    """Whether uploads for this purpose need neither a login nor a lab."""
+    return purpose in _PURPOSES and _PURPOSES[purpose].open_to_all
+
+
 def open_upload(
     *,
     user: User | None,
@@ -89,7 +94,7 @@ def open_upload(
         raise Refused(
             f"Nothing is known about files for '{purpose}'; use {known}.", field="purpose"
         )
-    if lab is not None or not _PURPOSES[purpose].open_to_all:
+    if lab is not None or not is_open_to_all(purpose):
         policy.require(user or PUBLIC, "files.upload.open", lab)
     name = _CONTROL.sub("", name).strip()
     if not name:
@@ -102,7 +107,8 @@ def open_upload(
             "again once it has content.",
             field="size",
         )
-    most = settings.UPLOAD_MOST_BYTES if lab is not None else settings.UPLOAD_MOST_BYTES_PUBLIC
+    public = is_open_to_all(purpose)
+    most = settings.UPLOAD_MOST_BYTES_PUBLIC if public else settings.UPLOAD_MOST_BYTES
     if size > most:
         raise TooMuch(
             f"'{name}' has {_readable(size)}, but at most {_readable(most)} can be taken here; "
@@ -214,6 +220,12 @@ def complete_upload(*, upload: Upload, by: Actor, digests: Mapping[int, str] | N
             upload=upload.public_id,
             digests={str(part): digest.lower() for part, digest in (digests or {}).items()},
         )
+
+
+def check_of(upload: Upload) -> str | None:
+    """Return the public id of the job that checked or checks an upload last."""
+    checks = Job.objects.filter(subject=upload.public_id, kind=_CHECK).order_by("-pk")
+    return checks.values_list("public_id", flat=True).first()
 
 
 def discard_upload(*, upload: Upload, by: Actor) -> None:

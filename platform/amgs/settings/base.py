@@ -7,6 +7,8 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+
 from amgs.settings import services
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -128,7 +130,9 @@ UPLOAD_MOST_BYTES_PUBLIC = int(os.environ.get("UPLOAD_MOST_BYTES_PUBLIC", str(2 
 
 _broker = services.broker(os.environ.get("BROKER_URL", ""), VAR)
 CELERY_BROKER_URL = _broker["url"]
+CELERY_BROKER_TRANSPORT = _broker["transport"]
 CELERY_BROKER_TRANSPORT_OPTIONS = _broker["options"]
+CELERY_BROKER_CONNECTION_TIMEOUT = 3
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "quick"
 CELERY_TASK_IGNORE_RESULT = True
@@ -137,7 +141,7 @@ CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "amgs.core.beat:SweepHere"
 
 # Jobs: see amgs/core/jobs.py
 JOB_LEASE = timedelta(seconds=float(os.environ.get("JOB_LEASE_SECONDS", "30")))
@@ -232,6 +236,19 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+    ],
+    # Through the standard library to stderr: what commands print on stdout is their answer.
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    wrapper_class=structlog.stdlib.BoundLogger,
+    cache_logger_on_first_use=True,
+)
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
@@ -245,6 +262,5 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "amgs.sweep",
         "schedule": JOB_SWEEP.total_seconds(),
-        "options": {"queue": "quick", "expires": 2 * JOB_SWEEP.total_seconds()},
     }
 }

@@ -14,6 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 # Longer than the longest job lease: Redis must not hand a running hint to a second worker.
 REDIS_VISIBILITY_S = 24 * 3600
+# A service that gives a hint must not wait for a broker that is away: the sweep hints again.
+# (Without a limit, kombu tries to connect for ever, in the request of a person.)
+_GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
 
 
 def database(url: str, var: Path) -> dict[str, Any]:
@@ -56,29 +59,31 @@ def broker(url: str, var: Path) -> dict[str, Any]:
     """Return Celery's broker settings for ``BROKER_URL`` (empty: folders under ``var``)."""
     if not url:
         folder = var / "broker"
-        # The transport uses one folder for both directions; the control folder holds its
-        # exchange table and would otherwise be made in the current directory.
-        for name in ("messages", "processed", "control"):
+        for name in ("messages", "taken", "control"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         return {
             "url": "filesystem://",
+            "transport": "amgs.folder_broker:Transport",
             "options": {
                 "data_folder_in": str(folder / "messages"),
                 "data_folder_out": str(folder / "messages"),
-                "processed_folder": str(folder / "processed"),
+                "processed_folder": str(folder / "taken"),
                 "control_folder": str(folder / "control"),
-                "store_processed": False,
                 "polling_interval": 0.1,
             },
         }
     scheme = urlsplit(url).scheme
     if scheme in {"redis", "rediss"}:
-        return {
-            "url": url,
-            "options": {"visibility_timeout": REDIS_VISIBILITY_S, "unacked_restore_limit": 100},
+        options = {
+            "visibility_timeout": REDIS_VISIBILITY_S,
+            "unacked_restore_limit": 100,
+            "socket_connect_timeout": 3,
+            "socket_timeout": 30,
         }
+        return {"url": url, "transport": None, "options": options | _GIVE_UP_SOON}
     if scheme in {"amqp", "amqps"}:
-        return {"url": url, "options": {"confirm_publish": True}}
+        options = {"confirm_publish": True}
+        return {"url": url, "transport": None, "options": options | _GIVE_UP_SOON}
     raise ImproperlyConfigured(
         f"BROKER_URL begins with '{scheme}:'; use amqp://, redis:// or leave it unset."
     )

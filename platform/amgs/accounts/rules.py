@@ -1,0 +1,39 @@
+"""Who may make labs, let people in and give roles."""
+
+from __future__ import annotations
+
+from amgs.accounts.models import ApiToken, Lab, User
+from amgs.core.base import Actor
+from amgs.core.policy import rule
+from curation.roles import ACTS
+
+
+@rule("accounts.lab.create")
+def _create_lab(actor: Actor, subject: None) -> str | None:
+    if isinstance(actor, User) or "system" in actor.roles:
+        return None
+    return "Please sign in first; then you can make a lab."
+
+
+@rule("accounts.lab.add_member")
+def _add_member(actor: Actor, lab: Lab) -> str | None:
+    if not actor.roles.isdisjoint({"maintainer", "system"}):
+        return None
+    if isinstance(actor, User) and lab.memberships.filter(user=actor, is_head=True).exists():
+        return None
+    return f"Only the head of '{lab.name}' lets people in; ask them to add you."
+
+
+@rule("accounts.user.grant_role")
+def _grant_role(actor: Actor, user: User) -> str | None:
+    # The first maintainer is made by whoever runs the installation.
+    if "system" in actor.roles or getattr(actor, "is_superuser", False):
+        return None
+    return ACTS["grant_role"].refusal(actor.roles)
+
+
+@rule("accounts.token.revoke")
+def _revoke_token(actor: Actor, token: ApiToken) -> str | None:
+    if isinstance(actor, User) and token.user_id == actor.pk:
+        return None
+    return "Only the owner of a token may end it."
