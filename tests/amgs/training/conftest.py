@@ -1,0 +1,128 @@
+"""Published versions with consensus, made straight in the tables."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+MANIFEST_TYPE = "application/vnd.apache.parquet"
+
+
+@pytest.fixture
+def publish(lab) -> Callable[..., object]:
+    """Publish a version whose animals each have one recording with graded frames.
+
+    ``videos`` maps animal numbers to files of real bytes; without them blobs are names only.
+    """
+    from amgs.files.models import Blob
+    from amgs.files.services import store_file
+    from amgs.repository.models import (
+        Animal,
+        Dataset,
+        Frame,
+        Observation,
+        Permission,
+        Recording,
+        Version,
+    )
+    from amgs.review.models import Consensus
+    from models.scale import load_scale
+
+    units = load_scale().unit_keys
+
+    def make(
+        lab_name: str = "Harbour",
+        *,
+        animals: int = 4,
+        frames: int = 3,
+        train: bool = True,
+        coat: str = "white",
+        state: str = "published",
+        seed: int = 0,
+        videos: dict[int, tuple[Path, list[tuple[int, int, int]]]] | None = None,
+        dataset: Dataset | None = None,
+        number: int = 1,
+    ) -> Version:
+        chance = random.Random(f"{lab_name}{seed}")
+        if dataset is None:
+            dataset = Dataset.objects.create(
+                number=Dataset.objects.count() + 1, lab=lab(lab_name), phantom=True
+            )
+        version = Version.objects.create(
+            dataset=dataset,
+            number=number,
+            state=state,
+            title="A study",
+            metadata={"assay": "post_surgical"},
+            published_at=timezone.now(),
+        )
+        if train:
+            Permission.objects.create(
+                version=version, kind="train", text_version="1", signer_name="Alice Arber"
+            )
+        for index in range(animals):
+            animal = Animal.objects.create(
+                dataset=dataset,
+                name=f"m{index} of {version.number}",
+                pseudonym=f"P{index}",
+                metadata={"coat": coat, "sex": "female", "strain": "C57BL/6J"},
+            )
+            observation = Observation.objects.create(animal=animal, name="baseline")
+            if videos:
+                path, times = videos[index]
+                blob = store_file(path, "video/mp4")
+            else:
+                sha256 = hashlib.sha256(f"{dataset.number}/{animal.name}".encode()).hexdigest()
+                blob = Blob.objects.create(sha256=sha256, size=1, key=f"blobs/{sha256}")
+                times = [(1000 * step, 1, 1000) for step in range(frames)]
+            recording = Recording.objects.create(
+                dataset=dataset,
+                observation=observation,
+                name=f"{animal.name}.mp4",
+                blob=blob,
+                status="ready",
+            )
+            recording.versions.add(version)
+            for place, (pts, num, den) in enumerate(times):
+                frame = Frame.objects.create(
+                    recording=recording,
+                    pts=pts,
+                    tb_num=num,
+                    tb_den=den,
+                    number=place,
+                    time_s=pts * num / den,
+                    drawn=True,
+                )
+                Consensus.objects.bulk_create(
+                    _consensus(Consensus, frame, unit, chance) for unit in units
+                )
+        return version
+
+    return make
+
+
+def _consensus(table, frame, unit, chance):
+    grade = chance.choice((0, 0, 1, 2))
+    votes = [
+        {
+            "rater": rater,
+            "unit": unit,
+            "grade": grade,
+            "reason": None,
+            "weight": 1.0,
+            "source": "sheet",
+        }
+        for rater in ("r1", "r2")
+    ]
+    return table(
+        frame=frame,
+        unit=unit,
+        probabilities=[float(grade == value) for value in range(3)],
+        scorable=1.0,
+        votes=votes,
+    )
