@@ -320,7 +320,9 @@ def group_non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verd
     if evidence.champion is None or evidence.comparison is None:
         return
     titles = {coat.key: coat.title.lower() for coat in load_scale().coats}
-    for key, row in sorted(_part(evidence.comparison, "groups").items()):
+    groups = _part(evidence.comparison, "groups")
+    for key in sorted(groups):
+        row = _part(groups, key)
         lab, _, coat = str(key).rpartition("|")
         place = f"in lab {lab}, coat {titles.get(coat, coat)}"
         gate, title = f"non_inferiority:{key}", f"Not worse {place}"
@@ -381,8 +383,7 @@ def _not_worse(gate: str, title: str, place: str, row: Mapping[str, Any], margin
 
 def _same_benchmark(evidence: Evidence) -> bool:
     sides = (evidence.report, evidence.champion or {}, evidence.comparison or {})
-    digests = {side.get("benchmark_digest") for side in sides} - {None}
-    return len(digests) <= 1
+    return len({str(side["benchmark_digest"]) for side in sides if "benchmark_digest" in side}) <= 1
 
 
 def _scale_name(scale: Any) -> str:

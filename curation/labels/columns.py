@@ -63,7 +63,7 @@ class Columns:
 
 
 def normal(text: str) -> str:
-    """A header in lower case with underscores: `Orbital Tightening` → `orbital_tightening`."""
+    """A header in lower case with underscores: `Comment Scorer-4` → `comment_scorer_4`."""
     return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
 
 
