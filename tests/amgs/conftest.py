@@ -148,3 +148,176 @@ def token_of(db) -> Callable[..., str]:
         return create_token(user=user, name="test", scopes=scopes or SCOPES)[1]
 
     return make
+
+
+# A contribution, step by step: clip and sheet → upload → draft → submitted → in review → …
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory) -> Callable[..., bytes]:
+    """Film a grey square that moves, different for every number, as MPEG-4 in MP4."""
+    import av
+    import numpy as np
+
+    made: dict[tuple[int, int], bytes] = {}
+
+    def film(number: int = 0, frames: int = 20) -> bytes:
+        if (number, frames) in made:
+            return made[number, frames]
+        path = tmp_path_factory.mktemp("clips") / f"{number}.mp4"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 96, 80, "yuv420p"
+            for index in range(frames):
+                picture = np.full((80, 96, 3), 30 + 7 * number % 200, np.uint8)
+                picture[10:30, index : index + 20] = 200
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                for packet in stream.encode(frame):
+                    container.mux(packet)
+            for packet in stream.encode():
+                container.mux(packet)
+        made[number, frames] = path.read_bytes()
+        return made[number, frames]
+
+    return film
+
+
+@pytest.fixture
+def sheet() -> Callable[..., bytes]:
+    """Write a long score sheet: ``{(file, frame, rater): {unit: cell} or one cell for all}``."""
+    from models.scale import load_scale
+
+    def write(rows) -> bytes:
+        keys = load_scale().unit_keys
+        lines = [",".join(["file", "frame", "rater", *keys])]
+        for (file, frame, rater), cells in rows.items():
+            values = [str(cells.get(key, 0) if isinstance(cells, dict) else cells) for key in keys]
+            lines.append(",".join([file, str(frame), rater, *values]))
+        return "\n".join(lines).encode()
+
+    return write
+
+
+@pytest.fixture
+def send(db, run_jobs) -> Callable[..., object]:
+    """Send bytes as an upload of a person's lab; the blob exists when this returns."""
+    from amgs.files import services
+    from amgs.files.storage import get_storage
+
+    def deliver(user, name: str, data: bytes, purpose: str, *, complete: bool = True):
+        lab = user.labs.first()
+        upload = services.open_upload(
+            user=user, lab=lab, name=name, size=len(data), purpose=purpose
+        )
+        for part in range(1, upload.part_count + 1):
+            start = (part - 1) * upload.part_size
+            get_storage().put(
+                services.part_key(upload, part), data[start : start + upload.part_size]
+            )
+        if complete:
+            services.complete_upload(upload=upload, by=user)
+            run_jobs()
+            upload.refresh_from_db()
+        return upload
+
+    return deliver
+
+
+@pytest.fixture
+def draft(alice, harbour, clip, sheet, send, run_jobs) -> Callable[..., object]:
+    """Make a draft of Harbour without fault: animals at two time points, films, a blind sheet.
+
+    ``grades=False`` leaves the sheet out; ``given`` overrides what ``create_dataset`` gets.
+    """
+    from amgs.repository import services
+    from models.scale import load_scale
+
+    def make(*, by=None, animals: int = 2, grades: bool = True, seed: int = 0, **given):
+        by = by or alice
+        coats = load_scale().coat_keys
+        fields = {
+            "title": "Grimace after laparotomy",
+            "licence": "CC0-1.0",
+            "ethics": "Approved, number 12/2026",
+            "metadata": {
+                "assay": "post_surgical",
+                "assigned_unit": "animal",
+                "raters_blind": "yes",
+                "frames_chosen": "random",
+            },
+            "phantom": True,
+        }
+        version = services.create_dataset(by=by, lab=by.labs.first(), **{**fields, **given})
+        names = [f"m{number}" for number in range(1, animals + 1)]
+        times = {"baseline": -24.0, "after": 4.0}
+        services.set_design(
+            by=by,
+            version=version,
+            groups=[{"name": "alpha", "treatment": {"drug": "vehicle"}}],
+            animals=[
+                {
+                    "name": name,
+                    "group": "alpha",
+                    "cage": "c1",
+                    "sex": "female",
+                    "strain": "CD-1",
+                    "coat": coats[number % len(coats)],
+                    "age_weeks": 9,
+                }
+                for number, name in enumerate(names)
+            ],
+            observations=[
+                {"animal": name, "name": time, "hours_after_procedure": hours}
+                for name in names
+                for time, hours in times.items()
+            ],
+        )
+        services.sign_permissions(
+            by=by,
+            version=version,
+            kinds=["outside_raters", "train", "show_frames", "download"],
+            signer_name="Prof. Arber",
+        )
+        rows = {}
+        places = [(name, time) for name in names for time in times]
+        for number, (name, time) in enumerate(places, start=seed * 100 + 1):
+            file = f"r{number:04d}.mp4"
+            services.add_recording(
+                by=by,
+                version=version,
+                upload=send(by, file, clip(number), "recording"),
+                name=file,
+                animal=name,
+                observation=time,
+            )
+            for frame in (2, 11):
+                rows[file, frame, "1"] = number % 3
+                rows[file, frame, "2"] = (number + frame) % 3
+        if grades:
+            services.import_labels(
+                by=by,
+                version=version,
+                upload=send(by, "scores.csv", sheet(rows), "labels"),
+                name="scores.csv",
+                declared={},
+            )
+        run_jobs()
+        version.refresh_from_db()
+        return version
+
+    return make
+
+
+@pytest.fixture
+def take(run_jobs) -> Callable[..., object]:
+    """Take steps of a version's life one after the other, each with the person who may."""
+    from amgs.repository.services import decide_version
+
+    def walk(version, *steps: tuple[str, object], **options):
+        for action, by in steps:
+            decide_version(by=by, version=version, action=action, why="for the story", **options)
+            run_jobs()
+            version.refresh_from_db()
+        return version
+
+    return walk

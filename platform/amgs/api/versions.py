@@ -24,6 +24,12 @@ from amgs.repository.models import Permission, Version
 from amgs.repository.services.datasets import LICENCES
 from amgs.review import queries as review
 from amgs.review.services import mark_seen
+from curation.dataset_version import LIFECYCLE
+from curation.roles import CONTRIBUTOR
+
+
+# Steps that the owning lab takes; all others are a curator's.
+OWNER_STEPS = {row.action for row in LIFECYCLE.transitions if CONTRIBUTOR in row.roles}
 
 
 class DesignBody(serializers.Serializer):
@@ -299,7 +305,7 @@ class Act(APIView):
     @property
     def scope(self) -> str:
         """Steps of the owner need another scope than those of a curator."""
-        return "contribute" if self.kwargs.get("action") in {"submit", "reopen"} else "curate"
+        return "contribute" if self.kwargs.get("action") in OWNER_STEPS else "curate"
 
     @extend_schema(
         request=ActionBody, responses={200: VersionView, **documented(400, 401, 403, 404, 409)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count
 
+from amgs.core import decisions
 from amgs.repository.models import (
     Animal,
     Group,
@@ -61,7 +62,10 @@ def gather_facts(version: Version) -> VersionFacts:
         lab=dataset.lab.name,
         phantom=dataset.phantom,
         licence=version.licence,
-        permissions={kind.value: kind.value in held for kind in Permission.Kind},
+        # Before anything was signed, nothing is stated: that is another thing than "no".
+        permissions={kind.value: kind.value in held for kind in Permission.Kind}
+        if held or decisions.history(version).filter(action="sign_permissions").exists()
+        else {},
         ethics=version.ethics,
         metadata=version.metadata,
         groups=tuple(

@@ -100,9 +100,7 @@ def create_dataset(
         funder=funder,
         metadata=dict(metadata or {}),
     )
-    decisions.record(
-        version, "create", by=by, to_state=version.state, facts={"lab": lab.name, "title": title}
-    )
+    decisions.record(version, "create", by=by, facts={"lab": lab.name, "title": title})
     return version
 
 
