@@ -29,8 +29,10 @@ def report(table: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, An
     scorable*, and a rater who did not vote has no row. Per unit: `kappa_pairwise_quadratic`,
     `icc_2_1`, `icc_2_k` (unbalanced data kept), `alpha` (Krippendorff, ordinal) over graded votes;
     `exact`, the share of pairs of votes that are the same, and `scorable_alpha` with not scorable
-    as a category of its own; `raters_needed` for a consensus of reliability 0.8. What cannot be
-    computed is None. `draws=0` leaves the intervals out. Raises ValueError for a missing column.
+    as a category of its own; `raters_needed` for a consensus of reliability 0.8; `distribution`,
+    the share of each grade among graded votes. The interval of a figure is beside it, as
+    `<figure>_interval`. What cannot be computed is None. `draws=0` leaves the intervals out. Raises
+    ValueError for a missing column.
     """
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:
@@ -107,6 +109,7 @@ def _unit_report(votes: pd.DataFrame, unit: Unit, draws: int, seed: int) -> dict
         "n_rated": len(grades),
         "n_raters": int(np.isfinite(scorable).any(0).sum()),
         "n_votes": int(np.isfinite(scorable).sum()),
+        "distribution": [_number(_share(grades, grade)) for grade in range(categories)],
         "not_scorable": _number(1.0 - float(np.nanmean(scorable))),
         "raters_needed": raters_needed(_icc_single(grades)),
     }
@@ -154,6 +157,11 @@ def _tables(votes: pd.DataFrame) -> tuple[Table, Table, list[object]]:
     first = once.drop_duplicates("frame")
     animals: list[object] = first["animal"].tolist()
     return grades, scorable, animals
+
+
+def _share(grades: Table, grade: int) -> float:
+    known = int(np.isfinite(grades).sum())
+    return float((grades == grade).sum()) / known if known else float("nan")
 
 
 def _exact(table: Table) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from curation.agreement import raters_needed, report, table_of
+from curation.agreement import COLUMNS, raters_needed, report, table_of
 from curation.labels.rows import LabelRow
 from models.scale import load_scale
 
@@ -90,6 +90,7 @@ def test_identical_raters_agree_perfectly() -> None:
         assert row["exact"] == 1
         assert row["scorable_alpha"] == pytest.approx(1)
         assert row["raters_needed"] == 1
+        assert sum(row["distribution"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_a_rater_who_grades_higher_shows_a_bias() -> None:
@@ -109,7 +110,7 @@ def test_one_rater_or_no_shared_frame_gives_no_figure_instead_of_a_crash() -> No
     assert row["n_frames"] == 0
     assert all(row[name] is None for name in FIGURES)
     assert row["raters_needed"] is None
-    assert report(table.iloc[:0], draws=10)["units"] == {}
+    assert report(pd.DataFrame([], columns=list(COLUMNS)), draws=10)["units"] == {}
 
 
 def test_only_not_scorable_votes_give_no_grades_but_their_own_agreement() -> None:
