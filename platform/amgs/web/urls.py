@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-NOUNS = ("home", "account", "work")
+NOUNS = (
+    "home",
+    "account",
+    "work",
+    "scores",
+    "datasets",
+    "versions",
+    "curation",
+    "rating",
+    "registry",
+    "training",
+)
 
 urlpatterns = [path("", include(f"amgs.web.{noun}")) for noun in NOUNS]

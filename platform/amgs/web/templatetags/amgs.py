@@ -11,6 +11,7 @@ from django.templatetags.static import static
 
 from amgs.core import vocabulary
 from amgs.web import vendor as vendored
+from curation.metadata import BY_KEY
 
 register = template.Library()
 
@@ -117,3 +118,69 @@ def wrong(refused: Any, field: str) -> dict[str, Any]:
 def job_title(kind: str) -> str:
     """Return a job's kind as words: ``scoring.score_video`` → ``Score video``."""
     return words(kind.rpartition(".")[2]).capitalize()
+
+
+@register.inclusion_tag("parts/bar.html")
+def bar(value: Any, most: float = 1.0) -> dict[str, str]:
+    """Draw a value as a bar on a ground that ends at ``most``; the figure stands beside it."""
+    share = 0.0 if value in (None, "") else min(max(float(value) / float(most), 0.0), 1.0)
+    return {"width": f"{100 * share:.2f}"}
+
+
+@register.filter
+def group_title(key: str) -> str:
+    """Return a lab-and-coat key of a report as words."""
+    return ", ".join(term(part) for part in str(key).split("|"))
+
+
+@register.filter
+def ref(identifier: str) -> str:
+    """Return an identifier as addresses carry it: ``AMGS-000123/2`` → ``AMGS-000123.2``."""
+    return str(identifier).replace("/", ".")
+
+
+@register.filter
+def choice(value: Any, key: str) -> str:
+    """Return the title of a metadata value: its controlled term's, or the value itself."""
+    field = BY_KEY.get(key)
+    if value in (None, ""):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return dict(field.terms).get(str(value), str(value)) if field else str(value)
+
+
+def _place(value: float) -> str:
+    """Return where a kappa (0–1; below 0 at the left edge) lies on a drawing 100 wide."""
+    return f"{100 * min(max(float(value), 0.0), 1.0):.2f}"
+
+
+@register.inclusion_tag("parts/interval_bar.html")
+def interval_bar(value: Any, interval: Any, mark: float) -> dict[str, Any]:
+    """Draw a figure (0–1) with its interval, and a mark for what is known from elsewhere."""
+    low = width = None
+    if interval and None not in interval:
+        low = _place(interval[0])
+        width = f"{float(_place(interval[1])) - float(low):.2f}"
+    place = None if value is None else _place(value)
+    return {"value": place, "low": low, "width": width, "mark": _place(mark)}
+
+
+@register.inclusion_tag("parts/grade_bar.html")
+def grade_bar(row: dict[str, Any]) -> dict[str, Any]:
+    """Draw how often each grade was given; ``row``: ``counts`` by grade name, ``total``."""
+    parts, x = [], 0.0
+    spoken = []
+    for name, count in row["counts"].items():
+        width = 100 * count / max(row["total"], 1)
+        parts.append({"name": name, "x": f"{x:.2f}", "width": f"{width:.2f}"})
+        word = "not scorable" if name == "gn" else f"grade {name[1:]}"
+        spoken.append(f"{word}: {width:.0f} %")
+        x += width
+    return {"parts": parts, "spoken": ", ".join(spoken)}
+
+
+@register.simple_tag
+def refused_of(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the acts that are not open to this person."""
+    return [step for step in actions if not step["allowed"]]

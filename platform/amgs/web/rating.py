@@ -1,0 +1,104 @@
+"""Rating blind: one frame, its units, no word about where it comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from amgs.core import policy
+from amgs.core.errors import Refused
+from amgs.review import queries, services
+from amgs.review.models import Assignment
+from models.scale import load_scale
+
+NOT_SCORABLE = "n"
+
+
+def _show(
+    request: HttpRequest, assignment: Assignment | None, status: int = 200, **more: Any
+) -> HttpResponse:
+    scale = load_scale()
+    context = {
+        "assignment": queries.assignment_row(assignment) if assignment else None,
+        "remaining": queries.remaining(request.user),
+        "most_counted": queries.MOST_COUNTED,
+        "scale": scale,
+        "unit_reasons": [row for row in scale.reasons if row.level == "unit"],
+        "frame_reasons": [row for row in scale.reasons if row.level == "frame"],
+    }
+    return render(request, "rating/rate.html", context | more, status=status)
+
+
+@require_safe
+@login_required
+@never_cache
+def rate(request: HttpRequest) -> HttpResponse:
+    """Show the frame this rater holds, or the next."""
+    policy.require(request.user, "rate_frames")
+    return _show(request, services.next_assignment(rater=request.user))
+
+
+def _grades(given: Any) -> dict[str, Any]:
+    """Return grades per unit from the form: a number, or the reason why there is none."""
+    whole = given.get("frame-reason", "")
+    found: dict[str, Any] = {}
+    for unit in load_scale().units:
+        answer = given.get(unit.key, "")
+        if whole:
+            found[unit.key] = {"reason": whole}
+        elif answer == NOT_SCORABLE:
+            found[unit.key] = {"reason": given.get(f"{unit.key}-reason", "")}
+        elif answer.isdecimal():
+            found[unit.key] = int(answer)
+    return found
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        return None
+
+
+@require_POST
+@login_required
+def commit(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Commit the grades of one frame from the plain form."""
+    assignment = services.find_assignment(request.user, public_id)
+    try:
+        services.rate(
+            assignment=assignment,
+            by=request.user,
+            grades=_grades(request.POST),
+            seconds=_seconds(request.POST.get("seconds", "")),
+        )
+    except Refused as refused:
+        return _show(request, assignment, 422, problem=refused, given=request.POST)
+    return redirect("rate")
+
+
+@require_POST
+@login_required
+def put_aside(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Put a frame aside; somebody else will rate it."""
+    assignment = services.find_assignment(request.user, public_id)
+    try:
+        services.discard(assignment=assignment, by=request.user, why=request.POST.get("why", ""))
+    except Refused as refused:
+        return _show(request, assignment, 422, problem=refused)
+    messages.success(request, "The frame was put aside; somebody else will rate it.")
+    return redirect("rate")
+
+
+urlpatterns = [
+    path("rate/", rate, name="rate"),
+    path("rate/<str:public_id>", commit, name="rate-commit"),
+    path("rate/<str:public_id>/aside", put_aside, name="rate-aside"),
+]

@@ -1,0 +1,116 @@
+"""The public scorer: send a video, watch, read the result. No account needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from amgs.core import jobs, policy, vocabulary
+from amgs.core.errors import Refused
+from amgs.registry import services as registry
+from amgs.scoring import queries, services
+from amgs.web import paging
+from amgs.web.people import actor
+from models.scale import load_scale
+
+OVER = {"done", "failed", "cancelled"}
+CANCEL = "core.job.cancel"
+
+
+@require_safe
+def score(request: HttpRequest) -> HttpResponse:
+    """Ask for a video, or say that nothing can be graded yet."""
+    context: dict[str, Any] = {"serving": registry.serving(), "refusal": ""}
+    try:
+        context["serving"] = services.grading_model()
+    except Refused as refused:
+        context["refusal"] = refused.sentence
+    person = request.user if request.user.is_authenticated else None
+    most = settings.SCORE_MEMBER_BYTES if person else settings.SCORE_ANONYMOUS_BYTES
+    context["most_bytes"] = most
+    if person:
+        page = paging.newest_first(queries.of_person(person), request, 10)
+        context |= {"page": page, "mine": [queries.score_json(row) for row in page]}
+    return render(request, "scores/score.html", context)
+
+
+@require_safe
+@never_cache
+def result(request: HttpRequest, token: str) -> HttpResponse:
+    """Show a score: how far it is, or what came of it."""
+    row = queries.by_token(token)
+    found = queries.score_json(row)
+    over = found["job"]["state"] in OVER
+    context = {
+        "score": found,
+        "over": over,
+        "row": row,
+        "scale": load_scale(),
+        "may_cancel": bool(row.job and not over and policy.may(actor(request), CANCEL, row.job)),
+    }
+    if not found["result"]:
+        return render(request, "scores/progress.html", context)
+    if request.htmx:
+        # The page that watched the progress is replaced as a whole: the result has its own head.
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    context |= _shown(found)
+    return render(request, "scores/result.html", context)
+
+
+def _shown(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what the result page draws: chart data and shares in the order of their size."""
+    told = found["result"]
+    frames = max(told["frames"], 1)
+
+    def shares(counts: dict[str, int]) -> list[tuple[str, int, float]]:
+        rows = sorted(counts.items(), key=lambda row: -row[1])
+        return [(key, count, count / frames) for key, count in rows if count]
+
+    pictures = [
+        picture | {"address": found["files"][picture["file"]]}
+        for picture in told.get("best_frames", [])
+        if picture["file"] in found["files"]
+    ]
+    downloads = [
+        (name, address) for name, address in found["files"].items() if not name.endswith(".jpg")
+    ]
+    return {
+        "told": told,
+        "reasons": shares(told["not_scorable"]),
+        "states": shares(told["states"]),
+        "pictures": pictures,
+        "downloads": downloads,
+        "chart": {
+            "bins": told["bins"],
+            "segments": told["segments"],
+            "units": [{"key": unit.key, "title": unit.title} for unit in load_scale().units],
+            "states": dict(vocabulary.states()),
+            "reasons": dict(vocabulary.reasons()),
+        },
+    }
+
+
+@require_POST
+def cancel(request: HttpRequest, token: str) -> HttpResponse:
+    """Stop a score that waits or runs."""
+    row = queries.by_token(token)
+    if row.job is None:
+        raise Refused("The upload is still being checked; wait a moment and try again.")
+    policy.require(actor(request), CANCEL, row.job)
+    jobs.cancel(row.job)
+    messages.success(request, "The score was asked to stop.")
+    return redirect("score-result", token)
+
+
+urlpatterns = [
+    path("score/", score, name="score"),
+    path("score/<str:token>/", result, name="score-result"),
+    path("score/<str:token>/cancel", cancel, name="score-cancel"),
+]

@@ -1,0 +1,36 @@
+// Send one file to be scored and go to its result.
+
+import { entry, onFiles, readable } from "../upload/chosen.js";
+import { ask, Refusal, sendFile } from "../upload/upload.js";
+
+const form = document.getElementById("score-form");
+const list = document.getElementById("chosen");
+let busy = false;
+
+async function score(file) {
+  list.replaceChildren();
+  const row = entry(list, file);
+  const most = Number(form.dataset.most);
+  if (file.size > most) {
+    row.tell(`This file has ${readable(file.size)}; up to ${readable(most)} can be scored at once. Cut it into shorter pieces.`, true);
+    return;
+  }
+  busy = true;
+  try {
+    const upload = await sendFile(file, { purpose: "score", told: (share) => row.progress(share) });
+    row.tell("Sent; it waits for its turn.");
+    const run = await ask("POST", "scores", { upload: upload.id, name: file.name });
+    location.assign(`/score/${run.token}/`);
+  } catch (problem) {
+    if (!(problem instanceof Refusal)) throw problem;
+    row.tell(problem.message, true);
+  } finally {
+    busy = false;
+  }
+}
+
+if (form) {
+  onFiles(document.getElementById("drop"), document.getElementById("file"), ([file]) => {
+    if (file && !busy) score(file);
+  });
+}

@@ -1,0 +1,115 @@
+"""Training: the policy, what it did, the runs with their curves, and starting one by hand."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.http import require_POST, require_safe
+
+from amgs.core import policy
+from amgs.core.errors import Refused
+from amgs.training import queries, services
+from amgs.web import paging
+
+TRIGGERS = 8
+
+
+def _number(text: str, field: str, title: str) -> int:
+    if not text.strip().isdecimal():
+        raise Refused(f"{title} must be a whole number, not “{text}”.", field=field)
+    return int(text)
+
+
+def _show(request: HttpRequest, status: int = 200, **more: object) -> HttpResponse:
+    policy.require(request.user, "training.see_runs")
+    page = paging.newest_first(queries.runs(), request)
+    context = {
+        "policy": queries.policy_json(services.get_policy()),
+        "may_edit": policy.may(request.user, "training.edit_policy"),
+        "may_start": policy.may(request.user, "training.start_run"),
+        "triggers": [queries.trigger_json(row) for row in queries.triggers()[:TRIGGERS]],
+        "page": page,
+        "runs": [queries.run_json(row) for row in page],
+    }
+    return render(request, "training/list.html", context | more, status=status)
+
+
+@require_safe
+@login_required
+def training(request: HttpRequest) -> HttpResponse:
+    """Show the policy, the last triggers and the runs."""
+    return _show(request)
+
+
+@require_POST
+@login_required
+def edit_policy(request: HttpRequest) -> HttpResponse:
+    """Change when the platform retrains by itself."""
+    given = request.POST
+    try:
+        services.edit_policy(
+            by=request.user,
+            enabled="enabled" in given,
+            min_new_frames=_number(
+                given.get("min_new_frames", ""), "min_new_frames", "The number of frames"
+            ),
+            recipe=given.get("recipe", ""),
+            profile=given.get("profile", ""),
+        )
+    except Refused as refused:
+        return _show(request, 422, problem=refused, form="policy", given=given)
+    messages.success(request, "The policy is changed.")
+    return redirect("training")
+
+
+@require_POST
+@login_required
+def start_run(request: HttpRequest) -> HttpResponse:
+    """Ask for a run by hand."""
+    given = request.POST
+    try:
+        run = services.start_run(
+            by=request.user,
+            recipe=given.get("recipe", ""),
+            profile=given.get("profile", ""),
+            negative_control="negative_control" in given,
+            seed=_number(given.get("seed", ""), "seed", "The seed"),
+            why=given.get("why", ""),
+        )
+    except Refused as refused:
+        return _show(request, 422, problem=refused, form="run", given=given)
+    return redirect("run", run.public_id)
+
+
+@require_safe
+@login_required
+def run(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show one run with its progress and its curves."""
+    policy.require(request.user, "training.see_runs")
+    row = queries.run(public_id)
+    context = {"run": queries.run_detail(row, request.user), "job": row.job, "reload": True}
+    context["snapshot"] = queries.snapshot_json(row.snapshot) if row.snapshot else None
+    return render(request, "training/run.html", context)
+
+
+@require_POST
+@login_required
+def cancel_run(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Stop a run."""
+    services.cancel_run(
+        by=request.user, run=queries.run(public_id), why=request.POST.get("why", "")
+    )
+    messages.success(request, "The run was asked to stop.")
+    return redirect("run", public_id)
+
+
+urlpatterns = [
+    path("training/", training, name="training"),
+    path("training/policy", edit_policy, name="policy-edit"),
+    path("training/runs", start_run, name="run-start"),
+    path("training/runs/<str:public_id>/", run, name="run"),
+    path("training/runs/<str:public_id>/cancel", cancel_run, name="run-cancel"),
+]

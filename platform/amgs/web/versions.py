@@ -1,0 +1,389 @@
+"""One dataset version: its page, the steps of a draft, its files and its decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from amgs.core import policy
+from amgs.core.errors import NotAllowed, NotFound, Refused
+from amgs.repository import queries, services
+from amgs.repository.models import LabelImport, Permission, Recording, Version
+from amgs.repository.services.datasets import LICENCES
+from amgs.repository.services.labels import DECLARED
+from amgs.review import queries as review
+from amgs.review.services import mark_seen
+from amgs.web import design_table
+from amgs.web.people import actor
+from curation.dataset_version import DRAFT
+from curation.metadata import BY_KEY, Field, fields_at, missing
+
+STEPS = (
+    ("version-describe", "Describe"),
+    ("version-design", "Design"),
+    ("version-files", "Recordings"),
+    ("version-labels", "Score sheets"),
+    ("version-permissions", "Permissions"),
+    ("version-submit", "Submit"),
+)
+RECORDINGS = 24
+PLAIN = ("title", "description", "licence", "ethics", "funder")
+Shown = dict[str, Any]
+
+
+def screening(version: Version) -> Shown | None:
+    """Return the newest screening of a version and how many checks it passed."""
+    found = review.screening_page(version)
+    if found is None:
+        return None
+    return found | {"passed_count": sum(row["passed"] for row in found["results"])}
+
+
+def ref(version: Version) -> str:
+    """Return how an address names a version: its identifier with a dot for the slash."""
+    return version.identifier.replace("/", ".")
+
+
+def _find(request: HttpRequest, name: str) -> Version:
+    return queries.find_version(request.user, name)
+
+
+def _draft(request: HttpRequest, name: str) -> Version:
+    """Return a draft this person may edit; others are sent to its page by the refusal."""
+    version = _find(request, name)
+    policy.require(actor(request), "edit_draft", version)
+    if version.state != DRAFT:
+        raise Refused(
+            f"{version.identifier} is {version.lifecycle.title(version.state)} and cannot be "
+            "changed; only a draft can. Where changes were asked for, open it as a draft again."
+        )
+    return version
+
+
+def _done(page: Shown) -> dict[str, bool]:
+    """Return which steps of a draft have what they need."""
+    counts = page["counts"]
+    described = bool(page["licence"]) and not missing("dataset", page["metadata"])
+    return {
+        "version-describe": described,
+        "version-design": counts["observations"] > 0,
+        "version-files": counts["recordings"] > 0,
+        "version-labels": counts["sheets"] > 0,
+        "version-permissions": bool(page["signed"]),
+        "version-submit": False,
+    }
+
+
+def _step(
+    request: HttpRequest, version: Version, here: str, status: int = 200, **more: Any
+) -> HttpResponse:
+    """Show one step of a draft with the way through all of them."""
+    page = queries.version_page(request.user, version)
+    done = _done(page)
+    steps = [
+        {"name": name, "title": title, "done": done[name], "current": name == here}
+        for name, title in STEPS
+    ]
+    names = [name for name, _ in STEPS]
+    after = names[names.index(here) + 1] if here != names[-1] else ""
+    context = {"version": page, "ref": ref(version), "steps": steps, "next_step": after}
+    template = f"versions/{here.removeprefix('version-')}.html"
+    return render(request, template, context | more, status=status)
+
+
+# The page of a version ---------------------------------------------------------------------
+
+
+def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any) -> HttpResponse:
+    person = actor(request)
+    mark_seen(user=request.user, dataset=version.dataset)
+    page = queries.version_page(request.user, version)
+    recordings = queries.recordings(
+        request.user, version, after=request.GET.get("after", ""), limit=RECORDINGS
+    )
+    may_edit = policy.may(person, "edit_draft", version)
+    context = {
+        "version": page,
+        "ref": ref(version),
+        "recordings": recordings,
+        "screening": screening(version),
+        "history": queries.history(version)[0],
+        "actions": page["actions"],
+        "facts": _facts(page["metadata"]),
+        "permissions": Permission.Kind.choices,
+        "editable": version.state == DRAFT and bool(may_edit),
+        "may_remark": policy.may(person, "remark", version),
+        "may_review": policy.may(person, "assign_audit", version),
+    }
+    return render(request, "versions/page.html", context | more, status=status)
+
+
+def _facts(metadata: Shown) -> list[tuple[Field, Any]]:
+    return [(BY_KEY[key], value) for key, value in metadata.items() if key in BY_KEY and value]
+
+
+@require_safe
+def version(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a version: what it holds, what the checks said, what was decided."""
+    return _page(request, _find(request, name))
+
+
+@require_POST
+@login_required
+def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
+    """Take one step of a version's life."""
+    found = _find(request, name)
+    why = request.POST.get("why", "")
+    try:
+        services.decide_version(
+            by=request.user,
+            version=found,
+            action=action,
+            why=why,
+            without_audit="without_audit" in request.POST,
+        )
+    except Refused as refused:
+        if request.POST.get("from") == "submit" and found.state == DRAFT:
+            return _step(request, found, "version-submit", 422, problem=refused)
+        found.refresh_from_db()
+        return _page(request, found, 422, problem=refused, tried=action, why=why)
+    messages.success(request, f"{found.identifier} is {found.lifecycle.title(found.state)} now.")
+    return redirect("version", ref(found))
+
+
+@require_POST
+@login_required
+def remark(request: HttpRequest, name: str) -> HttpResponse:
+    """Write into the review thread."""
+    found = _find(request, name)
+    try:
+        services.remark(by=request.user, version=found, text=request.POST.get("text", ""))
+    except Refused as refused:
+        return _page(request, found, 422, remark_problem=refused)
+    return redirect("version", ref(found))
+
+
+# The steps of a draft ----------------------------------------------------------------------
+
+
+def _metadata(request: HttpRequest) -> dict[str, Any]:
+    """Return the dataset's fields as given; numbers as numbers, empty ones left out."""
+    found: dict[str, Any] = {}
+    for field in fields_at("dataset"):
+        text = request.POST.get(f"meta-{field.key}", "").strip()
+        if not text:
+            continue
+        if field.kind == "boolean":
+            found[field.key] = text == "yes"
+        else:
+            found[field.key] = design_table.value(field.key, text)
+    return found
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def describe(request: HttpRequest, name: str) -> HttpResponse:
+    """Title, description, licence, ethics and the fields of the whole dataset."""
+    found = _draft(request, name)
+    here = "version-describe"
+    form = {"licences": LICENCES, "fields": fields_at("dataset")}
+    if request.method == "POST":
+        metadata = _metadata(request)
+        plain = {key: request.POST.get(key, "") for key in PLAIN}
+        try:
+            services.update_version(by=request.user, version=found, metadata=metadata, **plain)
+        except Refused as refused:
+            given = plain | {"metadata": metadata}
+            return _step(request, found, here, 422, problem=refused, given=given, **form)
+        return _saved(request, found, here)
+    page = queries.version_page(request.user, found)
+    return _step(request, found, here, given=page, **form)
+
+
+def _saved(request: HttpRequest, version: Version, here: str) -> HttpResponse:
+    """Go on to the next step, or stay where the person said so."""
+    if "stay" in request.POST:
+        messages.success(request, "Saved.")
+        return redirect(here, ref(version))
+    names = [name for name, _ in STEPS]
+    return redirect(names[names.index(here) + 1], ref(version))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def design(request: HttpRequest, name: str) -> HttpResponse:
+    """Groups, animals and time points as tables one can paste from a spreadsheet."""
+    found = _draft(request, name)
+    here = "version-design"
+    columns = {
+        "group_columns": design_table.GROUP_FIELDS,
+        "animal_columns": design_table.ANIMAL_FIELDS,
+        "coats": BY_KEY["coat"].term_keys,
+    }
+    if request.method == "POST":
+        given = {key: request.POST.get(key, "") for key in ("groups", "animals", "observations")}
+        try:
+            animals = design_table.animals(given["animals"])
+            services.set_design(
+                by=request.user,
+                version=found,
+                groups=design_table.groups(given["groups"]),
+                animals=animals,
+                observations=design_table.observations(given["observations"], animals),
+            )
+        except Refused as refused:
+            return _step(request, found, here, 422, problem=refused, given=given, **columns)
+        return _saved(request, found, here)
+    shape = queries.design(request.user, found)
+    return _step(request, found, here, given=design_table.texts(shape), **columns)
+
+
+@require_safe
+@login_required
+def files(request: HttpRequest, name: str) -> HttpResponse:
+    """Recordings: send them, watch them being read, take them out again."""
+    found = _draft(request, name)
+    shape = queries.design(request.user, found)
+    choices = [{"animal": row["animal"], "name": row["name"]} for row in shape["observations"]]
+    return _step(request, found, "version-files", choices=choices, **_recordings(request, found))
+
+
+def _recordings(request: HttpRequest, version: Version) -> Shown:
+    page = queries.recordings(
+        request.user, version, after=request.GET.get("after", ""), limit=RECORDINGS
+    )
+    waiting = any(row["status"] == Recording.Status.PENDING for row in page.rows)
+    return {"recordings": page, "waiting": waiting}
+
+
+@require_safe
+@login_required
+def recordings(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the list of recordings as a fragment; it asks again while one is being read."""
+    found = _find(request, name)
+    context = _recordings(request, found) | {"ref": ref(found), "editable": found.state == DRAFT}
+    return render(request, "versions/recordings.html", context)
+
+
+@require_POST
+@login_required
+def remove_recording(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
+    """Take a recording out of a draft."""
+    found = _draft(request, name)
+    row = Recording.objects.filter(versions=found, public_id=public_id).first()
+    if row is None:
+        raise NotFound("There is no such recording in this version.")
+    services.remove_recording(by=request.user, version=found, recording=row)
+    messages.success(request, f"“{row.name}” is taken out.")
+    return redirect("version-files", ref(found))
+
+
+@require_safe
+@login_required
+def labels(request: HttpRequest, name: str) -> HttpResponse:
+    """Score sheets: send them, see what could be read, undo one as a whole."""
+    found = _draft(request, name)
+    declared = [BY_KEY[key] for key in DECLARED]
+    return _step(request, found, "version-labels", declared=declared, **_sheets(found))
+
+
+def _sheets(version: Version) -> Shown:
+    rows = queries.label_rows(version).exclude(status=LabelImport.Status.UNDONE).order_by("pk")
+    sheets = [queries.label_row(row) for row in rows]
+    return {
+        "sheets": sheets,
+        "waiting": any(row["status"] == LabelImport.Status.PENDING for row in sheets),
+    }
+
+
+@require_safe
+@login_required
+def sheets(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the list of score sheets as a fragment; it asks again while one is being read."""
+    found = _find(request, name)
+    policy.require(actor(request), "see_ratings", found)
+    context = _sheets(found) | {"ref": ref(found), "editable": found.state == DRAFT}
+    return render(request, "versions/sheets.html", context)
+
+
+@require_POST
+@login_required
+def undo_labels(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
+    """Undo the import of a score sheet as a whole."""
+    found = _draft(request, name)
+    row = queries.label_rows(found).filter(public_id=public_id).first()
+    if row is None:
+        raise NotFound("There is no such score sheet in this dataset.")
+    services.undo_import(by=request.user, version=found, label_import=row)
+    messages.success(request, f"The import of “{row.name}” is undone.")
+    return redirect("version-labels", ref(found))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def permissions(request: HttpRequest, name: str) -> HttpResponse:
+    """What others may do with the data, signed with a name."""
+    found = _draft(request, name)
+    here = "version-permissions"
+    page = queries.version_page(request.user, found)
+    held = [kind for kind, given in page["permissions"].items() if given]
+    signer = page["signed"][0]["signer_name"] if page["signed"] else request.user.name
+    form: Shown = {"kinds": Permission.Kind.choices, "held": held, "signer": signer}
+    if request.method == "POST":
+        form |= {"held": request.POST.getlist("kinds"), "signer": request.POST.get("signer", "")}
+        try:
+            services.sign_permissions(
+                by=request.user, version=found, kinds=form["held"], signer_name=form["signer"]
+            )
+        except Refused as refused:
+            return _step(request, found, here, 422, problem=refused, **form)
+        return _saved(request, found, here)
+    return _step(request, found, here, **form)
+
+
+@require_safe
+@login_required
+def submit(request: HttpRequest, name: str) -> HttpResponse:
+    """What is there and what is missing, and the button that hands the draft in."""
+    found = _draft(request, name)
+    page = queries.version_page(request.user, found)
+    step = next((row for row in page["actions"] if row["action"] == "submit"), None)
+    if step is None:
+        raise NotAllowed("This version cannot be submitted.")
+    lacking = [problem.sentence for problem in missing("dataset", page["metadata"])]
+    return _step(
+        request,
+        found,
+        "version-submit",
+        submit=step,
+        lacking=lacking,
+        screening=screening(found),
+    )
+
+
+_VIEWS = (describe, design, files, labels, permissions, submit)
+
+urlpatterns = [
+    path("datasets/<str:name>/", version, name="version"),
+    *(
+        path(f"datasets/<str:name>/{view.__name__}", view, name=f"version-{view.__name__}")
+        for view in _VIEWS
+    ),
+    path("datasets/<str:name>/recordings", recordings, name="version-recordings"),
+    path(
+        "datasets/<str:name>/recordings/<str:public_id>/remove",
+        remove_recording,
+        name="recording-remove",
+    ),
+    path("datasets/<str:name>/sheets", sheets, name="version-sheets"),
+    path("datasets/<str:name>/sheets/<str:public_id>/undo", undo_labels, name="labels-undo"),
+    path("datasets/<str:name>/remarks", remark, name="version-remark"),
+    path("datasets/<str:name>/acts/", version, name="version-acts"),
+    path("datasets/<str:name>/acts/<str:action>", act, name="version-act"),
+]
