@@ -28,9 +28,12 @@ def mirror(context: Context) -> Mapping[str, Any]:
     while waiting := mirroring.waiting():
         context.progress(0.1, f"telling MLflow about {len(waiting)} model versions")
         try:
-            done += mirroring.tell(waiting)
+            told = mirroring.tell(waiting)
         except mirroring.Unreachable as problem:
             # No failure of this job: the rows still say what waits, and the next beat asks again.
             log.warning("MLflow took no mirror", error=str(problem))
             return {"mirrored": done, "waiting": len(waiting), "problem": str(problem)[:300]}
+        if not told:
+            return {"mirrored": done, "waiting": len(waiting), "problem": "their bundles are gone"}
+        done += told
     return {"mirrored": done, "waiting": 0}

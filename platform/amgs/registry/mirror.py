@@ -14,12 +14,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db.models import F, Q
 
+from amgs.files.storage import Missing
 from amgs.registry import queries
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
+
+log = structlog.get_logger(__name__)
 
 SECONDS = 540.0
 
@@ -35,24 +39,39 @@ def waiting(species: str = "mouse") -> list[ModelVersion]:
 
 
 def tell(versions: Sequence[ModelVersion], species: str = "mouse") -> list[str]:
-    """Tell MLflow about these versions and who is champion and challenger; return identifiers.
+    """Tell MLflow about these versions and who is champion and challenger.
+
+    Returns the identifiers of those it was told about: all whose bundle is to be had.
 
     What was told is kept in the rows, by the state they had when asked: a state that changed
     meanwhile is told again. Raises ``Unreachable``.
     """
+    from models.bundle import BundleError
+
+    orders, ready = [], []
+    for row in versions:
+        try:
+            orders.append(_version(row))
+        except (Missing, BundleError) as problem:
+            # One bundle that is gone must not keep the others, and the aliases, from MLflow.
+            log.error("no bundle to mirror", version=row.identifier, error=str(problem))
+        else:
+            ready.append(row)
+    if not ready:
+        return []
     champion, challenger = queries.serving(species), queries.challenger(species)
     order = {
         "tracking_uri": settings.MLFLOW_TRACKING_URI,
         "artifact_root": settings.MLFLOW_ARTIFACT_ROOT,
         "model_name": settings.MLFLOW_MODEL_NAME,
-        "versions": [_version(row) for row in versions],
+        "versions": orders,
         "aliases": {
             "champion": champion.public_id if champion else None,
             "challenger": challenger.public_id if challenger else None,
         },
     }
     told: dict[str, dict[str, str]] = _ask(order)
-    for row in versions:
+    for row in ready:
         said = told[row.public_id]
         ModelVersion.objects.filter(pk=row.pk).update(
             mlflow_run_id=said["run_id"],
@@ -64,7 +83,7 @@ def tell(versions: Sequence[ModelVersion], species: str = "mouse") -> list[str]:
         held.exclude(pk=holder.pk if holder else None).update(mlflow_alias="")
         if holder is not None:
             ModelVersion.objects.filter(pk=holder.pk).update(mlflow_alias=alias)
-    return [row.identifier for row in versions]
+    return [row.identifier for row in ready]
 
 
 def _version(row: ModelVersion) -> dict[str, Any]:
