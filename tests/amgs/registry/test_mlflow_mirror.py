@@ -141,7 +141,6 @@ def test_mlflow_that_is_down_loses_nothing(bundle, settings, register, run_jobs,
 def test_a_version_whose_bundle_is_gone_is_left_out(register, monkeypatch, run_jobs):
     version = register("serving")
     monkeypatch.setattr(mirror, "_ask", lambda order: pytest.fail("MLflow was asked"))
-    jobs.enqueue(mirror_job)
     (job,) = run_jobs()
     assert (job.state, job.result["waiting"]) == ("done", 1)
     assert mirror.waiting() == [version]
