@@ -255,6 +255,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # Every task and every tick is a line there; the job rows say more.
+    "loggers": {"celery": {"level": "WARNING"}},
 }
 
 # The one entry beat has: the sweep re-issues what is due or lost, and asks for periodic kinds.

@@ -62,7 +62,7 @@ def broker(url: str, var: Path) -> dict[str, Any]:
         for name in ("messages", "taken", "control"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         return {
-            "url": "filesystem://",
+            "url": "filesystem://localhost",
             "transport": "amgs.folder_broker:Transport",
             "options": {
                 "data_folder_in": str(folder / "messages"),

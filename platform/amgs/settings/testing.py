@@ -12,6 +12,8 @@ os.environ.setdefault("GATE_PROFILE", "demo")
 
 from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
 
+# Apps that only tests have, such as the one whose job the kill tests run in real workers.
+INSTALLED_APPS += [name for name in os.environ.get("AMGS_TEST_APPS", "").split(",") if name]  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 if "DATABASE_URL" not in os.environ:

@@ -1,0 +1,131 @@
+"""``manage.py serve``: the whole platform on one machine."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from amgs.core.supervisor import Child, Supervisor
+
+
+class Command(BaseCommand):
+    """Bring the database up to date, then run web, two worker pools and beat until Ctrl-C."""
+
+    help = "Serve the site on 127.0.0.1 with its workers; restart what dies; stop with Ctrl-C."
+    requires_system_checks: list[str] = []  # the web process checks; here it would cost seconds
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--port", type=int, default=settings.PORT, help="instead of AMGS_PORT")
+        parser.add_argument(
+            "--no-migrate", action="store_true", help="the database is known to be up to date"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until asked to stop."""
+        port = options["port"]
+        lock = _only_one(settings.VAR / "serve.lock")
+        _refuse_taken(port)
+        if not options["no_migrate"]:
+            call_command("migrate", verbosity=0, interactive=False)
+        supervisor = Supervisor(
+            children=_children(),
+            environment=_environment(port),
+            folder=settings.VAR,
+            is_ready=lambda: _answers(port),
+            on_ready=lambda seconds: self._tell(port, seconds),
+        )
+        try:
+            supervisor.run()
+        finally:
+            lock.close()
+
+    def _tell(self, port: int, seconds: float) -> None:
+        self.stdout.write(
+            f"aMGS is at http://127.0.0.1:{port}/ ({seconds:.1f} s after the start); "
+            "Ctrl-C stops it."
+        )
+        self.stdout.flush()
+
+
+def _children() -> list[Child]:
+    celery = [sys.executable, "-m", "celery", "--skip-checks", "-q", "-A", "amgs.celery"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING"]
+
+    def pool(name: str, queues: str, processes: int) -> list[str]:
+        return [*celery, "worker", "-n", f"{name}@%h", "-Q", queues, "-c", str(processes), *quiet]
+
+    return [
+        Child(
+            "web",
+            [sys.executable, "-m", "gunicorn", "-c", "python:amgs.gunicorn_conf"],
+            after_ready=False,
+        ),
+        Child("worker", pool("main", "quick,ingest,score", 2)),
+        Child("trainer", pool("train", "train", 1), nice=10),
+        Child("beat", [*celery, "beat", "-l", "WARNING", "--pidfile="]),
+    ]
+
+
+def _environment(port: int) -> dict[str, str]:
+    paths = [str(settings.ROOT), str(settings.ROOT / "platform")]
+    if inherited := os.environ.get("PYTHONPATH"):
+        paths.append(inherited)
+    quiet = {}
+    if os.geteuid() == 0:  # a container or a trial machine: said once by the docs, not four times
+        quiet["PYTHONWARNINGS"] = "ignore:You're running the worker"
+    return {
+        **quiet,
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "AMGS_PORT": str(port),
+        "AMGS_VAR": str(settings.VAR),
+        # One arena: the allocator of glibc otherwise keeps memory for every thread.
+        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
+    }
+
+
+def _only_one(path: Path) -> IO[str]:
+    """Hold a lock for as long as this process lives; two sites must not share one folder."""
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CommandError(
+            f"The site in {path.parent} is already being served; stop it first, or set AMGS_VAR "
+            "to another folder."
+        ) from None
+    return lock
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise CommandError(
+                f"Port {port} of this machine is taken; choose another one, for example "
+                f"AMGS_PORT={port + 1}."
+            ) from None
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,24 @@
+"""How gunicorn serves the site on one machine: one process, eight threads."""
+
+from __future__ import annotations
+
+import os
+
+from amgs.processes import die_with_parent
+
+bind = f"{os.environ.get('AMGS_BIND', '127.0.0.1')}:{os.environ.get('AMGS_PORT', '8000')}"
+wsgi_app = "amgs.wsgi:application"
+worker_class = "gthread"
+workers = 1
+threads = 8
+timeout = 120
+graceful_timeout = 15
+keepalive = 5
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
+loglevel = "warning"
+
+
+def post_fork(server: object, worker: object) -> None:
+    """End the process that answers when the one that watches it dies."""
+    die_with_parent()
