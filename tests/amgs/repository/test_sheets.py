@@ -124,7 +124,7 @@ def test_the_same_sheet_twice_counts_once(draft, sheet, add_sheet):
     second = add_sheet(version, data, "b.csv")
     assert second.status == "refused"
     assert "a.csv" in second.refusal
-    with pytest.raises(Refused, match="already a sheet called 'a.csv'"):
+    with pytest.raises(Refused, match=r"already a sheet called 'a\.csv'"):
         add_sheet(version, data + b"\n", "a.csv")
 
 

@@ -1,0 +1,236 @@
+"""The whole story over HTTP: contribute, be refused, mend, be rated, accepted, published."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+
+from amgs.files.models import Upload
+
+
+@pytest.fixture
+def speak(token_of):
+    """Speak JSON to the API as a person (or as nobody) and expect a status."""
+
+    def make(user=None, *scopes: str):
+        headers = {"Authorization": f"Bearer {token_of(user, *scopes)}"} if user else {}
+        client = Client(headers=headers)
+
+        def ask(method: str, path: str, body=None, expect: int = 200):
+            response = client.generic(
+                method,
+                f"/api/{path}",
+                json.dumps(body) if body is not None else "",
+                content_type="application/json",
+            )
+            assert response.status_code == expect, response.content.decode()
+            return response.json() if response.content else None
+
+        return ask
+
+    return make
+
+
+@pytest.fixture
+def contribute(speak, alice, harbour, send, clip, sheet, run_jobs):
+    """Alice contributes over HTTP; the licence is forgotten unless given."""
+    from models.scale import load_scale
+
+    def make(licence: str = ""):
+        ask = speak(alice)
+        coat = load_scale().coat_keys[0]
+        version = ask(
+            "POST",
+            "datasets",
+            {
+                "lab": harbour.public_id,
+                "title": "Grimace",
+                "licence": licence,
+                "ethics": "Approved",
+                "phantom": True,
+                "metadata": {
+                    "assay": "neuropathic",
+                    "assigned_unit": "animal",
+                    "raters_blind": "yes",
+                },
+                "design": {
+                    "animals": [
+                        {
+                            "name": "m1",
+                            "sex": "male",
+                            "strain": "CD-1",
+                            "coat": coat,
+                            "cage": "c1",
+                        }
+                    ],
+                    "observations": [
+                        {"animal": "m1", "name": "baseline", "hours_after_procedure": -24},
+                        {"animal": "m1", "name": "after", "hours_after_procedure": 4},
+                    ],
+                },
+            },
+            expect=201,
+        )
+        name = version["identifier"].replace("/", ".")
+        kinds = ["outside_raters", "train"]
+        ask("PUT", f"versions/{name}/permissions", {"kinds": kinds, "signer_name": "Prof. Arber"})
+        for number, time in enumerate(("baseline", "after")):
+            upload = send(alice, f"r{number}.mp4", clip(number), "recording")
+            body = {
+                "upload": upload.public_id,
+                "name": upload.name,
+                "animal": "m1",
+                "observation": time,
+            }
+            ask("POST", f"versions/{name}/recordings", body, expect=201)
+        rows = {(f"r{number}.mp4", frame, "1"): 1 for number in (0, 1) for frame in (0, 5)}
+        upload = send(alice, "scores.csv", sheet(rows), "labels")
+        body = {"upload": upload.public_id, "name": "scores.csv"}
+        ask("POST", f"versions/{name}/labels", body, expect=201)
+        run_jobs()
+        return name
+
+    return make
+
+
+def test_the_story_from_contribution_to_publication(
+    contribute, speak, run_jobs, alice, cora, rita, person
+):
+    name = contribute()
+    lab, office = speak(alice), speak(cora)
+    recordings = lab("GET", f"versions/{name}/recordings")["results"]
+    assert [row["status"] for row in recordings] == ["ready", "ready"]
+    assert recordings[0]["media"]["frame_count"] == 20
+    (scores,) = lab("GET", f"versions/{name}/labels")["results"]
+    assert (scores["status"], scores["frames_matched"]) == ("done", 4)
+
+    lab("POST", f"versions/{name}/actions/submit", {})
+    run_jobs()
+    version = lab("GET", f"versions/{name}")
+    assert version["state"] == "changes_requested"
+    screening = lab("GET", f"versions/{name}/screening")
+    assert any("licence" in sentence.lower() for sentence in screening["blocking"])
+    reopen = next(row for row in version["actions"] if row["action"] == "reopen")
+    assert reopen["allowed"]
+
+    lab("POST", f"versions/{name}/actions/reopen", {})
+    lab("PATCH", f"versions/{name}", {"licence": "CC-BY-4.0"})
+    lab("POST", f"versions/{name}/actions/submit", {})
+    run_jobs()
+    assert lab("GET", f"versions/{name}")["state"] == "screened"
+
+    answer = lab("POST", f"versions/{name}/actions/start_review", {}, expect=403)
+    assert answer["detail"].endswith(".")
+    office("POST", f"versions/{name}/actions/start_review", {})
+    for rater in (rita, person("Roger Ruiz", "rater")):
+        ask = speak(rater)
+        while (found := ask("GET", "rating/next"))["assignment"]:
+            assignment = found["assignment"]
+            grades = {unit["key"]: 1 for unit in assignment["units"]}
+            body = {"grades": grades, "seconds": 2.5}
+            ask("POST", f"rating/{assignment['id']}", body)
+    run_jobs()
+    audit = office("GET", f"versions/{name}/audit")
+    assert audit["ratings"] == audit["ratings_wanted"] == 8
+    assert audit["agreement"]["units"]
+
+    office("POST", f"versions/{name}/remarks", {"text": "Well done."}, expect=201)
+    office("POST", f"versions/{name}/actions/accept", {"why": "raters agree"})
+    run_jobs()
+    published = office("POST", f"versions/{name}/actions/publish", {})
+    assert published["state"] == "published"
+    assert published["published_at"]
+    history = lab("GET", f"versions/{name}/history")["results"]
+    assert [row["to"] for row in history if row["to"]][-1] == "published"
+    assert "Well done." in [row["why"] for row in history]
+    public = speak()
+    assert public("GET", "datasets")["results"][0]["identifier"] == "AMGS-000001/1"
+    assert public("GET", f"versions/{name}")["phantom"] is True
+    assert public("GET", "datasets/AMGS-000001")["versions"][0]["state"] == "published"
+
+
+def test_a_stranger_is_not_told_that_a_draft_exists(contribute, speak, bob, petra):
+    name = contribute("CC0-1.0")
+    for ask in (speak(bob), speak(petra)):
+        answer = ask("GET", f"versions/{name}", expect=404)
+        assert "or it is not open to you" in answer["detail"]
+        assert ask("GET", "datasets")["results"] == []
+    anonymous = speak()
+    anonymous("GET", f"versions/{name}", expect=404)
+    anonymous("POST", "datasets", {"title": "x"}, expect=401)
+
+
+def test_refusals_name_the_field(contribute, speak, alice, harbour):
+    name = contribute()
+    ask = speak(alice)
+    answer = ask("PATCH", f"versions/{name}", {"metadata": {"assay": "tickling"}}, expect=400)
+    assert answer["field"] == "metadata.assay"
+    answer = ask("POST", "datasets", {"lab": "nowhere", "title": "x"}, expect=400)
+    assert answer["field"] == "lab"
+    animals = {"animals": [{"name": "m1"}, {"name": "m1"}]}
+    answer = ask("PUT", f"versions/{name}/design", animals, expect=400)
+    assert answer["field"] == "animals[1].name"
+    answer = ask("POST", f"versions/{name}/actions/dance", {}, expect=404)
+    assert "dance" in answer["detail"]
+
+
+def test_a_token_does_only_what_its_scopes_say(contribute, speak, alice):
+    name = contribute("CC0-1.0")
+    reader = speak(alice, "read")
+    assert reader("GET", f"versions/{name}")["own"] is True
+    assert (
+        "contribute" in reader("POST", f"versions/{name}/actions/submit", {}, expect=403)["detail"]
+    )
+    assert "rate" in reader("GET", "rating/next", expect=403)["detail"]
+
+
+def test_removing_over_http(contribute, speak, run_jobs, alice, bob):
+    name = contribute("CC0-1.0")
+    ask, stranger = speak(alice), speak(bob)
+    recording = ask("GET", f"versions/{name}/recordings")["results"][0]["id"]
+    sheet = ask("GET", f"versions/{name}/labels")["results"][0]["id"]
+    stranger("DELETE", f"recordings/{recording}", expect=404)
+    stranger("DELETE", f"labels/{sheet}", expect=404)
+    ask("DELETE", f"recordings/{recording}", expect=204)
+    ask("DELETE", f"labels/{sheet}", expect=204)
+    run_jobs()
+    assert len(ask("GET", f"versions/{name}/recordings")["results"]) == 1
+    assert ask("GET", f"versions/{name}/labels")["results"][0]["status"] == "undone"
+
+
+def test_an_upload_of_somebody_else_cannot_be_added(contribute, speak, send, clip, alice, bob):
+    name = contribute("CC0-1.0")
+    upload = send(bob, "b.mp4", clip(9), "recording")
+    body = {"upload": upload.public_id, "name": "b.mp4"}
+    speak(alice)("POST", f"versions/{name}/recordings", body, expect=404)
+    assert Upload.objects.get(pk=upload.pk).recordings.count() == 0
+
+
+def test_the_list_of_datasets_costs_the_same_however_long(
+    draft, speak, alice, django_assert_max_num_queries
+):
+    ask = speak(alice)
+    counts = []
+    for seed in range(2):
+        draft(animals=1, grades=False, seed=seed)
+        with django_assert_max_num_queries(8) as made:
+            ask("GET", "datasets")
+        counts.append(len(made))
+    assert counts[0] == counts[1]
+
+
+def test_pages_follow_each_other_without_a_gap(draft, speak, alice):
+    for seed in range(3):
+        draft(animals=1, grades=False, seed=seed)
+    ask = speak(alice)
+    first = ask("GET", "datasets?limit=2")
+    second = ask("GET", f"datasets?limit=2&after={first['next']}")
+    numbers = [row["identifier"] for row in first["results"] + second["results"]]
+    assert numbers == ["AMGS-000003/1", "AMGS-000002/1", "AMGS-000001/1"]
+    assert second["next"] is None
+    name = "AMGS-000001.1"
+    one = ask("GET", f"versions/{name}/recordings?limit=1")
+    two = ask("GET", f"versions/{name}/recordings?limit=1&after={one['next']}")
+    assert one["results"][0]["id"] != two["results"][0]["id"]
