@@ -117,9 +117,9 @@ def scene(
 
 
 def _noise(rng: np.random.Generator, size: tuple[int, int], grain: float) -> Floats:
-    values = rng.standard_normal((size[1], size[0])).astype(np.float32)
-    values = cv2.GaussianBlur(values, (0, 0), grain)
-    return np.asarray(values / values.std(), np.float32)
+    values = f32(rng.standard_normal((size[1], size[0])))
+    values = f32(cv2.GaussianBlur(values, (0, 0), grain))
+    return values / np.float32(values.std())
 
 
 def _body(

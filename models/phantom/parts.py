@@ -208,7 +208,7 @@ def draw_paws(
         stroke = math.sin(2 * math.pi * phase + 0.5 * side)
         u = side * (0.30 + 0.12 * stroke)
         v = reach - 0.28 * stroke
-        elbow = np.array([[side * 0.85, v + 1.0, 0.7], [u, v + 0.12, 0.95]], np.float32)
+        elbow = f32([[side * 0.62, v + 0.52, 0.75], [u, v + 0.12, 0.95]])
         arm = at.points(elbow)
         thick = max(2, round(0.40 * at.pose.half_width))
         shade: Colour = (fur[0] * 0.85, fur[1] * 0.85, fur[2] * 0.85)

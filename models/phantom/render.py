@@ -37,7 +37,7 @@ from models.phantom.shape import (
     outline,
     sample,
 )
-from models.phantom.units import deform
+from models.phantom.units import deform, narrow_the_eyes
 from models.records import View
 from models.scale import Cause, Coat, Scale, State, load_scale
 
@@ -45,6 +45,7 @@ REACH = 1.85
 # Smear of the face in pixels from which a unit is blurred for a rater, by how fine its cue is.
 BLURRED_PX = 4.0
 COVERED = 0.35
+BLINK = 0.4
 FRONTAL, THREE_QUARTER = 20.0, 50.0
 
 
@@ -82,7 +83,7 @@ class FaceTruth:
     """What is true of a picture.
 
     `not_scorable` holds the reason key of every unit that cannot be scored; `box` is the face with
-    its ears, without whiskers, in pixels.
+    its ears as they stand at rest, without whiskers, in pixels: it depends on the pose alone.
     """
 
     intensities: dict[str, float]
@@ -237,15 +238,14 @@ def _truth(
     state = params.state or scale.graded_state
     rim = outline()
     head = np.concatenate([rim, np.full((len(rim), 1), 0.05, np.float32)], axis=1)
-    ears = [ear_points(shape, side) for side in (-1, 1)]
-    around = at.points(np.concatenate([head, *ears]))
+    upright = [ear_points(FaceShape(), side) for side in (-1, 1)]
+    around = at.points(np.concatenate([head, *upright]))
     (left, top), (right, bottom) = around.min(axis=0), around.max(axis=0)
     marks = f32(
         [
             [-EYE[0], EYE[1], sample(z, -EYE[0], EYE[1]) + 0.10],
             [EYE[0], EYE[1], sample(z, EYE[0], EYE[1]) + 0.10],
-            ears[0].mean(axis=0),
-            ears[1].mean(axis=0),
+            *[ear_points(shape, side).mean(axis=0) for side in (-1, 1)],
             [NOSE[0], NOSE[1], sample(z, *NOSE) + 0.06],
         ]
     )
@@ -283,4 +283,7 @@ def _not_scorable(
             causes[unit.key] = "angle"
         elif smear > BLURRED_PX * unit.widest_yaw / 24:
             causes[unit.key] = "blur"
+        elif params.lids > BLINK and unit.deformation == narrow_the_eyes.__name__:
+            # A blink in passing is no tightening.
+            causes[unit.key] = "unnamed"
     return {key: scale.reason_because(cause).key for key, cause in causes.items()}

@@ -105,7 +105,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Coat:
-    """A coat colour with the sRGB colours and the hair contrast (0..1) the phantom paints it in."""
+    """A coat: sRGB colours and hair contrast (0..1) for the phantom, and a strain that has it."""
 
     key: str
     title: str
@@ -113,6 +113,7 @@ class Coat:
     skin: Colour
     eye: Colour
     ticking: float
+    strain: str
 
 
 Entry = TypeVar("Entry", Unit, State, Reason, Coat, Region)
