@@ -23,7 +23,7 @@ def arrived(upload: Upload, start: Callable[[Blob], None]) -> None:
     The row is locked, so that an upload that finishes at this very moment either is seen as done
     here or sees the row that names it.
     """
-    fresh = Upload.objects.select_for_update().select_related("blob").get(pk=upload.pk)
+    fresh = Upload.objects.select_for_update().get(pk=upload.pk)
     if fresh.state in {Upload.State.REFUSED, Upload.State.DISCARDED}:
         raise Refused(
             fresh.refusal or "This upload was discarded; please send the file again.",
