@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import path
 from django.views.decorators.http import require_safe
 
@@ -17,4 +18,13 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", {"champion": registry.serving(), "scale": load_scale()})
 
 
-urlpatterns = [path("", home, name="home")]
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Send what asks for the classic address to the drawing."""
+    return redirect(static("amgs/images/favicon.svg"), permanent=True)
+
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("favicon.ico", favicon, name="favicon"),
+]

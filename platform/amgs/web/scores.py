@@ -33,7 +33,7 @@ def score(request: HttpRequest) -> HttpResponse:
     except Refused as refused:
         context["refusal"] = refused.sentence
     person = request.user if request.user.is_authenticated else None
-    most = settings.SCORE_MEMBER_BYTES if person else settings.SCORE_ANONYMOUS_BYTES
+    most = settings.UPLOAD_MOST_BYTES if person else settings.UPLOAD_MOST_BYTES_PUBLIC
     context["most_bytes"] = most
     if person:
         page = paging.newest_first(queries.of_person(person), request, 10)

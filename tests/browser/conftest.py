@@ -1,0 +1,454 @@
+"""A site with people and data for the browser: real services, rendered mice, made-up reports."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+PASSWORD = "correct horse battery"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+TIMES = {"baseline": -24.0, "after": 4.0}
+
+
+@pytest.fixture(autouse=True)
+def _site_of_this_test(settings, tmp_path, live_server):
+    """Give every test an empty storage and the address under which it is reached."""
+    settings.STORAGE_URL = f"file://{tmp_path / 'objects'}"
+    settings.VAR = tmp_path / "var"
+    settings.SITE_URL = live_server.url
+    settings.CSRF_TRUSTED_ORIGINS = [live_server.url]
+
+
+@pytest.fixture
+def run_jobs(transactional_db) -> Callable[[], int]:
+    """Run every due job in this process until none is left; return how many ran."""
+    from amgs.core import jobs
+    from amgs.core.models import Job
+
+    def run() -> int:
+        count = 0
+        while row := (
+            Job.objects.filter(state=Job.State.QUEUED, due_at__lte=Now())
+            .order_by("due_at", "pk")
+            .first()
+        ):
+            jobs.run(row.public_id)
+            row.refresh_from_db()
+            assert not row.trace, f"the job {row.kind} broke:\n{row.trace}"
+            count += 1
+        return count
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def phantom_clip(tmp_path_factory) -> Callable[[int], Path]:
+    """Render a short clip of the phantom; the same seed gives the same file."""
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    folder = tmp_path_factory.mktemp("clips")
+    coats = load_scale().coats
+
+    def make(seed: int) -> Path:
+        path = folder / f"r{seed:04d}.mp4"
+        if not path.exists():
+            plan = ClipPlan(
+                coat=coats[seed % 2], look=Look(), animal=seed, pain=(seed % 3) / 2, duration_s=2.0
+            )
+            write_clip(path, plan, seed)
+        return path
+
+    return make
+
+
+class Story:
+    """People and what they do, through the services, as the pages would."""
+
+    def __init__(self, run_jobs: Callable[[], int], clip: Callable[[int], Path]) -> None:
+        self.run_jobs = run_jobs
+        self.clip = clip
+        self.clips = 0
+
+    def person(self, name: str, *roles: str, lab: str = "") -> Any:
+        """Make a person with a confirmed address, roles and a lab."""
+        from amgs.accounts.models import Grant, Lab, Membership, User
+
+        user = User.objects.create_user(
+            f"{name.split()[0].lower()}@example.org", PASSWORD, full_name=name
+        )
+        user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+        Grant.objects.bulk_create(Grant(user=user, role=role) for role in roles)
+        if lab:
+            row, made = Lab.objects.get_or_create(
+                name=lab, defaults={"institution": "Test University"}
+            )
+            Membership.objects.create(user=user, lab=row, is_head=made)
+        return user
+
+    def send(self, user: Any, name: str, data: bytes, purpose: str) -> Any:
+        """Send a file of one part and complete it."""
+        from amgs.files.services import complete_upload, open_upload, part_key
+        from amgs.files.storage import get_storage
+
+        upload = open_upload(
+            user=user, lab=user.labs.first(), name=name, size=len(data), purpose=purpose
+        )
+        get_storage().put(part_key(upload, 1), io.BytesIO(data), len(data))
+        complete_upload(upload=upload, by=user)
+        return upload
+
+    def dataset(self, by: Any, title: str, *, animals: int = 2, frames: int = 3, **given: Any):
+        """Make a draft with films of the phantom and a sheet; ``given`` overrides its fields."""
+        from amgs.repository import services
+        from models.scale import load_scale
+
+        scale = load_scale()
+        fields: dict[str, Any] = {
+            "title": title,
+            "description": "Faces before and after the operation, filmed for half a minute each.",
+            "licence": "CC0-1.0",
+            "ethics": "Approved, number 12/2026",
+            "metadata": {
+                "assay": "post_surgical",
+                "assigned_unit": "animal",
+                "raters_blind": "yes",
+                "frames_chosen": "random",
+            },
+            "phantom": True,
+        }
+        version = services.create_dataset(by=by, lab=by.labs.first(), **(fields | given))
+        names = [f"m{number}" for number in range(1, animals + 1)]
+        services.set_design(
+            by=by,
+            version=version,
+            groups=[{"name": "alpha", "treatment": {"drug": "vehicle"}}],
+            animals=[
+                {
+                    "name": name,
+                    "group": "alpha",
+                    "cage": "c1",
+                    "sex": "female",
+                    "strain": "CD-1",
+                    "coat": scale.coat_keys[number % 2],
+                    "age_weeks": 9,
+                }
+                for number, name in enumerate(names)
+            ],
+            observations=[
+                {"animal": name, "name": time, "hours_after_procedure": hours}
+                for name in names
+                for time, hours in TIMES.items()
+            ],
+        )
+        services.sign_permissions(
+            by=by,
+            version=version,
+            kinds=["outside_raters", "train", "show_frames", "download"],
+            signer_name="Prof. Arber",
+        )
+        lines = ["file,frame,rater," + ",".join(scale.unit_keys)]
+        for name in names:
+            for time in TIMES:
+                self.clips += 1
+                path = self.clip(self.clips)
+                services.add_recording(
+                    by=by,
+                    version=version,
+                    upload=self.send(by, path.name, path.read_bytes(), "recording"),
+                    name=path.name,
+                    animal=name,
+                    observation=time,
+                )
+                for frame in range(frames):
+                    for rater in (1, 2):
+                        cells = [
+                            str((self.clips + frame + rater * unit) % 3)
+                            for unit in range(len(scale.unit_keys) - 1)
+                        ]
+                        lines.append(f"{path.name},{frame * 5},{rater},{','.join(cells)},9")
+        self.sheet(by, version, "\n".join(lines))
+        version.refresh_from_db()
+        return version
+
+    def sheet(self, by: Any, version: Any, text: str, name: str = "scores.csv") -> None:
+        """Send a score sheet and let it be read."""
+        from amgs.repository import services
+
+        upload = self.send(by, name, text.encode(), "labels")
+        services.import_labels(by=by, version=version, upload=upload, name=name, declared={})
+        self.run_jobs()
+
+    def take(self, version: Any, *steps: tuple[str, Any], **options: Any) -> Any:
+        """Take steps of a version's life, each with the person who may."""
+        from amgs.repository.services import decide_version
+
+        for action, by in steps:
+            decide_version(
+                by=by,
+                version=version,
+                action=action,
+                why="The checks and the audit fit.",
+                **options,
+            )
+            self.run_jobs()
+            version.refresh_from_db()
+        return version
+
+    def rate_all(self, rater: Any, most: int = 1000) -> int:
+        """Let a rater rate what waits for them, frame by frame."""
+        from amgs.review.services import next_assignment, rate
+        from models.scale import load_scale
+
+        keys = load_scale().unit_keys
+        count = 0
+        while count < most and (found := next_assignment(rater=rater)) is not None:
+            grades = {key: (count + place) % 3 for place, key in enumerate(keys)}
+            rate(assignment=found, by=rater, grades=grades, seconds=3.0)
+            count += 1
+        self.run_jobs()
+        return count
+
+    def model(self, maintainer: Any, *steps: str, refused: bool = False, **given: Any) -> Any:
+        """Register a version with a report as a run would, and take its steps."""
+        from amgs.registry import services
+
+        version = services.register_version(
+            bundle_key="bundles/test.tar",
+            bundle_sha256="b" * 64,
+            digest="d" * 64,
+            info={"phantom": True},
+            report=report(0.41 if refused else 0.27),
+            report_key=given.pop("report_key", ""),
+            card="# Model card\n\nTrained on the phantom.",
+            profile="demo",
+            **given,
+        )
+        verdicts = [verdict("beats_constant", "Better than a constant", not refused)]
+        verdicts += [
+            verdict("coverage", "Grades enough frames", True),
+            verdict("groups", "Not worse in any lab and coat", None),
+        ]
+        services.record_verdicts(
+            version=version,
+            verdicts=verdicts,
+            refused_by=["beats_constant"] if refused else [],
+            comparison=comparison(),
+        )
+        for action in steps:
+            services.decide_model(
+                by=maintainer, version=version, action=action, why="The gates are passed."
+            )
+        version.refresh_from_db()
+        return version
+
+
+def verdict(gate: str, title: str, passed: bool | None) -> dict[str, Any]:
+    """Return a verdict of a gate as a run stores it."""
+    words = {True: "is within", False: "is not within", None: "cannot be held against"}
+    return {
+        "gate": gate,
+        "title": title,
+        "passed": passed,
+        "value": 0.27,
+        "threshold": 0.4,
+        "sentence": f"The figure of 0.27 {words[passed]} the threshold of 0.40.",
+    }
+
+
+def report(rmse: float) -> dict[str, Any]:
+    """Return a report with every field that the page of a version shows."""
+    from models.scale import load_scale
+
+    scale = load_scale()
+    group = {"n": 120, "n_animals": 6, "rmse": rmse, "r": 0.8, "mae": 0.2, "constant_rmse": 0.44}
+    return {
+        "format": 1,
+        "phantom": True,
+        "split": "benchmark",
+        "n_frames": 240,
+        "n_animals": 12,
+        "n_labs": 2,
+        "image_score": {
+            "rmse": rmse,
+            "r": 0.83,
+            "mae": 0.2,
+            "n": 230,
+            "coverage": 0.94,
+            "constant_rmse": 0.44,
+            "human_rmse": 0.36,
+            "human_r": 0.7,
+            "interval": {"rmse": [0.24, 0.31], "r": [0.78, 0.87]},
+        },
+        "units": {
+            key: {
+                "kappa": 0.6 - place / 20,
+                "rmse": 0.4,
+                "mae": 0.3,
+                "r": 0.7,
+                "n": 220,
+                "coverage": 0.92,
+                "constant_rmse": 0.6,
+                "human_kappa": 0.5,
+                "ece": 0.04,
+                "scorable_auc": 0.9,
+            }
+            for place, key in enumerate(scale.unit_keys)
+        },
+        "by": {
+            "coat": dict.fromkeys(scale.coat_keys[:2], group),
+            "lab": {"Harbour": group, "Meadow": group},
+        },
+        "observation": {"n": 24, "bias": 0.01, "slope": 0.94, "icc": 0.9, "rmse": 0.12},
+        "training": {
+            "seconds": 41.0,
+            "epochs": 12,
+            "n_train": 900,
+            "config": "demo",
+            "shuffled_labels": False,
+            "seed": 7,
+        },
+        "sentence": "Trained and judged on the rendered phantom: says nothing about real mice.",
+    }
+
+
+def comparison() -> dict[str, Any]:
+    """Return a paired comparison with one group that is too small."""
+    from models.scale import load_scale
+
+    row = {
+        "n_animals": 12,
+        "n_frames": 240,
+        "rmse_challenger": 0.27,
+        "rmse_champion": 0.31,
+        "difference": -0.04,
+        "interval": [-0.07, -0.01],
+    }
+    white, black = load_scale().coat_keys[:2]
+    return row | {
+        "groups": {
+            f"Harbour|{white}": row | {"assessed": True},
+            f"Meadow|{black}": row | {"assessed": False},
+        }
+    }
+
+
+def result(graded: bool) -> dict[str, Any]:
+    """Return a result of a score as the worker stores it."""
+    from models.scale import load_scale
+
+    scale = load_scale()
+    bins = []
+    for second in range(30):
+        gone = 8 <= second < 14 or not graded
+        value = None if gone else 0.9 + 0.5 * math.sin(second / 5)
+        bins.append(
+            {
+                "t0": float(second),
+                "t1": second + 1.0,
+                "score": value,
+                "n_graded": 0 if gone else 10,
+                "n": 12,
+                "units": {
+                    key: None if gone else min(max(value + place / 8 - 0.2, 0), 2)
+                    for place, key in enumerate(scale.unit_keys)
+                },
+            }
+        )
+    asleep = next(state for state in scale.states if not state.graded and state.reason)
+    return {
+        "outcome": "scored" if graded else "no_scorable_frames",
+        "frames": 360,
+        "graded": 240 if graded else 0,
+        "not_scorable": {asleep.reason: 72, "blurred": 48} if graded else {"no_face": 360},
+        "states": {"awake": 288, asleep.key: 72} if graded else {"unclear": 360},
+        "coverage": 0.667 if graded else 0.0,
+        "score": 0.98 if graded else None,
+        "score_ungated": 1.04 if graded else None,
+        "units": {key: {"mean": 0.9, "n": 230} for key in scale.unit_keys} if graded else {},
+        "bins": bins,
+        "segments": [{"t0": 8.0, "t1": 14.0, "state": asleep.key, "reason": asleep.reason}],
+        "best": [],
+        "best_frames": [],
+        "sentence": "The mean image score is 0.98 of 2, from 67 % of the frames."
+        if graded
+        else "No frame shows a face that can be graded.",
+        "phantom": True,
+        "disclaimer": "A research measure; a low score does not mean no pain.",
+    }
+
+
+@pytest.fixture
+def story(run_jobs, phantom_clip) -> Story:
+    """Return the teller of stories."""
+    return Story(run_jobs, phantom_clip)
+
+
+@pytest.fixture
+def made_up() -> dict[str, Callable[..., Any]]:
+    """Return the makers of reports and results for tests that need them apart."""
+    return {"report": report, "comparison": comparison, "result": result}
+
+
+@pytest.fixture
+def open_page(browser, live_server) -> Iterator[Callable[..., Any]]:
+    """Open a page of the site as somebody, in a context of its own.
+
+    What the browser complains of (a script that broke, a policy that was violated) fails the test.
+    """
+    contexts = []
+    complaints: list[str] = []
+
+    def make(user: Any = None, viewport: dict[str, int] = DESKTOP, **options: Any) -> Any:
+        context = browser.new_context(viewport=viewport, base_url=live_server.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.on(
+            "console",
+            lambda line: (
+                complaints.append(f"{page.url}: {line.text}")
+                if line.type == "error" and "status of 4" not in line.text
+                else None
+            ),
+        )
+        if user is not None:
+            sign_in(page, user)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def sign_in(page: Any, user: Any) -> None:
+    """Sign in through the form."""
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign In").click()
+    page.wait_for_url(lambda address: "/accounts/login" not in address)
+
+
+@pytest.fixture
+def picture(request) -> Callable[[Any, str], None]:
+    """Keep a picture of a page where ``AMGS_SCREENSHOTS`` names a folder; else do nothing."""
+    folder = os.environ.get("AMGS_SCREENSHOTS")
+
+    def take(page: Any, name: str) -> None:
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    return take
