@@ -152,7 +152,11 @@ class Uploads(APIView):
 
     permission_classes = [AllowAny, MaySend]
 
-    @extend_schema(parameters=PARAMETERS, responses={200: UploadsView, **documented(400, 401, 403)})
+    @extend_schema(
+        operation_id="api_uploads_list",
+        parameters=PARAMETERS,
+        responses={200: UploadsView, **documented(400, 401, 403)},
+    )
     def get(self, request: Request) -> Response:
         """Return the uploads of mine and of my labs, newest first."""
         if not isinstance(request.user, User):

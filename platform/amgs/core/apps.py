@@ -18,6 +18,7 @@ class CoreConfig(AppConfig):
         Not of ``api`` and ``web``: there a module of that name is a noun, not a registry, and
         workers would load the whole HTTP stack for nothing.
         """
+        import_module("amgs.core.checks")
         import_module("amgs.core.sweep")
         for config in apps.get_app_configs():
             if config.models_module is None:

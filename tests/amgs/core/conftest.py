@@ -59,10 +59,15 @@ class Site:
             *("-m", "celery", "--skip-checks", "-q", "-A", "amgs.celery", "beat", "--pidfile=")
         )
 
+    @property
+    def manage_py(self) -> str:
+        """Path of the management command line."""
+        return str(ROOT / "manage.py")
+
     def manage(self, *command: str) -> str:
         """Run a management command; return what it printed."""
         done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *command],
+            [sys.executable, self.manage_py, *command],
             env=self.environment,
             cwd=self.var,
             capture_output=True,
