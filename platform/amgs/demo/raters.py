@@ -43,7 +43,7 @@ class Eyes:
         with (folder / "truth.csv").open(newline="") as file:
             rows = {(row["file"], int(row["frame"])): row for row in csv.DictReader(file)}
         for name in sorted({name for name, _ in rows}):
-            with open_media(folder / name) as media:
+            with open_media(folder / "videos" / name) as media:
                 for frame in media:
                     row = rows.get((name, frame.index))
                     if row is not None:

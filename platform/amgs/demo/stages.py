@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -81,13 +80,16 @@ class Demo:
                     "lab": person.lab,
                     "title": "Real mice, side view, without grades",
                     "description": "Public recordings of head-fixed mice (MIT licence).",
-                    "licence": "other",
+                    "licence": "MIT",
                     "ethics": "Published by others; see the sources of the recordings.",
                     "phantom": False,
-                    "metadata": {},
+                    "metadata": {"assay": "other_assay", "assigned_unit": "animal"},
                 }
             )
-            animals = [{"name": path.stem} for path in files]
+            # Nobody has said yes to any use of this dataset, so nobody rates or publishes it.
+            client.sign_permissions(version["id"], [], person.name)
+            unknown = {"strain": "unknown", "sex": "unknown", "coat": darkest_coat()}
+            animals = [{"name": path.stem} | unknown for path in files]
             client.set_design(
                 version["id"],
                 groups=[],
@@ -229,7 +231,8 @@ class Demo:
                     ),
                 )
 
-        raters = list(enumerate(self.contributors.values()))
+        people = {person.email: person for person in self.contributors.values()}
+        raters = list(enumerate(people.values()))
         with ThreadPoolExecutor(len(raters)) as pool:
             return sum(pool.map(one, raters))
 
@@ -349,6 +352,8 @@ class Demo:
         }
 
 
-def seconds_since(began: float) -> float:
-    """Return the seconds since a time of ``time.monotonic``, rounded."""
-    return round(time.monotonic() - began, 1)
+def darkest_coat() -> str:
+    """Return the coat key of the scale with the darkest fur (the real mice here are dark)."""
+    from models.scale import load_scale
+
+    return min(load_scale().coats, key=lambda coat: sum(coat.fur)).key

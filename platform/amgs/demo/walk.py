@@ -22,20 +22,36 @@ PROFILE = "demo"
 RECIPE = "demo"
 
 
-def render(folder: Path, seed: int, told: Told) -> list[str]:
-    """Render the study's labs and the unseen clip; return the folders of the labs.
+def render(folder: Path, seed: int, told: Told) -> tuple[list[str], list[str]]:
+    """Render the study, one more dataset and an unseen clip; return the two lists of folders.
 
-    A child process renders, so that this one stays small.
+    Child processes render, so that this one stays small.
     """
-    told(0.0, "rendering phantom mice")
-    command = [sys.executable, "-m", "models", "phantom", "study", "--plan", "demo"]
-    subprocess.run(
-        [*command, "--seed", str(seed), "--out", str(folder)],
-        cwd=settings.ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return [lab["folder"] for lab in json.loads((folder / "study.json").read_text())["labs"]]
+
+    def phantom(*arguments: str, share: float = 0.0) -> None:
+        command = [sys.executable, "-m", "models", "phantom", *arguments]
+        with subprocess.Popen(
+            command, cwd=settings.ROOT, stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout is not None  # noqa: S101  (narrowing; a pipe was asked for)
+            for line in child.stdout:
+                event = json.loads(line)
+                if event["event"] == "progress":
+                    told(share * event["fraction"], event["sentence"])
+        if child.returncode:
+            raise RuntimeError(f"Rendering the phantom ended with status {child.returncode}.")
+
+    folders: list[list[str]] = []
+    for plan, number in (("demo", seed), ("another", seed + 100)):
+        place = folder / plan
+        phantom(
+            "study", "--plan", plan, "--seed", str(number), "--processes", "2",
+            "--out", str(place), share=0.5,
+        )  # fmt: skip
+        labs = json.loads((place / "study.json").read_text())["labs"]
+        folders.append([f"{plan}/{lab}" for lab in labs])
+    phantom("clip", "--seed", str(seed), "--out", str(folder / "unseen.mp4"))
+    return folders[0], folders[1]
 
 
 def plant_fault(folder: Path) -> None:
@@ -54,16 +70,31 @@ def unplant_fault(folder: Path) -> None:
 def grader(name: str, number: int) -> Grader:
     """Return how a simulated rater grades what it has recognised, with a bias of its own."""
     import numpy as np
-    from models.phantom.raters import Rater
 
-    rater = Rater(name, seed=number)
+    from models.phantom.raters import draw_rater, rate
+    from models.phantom.render import FaceTruth
+    from models.scale import load_scale
+
+    scale = load_scale()
+    rater = draw_rater(name, seed=number)
     rng = np.random.default_rng(number)
 
-    def grade(truth: dict[str, str]) -> dict[str, Any]:
-        votes = rater.rate_row(truth, rng)
+    def grade(row: dict[str, str]) -> dict[str, Any]:
+        because = scale.state(row["state"]).reason or scale.reason_because("unnamed").key
+        truth = FaceTruth(
+            intensities={unit: float(row[f"{unit}_intensity"]) for unit in scale.unit_keys},
+            not_scorable={
+                unit: because for unit in scale.unit_keys if row[f"{unit}_scorable"] == "0"
+            },
+            state=row["state"],
+            box=(0.0, 0.0, 0.0, 0.0),
+            landmarks={},
+            view="frontal",
+            yaw=0.0,
+        )
         return {
             vote.unit: vote.grade if vote.grade is not None else {"reason": vote.reason}
-            for vote in votes
+            for vote in rate(truth, rater, rng, scale)
         }
 
     return grade
@@ -75,36 +106,36 @@ def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path 
     walk = screen.walk
 
     def contribute(told: Told) -> Facts:
-        folders = render(folder, seed, told)
-        labs = {
-            lab["folder"]: lab for lab in json.loads((folder / "study.json").read_text())["labs"]
-        }
+        first, more = render(folder, seed, told)
         contributors, curator, maintainer = people.make_people(
-            [labs[name]["name"] for name in folders]
+            [f"Phantom lab {Path(name).name.removeprefix('phantom-').title()}" for name in first]
         )
         PEOPLE[:] = [*contributors, curator, maintainer]
+        owners = dict(zip(first, contributors, strict=True))
+        # The dataset that comes later is a second experiment of the first lab.
+        owners |= dict.fromkeys(more, contributors[0])
         demo = Demo(
             url,
             folder,
-            dict(zip(folders, contributors, strict=True)),
+            owners,
             curator,
             maintainer,
             real,
             grader,
         )
-        state.update(demo=demo, first=folders[:3], more=folders[3:])
-        plant_fault(folder / folders[1])
+        state.update(demo=demo, first=first, more=more)
+        plant_fault(folder / first[1])
         with demo.client(maintainer) as client:
             # The first run waits for all three labs; the second for the one dataset more.
             client.edit_policy(
                 enabled=True,
-                min_new_frames=demo.graded_frames(folders[:3]),
+                min_new_frames=demo.graded_frames(first),
                 recipe=RECIPE,
                 profile=PROFILE,
             )
-        facts = demo.contribute(folders[:3], told)
+        facts = demo.contribute(first, told)
         facts |= demo.contribute_real(told)
-        unplant_fault(folder / folders[1])
+        unplant_fault(folder / first[1])
         facts["sentence"] = f"{facts['recordings']} recordings of 3 labs"
         return facts
 
