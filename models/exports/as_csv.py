@@ -1,0 +1,44 @@
+"""Predictions as a table for spreadsheets and statistics programs: one row per frame."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from models.records import Prediction
+from models.scale import Scale, load_scale
+
+
+def write_csv(
+    path: str | Path,
+    predictions: Iterable[Prediction],
+    *,
+    scale: Scale | None = None,
+    phantom: bool = False,
+) -> None:
+    """Write one row per frame: state, reason, image score, and grade and reason per unit.
+
+    A grade is 0, 1 or 2 and empty where the unit is not scored; then `<unit>_reason` says why.
+    `phantom` marks every row as resting on rendered faces.
+    """
+    scale = scale or load_scale()
+    columns = ["frame", "time_s", "state", "reason", "image_score", "units_scored"]
+    for unit in scale.unit_keys:
+        columns += [unit, f"{unit}_reason"]
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*columns, "phantom"])
+        for one in predictions:
+            by_unit = {grade.unit: grade for grade in one.grades}
+            scored = sum(grade.grade is not None for grade in one.grades)
+            row: list[str | int] = [one.index, f"{one.time_s:.6f}", one.state, one.reason or ""]
+            row += ["" if one.image_score is None else f"{one.image_score:.4f}", scored]
+            for unit in scale.unit_keys:
+                grade = by_unit.get(unit)
+                known = grade is not None and grade.grade is not None
+                row.append(grade.grade if grade and grade.grade is not None else "")
+                # A frame without any grade has one reason for all of its units.
+                reason = grade.reason if grade is not None else one.reason
+                row.append("" if known else reason or "")
+            writer.writerow([*row, "yes" if phantom else "no"])

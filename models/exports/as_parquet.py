@@ -1,0 +1,153 @@
+"""Predictions as Parquet: everything the model said, one row per frame, written in blocks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.records import Face, FrameKey, Grade, Prediction
+from models.result import DISCLAIMER
+from models.scale import Scale, load_scale
+
+BLOCK = 4096
+BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
+
+
+def write_predictions_parquet(
+    path: str | Path,
+    predictions: Iterable[Prediction],
+    *,
+    scale: Scale | None = None,
+    phantom: bool = False,
+) -> None:
+    """Write predictions; memory stays flat, because blocks of rows are written as they come.
+
+    Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …. Its
+    metadata key `amgs` names the scale, says whether the model rests on rendered faces, and holds
+    the disclaimer.
+    """
+    scale = scale or load_scale()
+    schema = _schema(scale, phantom)
+    rest = iter(predictions)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while block := list(itertools.islice(rest, BLOCK)):
+            rows = [_row(one, scale) for one in block]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def read_predictions_parquet(
+    path: str | Path, *, scale: Scale | None = None
+) -> Iterator[Prediction]:
+    """The predictions of a file, one by one in the order they were written."""
+    scale = scale or load_scale()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BLOCK):
+            for row in batch.to_pylist():
+                yield _prediction(row, scale)
+
+
+def _schema(scale: Scale, phantom: bool) -> pa.Schema:
+    fields = [
+        ("frame", pa.int64()),
+        ("time_s", pa.float64()),
+        ("blob", pa.string()),
+        ("stream", pa.int32()),
+        ("pts", pa.int64()),
+        ("tb_num", pa.int64()),
+        ("tb_den", pa.int64()),
+        ("state", pa.string()),
+        ("reason", pa.string()),
+        ("image_score", pa.float64()),
+        ("view", pa.string()),
+        ("confidence", pa.float64()),
+        ("sharpness", pa.float64()),
+        *((edge, pa.float64()) for edge in BOX),
+    ]
+    for name in scale.landmarks:
+        fields += [(f"{name}_x", pa.float64()), (f"{name}_y", pa.float64())]
+    for unit in scale.units:
+        fields += [
+            (unit.key, pa.int8()),
+            (f"{unit.key}__reason", pa.string()),
+            (f"{unit.key}__scorable", pa.float64()),
+            *((f"{unit.key}__p{k}", pa.float64()) for k in range(len(unit.grades))),
+        ]
+    about = {
+        "format": 1,
+        "scale": scale.name,
+        "scale_version": scale.version,
+        "phantom": phantom,
+        "disclaimer": DISCLAIMER,
+    }
+    return pa.schema(fields, metadata={"amgs": json.dumps(about)})
+
+
+def _row(one: Prediction, scale: Scale) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "frame": one.index,
+        "time_s": one.time_s,
+        "blob": one.key.blob,
+        "stream": one.key.stream,
+        "pts": one.key.pts,
+        "tb_num": one.key.time_base[0],
+        "tb_den": one.key.time_base[1],
+        "state": one.state,
+        "reason": one.reason,
+        "image_score": one.image_score,
+    }
+    if one.face is not None:
+        row |= {
+            "view": one.face.view,
+            "confidence": one.face.confidence,
+            "sharpness": one.face.sharpness,
+            **dict(zip(BOX, one.face.box, strict=True)),
+        }
+        for name, (x, y) in one.face.landmarks.items():
+            row |= {f"{name}_x": x, f"{name}_y": y}
+    for grade in one.grades:
+        row |= {
+            grade.unit: grade.grade,
+            f"{grade.unit}__reason": grade.reason,
+            f"{grade.unit}__scorable": grade.scorable,
+            **{f"{grade.unit}__p{k}": p for k, p in enumerate(grade.probabilities)},
+        }
+    return row
+
+
+def _prediction(row: dict[str, Any], scale: Scale) -> Prediction:
+    face = None
+    if row["view"] is not None:
+        landmarks = {
+            name: (row[f"{name}_x"], row[f"{name}_y"])
+            for name in scale.landmarks
+            if row[f"{name}_x"] is not None
+        }
+        x0, y0, x1, y1 = (row[edge] for edge in BOX)
+        face = Face((x0, y0, x1, y1), landmarks, row["confidence"], row["view"], row["sharpness"])
+    grades = tuple(
+        Grade(
+            unit.key,
+            row[unit.key],
+            row[f"{unit.key}__reason"],
+            tuple(row[f"{unit.key}__p{k}"] for k in range(len(unit.grades))),
+            row[f"{unit.key}__scorable"],
+        )
+        for unit in scale.units
+        if row[f"{unit.key}__scorable"] is not None
+    )
+    return Prediction(
+        FrameKey(row["blob"], row["stream"], row["pts"], (row["tb_num"], row["tb_den"])),
+        row["frame"],
+        row["time_s"],
+        row["state"],
+        face,
+        grades,
+        row["image_score"],
+        row["reason"],
+    )

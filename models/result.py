@@ -1,0 +1,291 @@
+"""From the predictions of every frame to the result of a recording.
+
+How numbers are formed:
+
+- The value of a unit in a frame is its expected grade Σ k·p_k where the unit is scored.
+- A frame is graded where its animal is in a graded state and enough units are scored (`image_score`
+  of its prediction).
+- The score of a recording is the mean over graded frames *per unit first*, then over units, because
+  units differ in how often they can be scored. Only units scored in at least MINIMUM_FRAMES frames
+  take part, and at least the scale's `minimum_units` of them are needed.
+- The ungated score is formed in the same way from all frames whose units look scorable, whatever
+  the state, because a gate on sleep may also remove animals that sit still in strong pain.
+- There is no score under MINIMUM_FRAMES graded frames or under MINIMUM_COVERAGE of all frames.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.records import MediaFacts, Prediction
+from models.scale import Scale
+from models.stats.ordinal import expected_grade
+
+Array = NDArray[np.float64]
+Outcome = Literal["scored", "no_scorable_frames", "several_animals", "unreadable"]
+
+DISCLAIMER = (
+    "A research measure, not a welfare, veterinary or humane-endpoint decision; "
+    "a low score does not mean no pain."
+)
+MINIMUM_FRAMES = 5
+MINIMUM_COVERAGE = 0.10
+SCORABLE = 0.5
+BEST = 6
+BEST_APART_S = 0.5
+BIN_WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+MOST_BINS = 120
+
+
+@dataclass(frozen=True)
+class UnitMean:
+    """Mean grade of a unit (0..2, None where it was never scored) over n graded frames."""
+
+    mean: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A stretch [t0, t1) in seconds: score, graded frames, all frames, mean grade per unit."""
+
+    t0: float
+    t1: float
+    score: float | None
+    n_graded: int
+    n: int
+    units: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Neighbouring frames in the same state with the same reason (None = graded), in seconds."""
+
+    t0: float
+    t1: float
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is said of one recording.
+
+    coverage       graded frames as a share of all, 0..1
+    score          0..2, None where too little could be graded
+    score_ungated  the same with states left in that are not graded
+    best           indices of the frames the model is surest of, in order of time
+    bin_s          width of the bins in seconds
+    """
+
+    outcome: Outcome
+    frames: int
+    graded: int
+    not_scorable: dict[str, int]
+    states: dict[str, int]
+    coverage: float
+    score: float | None
+    units: dict[str, UnitMean]
+    score_ungated: float | None
+    bin_s: float
+    bins: tuple[Bin, ...]
+    segments: tuple[Segment, ...]
+    best: tuple[int, ...]
+    sentence: str
+    phantom: bool
+    disclaimer: str = DISCLAIMER
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain dictionaries, lists, strings, numbers and null."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """The predictions as arrays over n frames; values (n, units), NaN where not scored."""
+
+    index: NDArray[np.int64]
+    time_s: Array
+    graded: NDArray[np.bool_]
+    values: Array
+    ungated: Array
+    certainty: Array
+    what: list[tuple[str, str | None]]
+
+
+def summarise(
+    predictions: Iterable[Prediction],
+    scale: Scale,
+    facts: MediaFacts | None = None,
+    *,
+    phantom: bool = False,
+    bin_s: float | None = None,
+) -> Result:
+    """The result of a recording from the predictions of its frames in order of time.
+
+    `facts` tell how long the recording is; `phantom` says that the model rests on rendered faces;
+    `bin_s` is the width of a bin in seconds, by default the shortest that gives at most MOST_BINS.
+    """
+    course = _read(predictions, scale)
+    n, graded = len(course.time_s), int(course.graded.sum())
+    gap = float(np.median(np.diff(course.time_s))) if n > 1 else 0.0
+    end = float(course.time_s[-1]) + gap if n else 0.0
+    if facts is not None and facts.kind == "video" and n:
+        end = max(end, facts.first_pts * facts.time_base[0] / facts.time_base[1] + facts.duration_s)
+    reasons = Counter(reason for _, reason in course.what if reason)
+    coverage = graded / n if n else 0.0
+    means = _unit_means(course.values, scale)
+    score = _score(course.values, scale)
+    if graded < MINIMUM_FRAMES or coverage < MINIMUM_COVERAGE:
+        score = None
+    start = float(course.time_s[0]) if n else 0.0
+    width = bin_s or _bin_width(end - start)
+    return Result(
+        outcome="no_scorable_frames" if score is None else "scored",
+        frames=n,
+        graded=graded,
+        not_scorable=dict(reasons.most_common()),
+        states=dict(Counter(state for state, _ in course.what).most_common()),
+        coverage=coverage,
+        score=score,
+        units=means,
+        score_ungated=_score(course.ungated, scale),
+        bin_s=width,
+        bins=tuple(_bins(course, scale, start, end, width)),
+        segments=tuple(_segments(course, end)),
+        best=_best(course),
+        sentence=_sentence(n, graded, score, reasons, scale),
+        phantom=phantom,
+    )
+
+
+def _read(predictions: Iterable[Prediction], scale: Scale) -> _Course:
+    place = {key: column for column, key in enumerate(scale.unit_keys)}
+    index, times, graded, what = [], [], [], []
+    values: list[Array] = []
+    ungated: list[Array] = []
+    certainty: list[float] = []
+    for one in predictions:
+        seen = np.full(len(place), np.nan)
+        anyway = np.full(len(place), np.nan)
+        sure = []
+        for grade in one.grades:
+            expected = float(expected_grade(grade.probabilities))
+            if grade.grade is not None:
+                seen[place[grade.unit]] = expected
+                sure.append(max(grade.probabilities) * grade.scorable)
+            if grade.scorable >= SCORABLE:
+                anyway[place[grade.unit]] = expected
+        is_graded = one.image_score is not None
+        if np.count_nonzero(~np.isnan(anyway)) < scale.minimum_units:
+            anyway[:] = np.nan
+        index.append(one.index)
+        times.append(one.time_s)
+        graded.append(is_graded)
+        values.append(seen if is_graded else np.full(len(place), np.nan))
+        ungated.append(anyway)
+        certainty.append(sum(sure) / len(place) if is_graded else -1.0)
+        what.append((one.state, one.reason))
+    shape = (len(times), len(place))
+    return _Course(
+        np.array(index, np.int64),
+        np.array(times, np.float64),
+        np.array(graded, np.bool_),
+        np.array(values, np.float64).reshape(shape),
+        np.array(ungated, np.float64).reshape(shape),
+        np.array(certainty, np.float64),
+        what,
+    )
+
+
+def _unit_means(values: Array, scale: Scale) -> dict[str, UnitMean]:
+    means = {}
+    for column, key in enumerate(scale.unit_keys):
+        scored = values[:, column][~np.isnan(values[:, column])]
+        means[key] = UnitMean(float(scored.mean()) if len(scored) else None, len(scored))
+    return means
+
+
+def _score(values: Array, scale: Scale, at_least: int = MINIMUM_FRAMES) -> float | None:
+    """Mean over units of the means over frames, over units scored often enough."""
+    means = [
+        mean.mean
+        for mean in _unit_means(values, scale).values()
+        if mean.mean is not None and mean.n >= at_least
+    ]
+    return float(np.mean(means)) if len(means) >= scale.minimum_units else None
+
+
+def _bin_width(length_s: float) -> float:
+    fitting = (width for width in BIN_WIDTHS_S if length_s <= width * MOST_BINS)
+    return next(fitting, BIN_WIDTHS_S[-1])
+
+
+def _bins(course: _Course, scale: Scale, start: float, end: float, width: float) -> Iterator[Bin]:
+    if not len(course.time_s):
+        return
+    # The small term keeps a time that binary fractions put just under an edge in its own bin.
+    number = np.floor((course.time_s - start) / width + 1e-9).astype(np.int64)
+    for n in range(int(number[-1]) + 1):
+        here = number == n
+        values = course.values[here]
+        t0 = start + n * width
+        yield Bin(
+            t0=t0,
+            t1=min(t0 + width, max(end, t0)),
+            score=_score(values, scale, at_least=1),
+            n_graded=int(course.graded[here].sum()),
+            n=int(here.sum()),
+            units={key: mean.mean for key, mean in _unit_means(values, scale).items()},
+        )
+
+
+def _segments(course: _Course, end: float) -> Iterator[Segment]:
+    times: Sequence[float] = [float(time) for time in course.time_s]
+    start = 0
+    for i in range(1, len(times) + 1):
+        if i == len(times) or course.what[i] != course.what[start]:
+            state, reason = course.what[start]
+            yield Segment(times[start], end if i == len(times) else times[i], state, reason)
+            start = i
+
+
+def _best(course: _Course) -> tuple[int, ...]:
+    chosen: list[int] = []
+    for i in np.argsort(-course.certainty, kind="stable"):
+        if not course.graded[i] or len(chosen) == BEST:
+            break
+        if all(abs(course.time_s[i] - course.time_s[j]) >= BEST_APART_S for j in chosen):
+            chosen.append(int(i))
+    return tuple(int(course.index[i]) for i in sorted(chosen))
+
+
+def _sentence(
+    frames: int, graded: int, score: float | None, reasons: Counter[str], scale: Scale
+) -> str:
+    why = ""
+    if reasons:
+        why = f", most often because: {scale.reason(reasons.most_common(1)[0][0]).title.lower()}"
+    if score is not None:
+        top = max(unit.top_grade for unit in scale.units)
+        rest = f"; {frames - graded} frames were not graded{why}" if graded < frames else ""
+        return (
+            f"The mean score is {score:.2f} on a scale from 0 to {top}, from {graded} of {frames} "
+            f"frames{rest}."
+        )
+    if frames == 0:
+        return "No score: the recording holds no frame that could be read."
+    if graded == 0:
+        count = "the one frame could not" if frames == 1 else f"none of {frames} frames could"
+    else:
+        count = f"only {graded} of {frames} frames could"
+    return (
+        f"No score: {count} be graded{why}. Film one awake mouse from the front in even light, "
+        "with its face large in the picture, and try again."
+    )
