@@ -27,7 +27,6 @@ from amgs.review.services import mark_seen
 from curation.dataset_version import LIFECYCLE
 from curation.roles import CONTRIBUTOR
 
-
 # Steps that the owning lab takes; all others are a curator's.
 OWNER_STEPS = {row.action for row in LIFECYCLE.transitions if CONTRIBUTOR in row.roles}
 

@@ -17,7 +17,7 @@ from models.scale import load_scale
 
 Json = dict[str, Any]
 # How far "remaining" is counted; beyond, a rater only needs to know that there is plenty.
-MOST_COUNTED = 1000
+MOST_COUNTED = 200
 
 
 def screening_page(version: Version) -> Json | None:
@@ -83,7 +83,7 @@ def curation_queue(user: Any) -> QuerySet[Version]:
 
 def remaining(rater: User) -> int:
     """Return how many frames wait for this rater, counted up to ``MOST_COUNTED``."""
-    return waiting_for(rater).order_by()[:MOST_COUNTED].count()
+    return waiting_for(rater).order_by("priority")[:MOST_COUNTED].count()
 
 
 def assignment_row(assignment: Assignment) -> Json:

@@ -271,3 +271,17 @@ def test_phantom_data_say_so_wherever_they_are_shown(draft, alice):
     version = draft(animals=1, grades=False)
     assert queries.version_row(alice, version)["phantom"]
     assert queries.version_page(alice, version)["phantom"]
+
+
+def test_an_embargo_holds_publication_back_until_its_day(draft, take, alice, cora):
+    from datetime import date, timedelta
+
+    version = draft(animals=1, grades=False)
+    day = date.today() + timedelta(days=30)  # noqa: DTZ011  (an embargo is a day, not a moment)
+    services.update_version(by=alice, version=version, embargo_until=day)
+    take(version, ("submit", alice), ("start_review", cora), ("accept", cora))
+    with pytest.raises(Refused, match="under embargo until"):
+        decide_version(by=cora, version=version, action="publish")
+    Version.objects.filter(pk=version.pk).update(embargo_until=date(2020, 1, 1))
+    version.refresh_from_db()
+    assert take(version, ("publish", cora)).state == "published"

@@ -44,6 +44,17 @@ def _everything_is_read(step: steps.Step) -> None:
         )
 
 
+@steps.guard("publish")
+def _embargo_is_over(step: steps.Step) -> None:
+    """An embargo is a date, not a state: before it, an accepted version waits."""
+    until = step.version.embargo_until
+    if until is not None and until > timezone.now().date():
+        raise Refused(
+            f"{step.version.identifier} is under embargo until {until:%d %B %Y}; publish it then.",
+            field="embargo_until",
+        )
+
+
 def submit_version(*, by: Actor, version: Version, why: str = "") -> Decision:
     """Hand a draft in; the checks run by themselves and answer within minutes."""
     return decide_version(by=by, version=version, action="submit", why=why)

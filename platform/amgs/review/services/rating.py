@@ -76,8 +76,10 @@ def next_assignment(*, rater: User, beside: Sequence[str] = ()) -> Assignment | 
 @transaction.atomic
 def _take(rater: User, now: datetime) -> Assignment | bool | None:
     """Take the first waiting frame; ``None``: none waits, ``False``: another was faster."""
-    # Where the database can, rows that another rater is taking at this moment are jumped over.
-    frame = waiting_for(rater).select_for_update(skip_locked=True).order_by("priority").first()
+    waiting = waiting_for(rater).order_by("priority")
+    # Where the database can, rows that another rater is taking at this moment are jumped over;
+    # when those are the only ones left, wait for them instead of saying that nothing waits.
+    frame = waiting.select_for_update(skip_locked=True).first() or waiting.first()
     if frame is None:
         return None
     return _hold(frame, rater, now)
