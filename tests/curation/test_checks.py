@@ -192,3 +192,9 @@ def test_an_empty_version_gets_sentences_and_no_exception() -> None:
 def test_a_sheet_in_which_no_row_could_be_read_blocks(sound_version: VersionFacts) -> None:
     facts = replace(sound_version, labels=(LabelFacts("odd.csv", 0, (), (BAD_CELL,), 0, 0),))
     assert _outcome(facts, "labels_match").blocks
+
+
+def test_nobody_needs_a_licence_for_what_nobody_may_download(sound_version: VersionFacts) -> None:
+    closed = {**sound_version.permissions, "download": False}
+    facts = replace(sound_version, licence="", permissions=closed)
+    assert _outcome(facts, "licence").passed

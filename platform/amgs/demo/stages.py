@@ -80,7 +80,6 @@ class Demo:
                     "lab": person.lab,
                     "title": "Real mice, side view, without grades",
                     "description": "Public recordings of head-fixed mice (MIT licence).",
-                    "licence": "MIT",
                     "ethics": "Published by others; see the sources of the recordings.",
                     "phantom": False,
                     "metadata": {"assay": "other_assay", "assigned_unit": "animal"},
@@ -187,13 +186,13 @@ class Demo:
                     PATIENCE,
                     "Drawing the audit sample",
                 )
-            wanted = sum(curator.audit(self.versions[name])["wanted"] for name in folders)
+            wanted = sum(curator.audit(self.versions[name])["ratings_wanted"] for name in folders)
             facts["ratings"] = self._rate(wanted, told)
             for folder in folders:
                 version = self.versions[folder]
                 audit = curator.wait(
                     lambda version=version: curator.audit(version),
-                    lambda row: bool(row["agreement"]) and row["finished"] >= row["wanted"],
+                    lambda row: bool(row["agreement"]) and row["ratings"] >= row["ratings_wanted"],
                     PATIENCE,
                     "Computing the agreement",
                 )
