@@ -25,15 +25,15 @@ class ConfigError(ValueError):
 class FinderConfig:
     """The face finder, which learns from pictures it renders itself."""
 
-    long_side: int = 160
+    long_side: int = 128
     """Longer side in pixels of the downscaled luma plane the finder sees."""
-    width: int = 16
+    width: int = 12
     """Channels after the first layer; deeper layers have two and three times as many."""
-    renderings: int = 240
+    renderings: int = 180
     """Phantom faces to render."""
-    steps: int = 260
+    steps: int = 220
     """Optimiser steps."""
-    batch: int = 24
+    batch: int = 20
     """Composed pictures per step."""
     negative_share: float = 0.3
     """Share of composed pictures without a face."""

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.grader import unknown_state
 from models.manifest import targets, votes_of
 from models.records import Vote
-from models.scale import Scale, State
+from models.scale import Scale
 
 Array = NDArray[np.float64]
 
@@ -23,12 +24,6 @@ class Targets:
     above: Array
     scorable: Array
     states: Array
-
-
-def unknown_state(scale: Scale) -> State:
-    """The state of a frame of which nothing else can be said."""
-    cause = scale.reason_because("unnamed").key
-    return next(state for state in scale.states if state.reason == cause)
 
 
 def targets_of(frames: pd.DataFrame, scale: Scale) -> Targets:

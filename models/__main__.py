@@ -1,0 +1,158 @@
+"""`python -m models`: phantom | train | evaluate | compare | score.
+
+Child processes of the platform: events are JSON lines on standard output, the log goes to standard
+error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+REFUSED = 3
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; nothing heavy is imported before a command runs."""
+    top = argparse.ArgumentParser(prog="python -m models", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    train = commands.add_parser("train", help="train, calibrate and evaluate a bundle")
+    train.add_argument("--manifest", type=Path, required=True)
+    train.add_argument("--media", type=Path, required=True, help="files named by their SHA-256")
+    train.add_argument("--out", type=Path, required=True, help="a rerun with it resumes")
+    train.add_argument("--config", default="demo", help="a shipped name or a YAML file")
+    train.add_argument("--seed", type=int)
+    train.add_argument("--warm-start", type=Path, help="bundle to start from")
+    train.add_argument("--shuffle-labels", action="store_true", help="make a negative control")
+    train.add_argument("--cache", type=Path, help="finders and crops shared between runs")
+    train.add_argument("--resume", type=Path, help="folder of checkpoints to start from")
+
+    evaluate = commands.add_parser("evaluate", help="judge a bundle on a split")
+    evaluate.add_argument("--bundle", required=True, help="folder, or “constant”")
+    evaluate.add_argument("--manifest", type=Path, required=True)
+    evaluate.add_argument("--media", type=Path, required=True)
+    evaluate.add_argument("--out", type=Path, required=True)
+    evaluate.add_argument("--split", default="benchmark")
+    evaluate.add_argument("--cache", type=Path)
+    for command in (train, evaluate):
+        command.add_argument(
+            "--watch-stdin", action="store_true", help="exit when standard input closes"
+        )
+
+    compare = commands.add_parser("compare", help="two evaluations, paired by animal")
+    compare.add_argument("--challenger", type=Path, required=True)
+    compare.add_argument("--champion", type=Path, required=True)
+    compare.add_argument("--out", type=Path, required=True)
+
+    score = commands.add_parser("score", help="score recordings")
+    score.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
+    score.add_argument("--out", type=Path, required=True)
+    score.add_argument("--bundle", type=Path, help="default: the shipped one")
+    score.add_argument("--json", action="store_true", help="print the outcomes as JSON")
+
+    from models.phantom.command import add_arguments
+
+    add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    options = parser().parse_args(arguments)
+    # Threads that wait for each other sleep instead of spinning: other processes share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from models.bundle import BundleError
+    from models.config import ConfigError
+    from models.events import Refused, printer, watch_parent
+    from models.manifest import ManifestError
+    from models.media import Unreadable
+
+    emit = printer()
+    if getattr(options, "watch_stdin", False):
+        watch_parent()
+    try:
+        if options.command == "train":
+            return _train(options)
+        if options.command == "evaluate":
+            return _evaluate(options)
+        if options.command == "compare":
+            return _compare(options)
+        if options.command == "score":
+            from models.scoring import score_files
+
+            return score_files(options.videos, options.out, options.bundle, options.json)
+        from models.phantom.command import run
+
+        return run(options)
+    except (Refused, Unreadable) as refusal:
+        emit({"event": "refused", "sentence": refusal.sentence})
+    except (BundleError, ConfigError, ManifestError) as refusal:
+        emit({"event": "refused", "sentence": str(refusal)})
+    return REFUSED
+
+
+def _train(options: argparse.Namespace) -> int:
+    from models.config import load_config
+    from models.events import printer
+    from models.train import train, with_seed
+
+    emit = printer()
+    bundle = train(
+        with_seed(load_config(options.config), options.seed),
+        options.manifest,
+        options.media,
+        options.out,
+        cache=options.cache,
+        shuffle_labels=options.shuffle_labels,
+        warm_start=options.warm_start,
+        resume=options.resume,
+        emit=emit,
+    )
+    emit(
+        {
+            "event": "done",
+            "bundle": str(bundle.path),
+            "digest": bundle.digest,
+            "report": str(bundle.path / "report.json"),
+        }
+    )
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from models.evaluate import evaluate
+    from models.events import printer
+    from models.manifest import read_manifest
+
+    emit = printer()
+    evaluate(
+        options.bundle,
+        read_manifest(options.manifest),
+        options.media,
+        options.out,
+        split=options.split,
+        cache=options.cache,
+        emit=emit,
+    )
+    emit({"event": "done", "report": str(options.out / "report.json")})
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    import json
+
+    from models.compare import compare
+    from models.events import printer
+
+    result = compare(options.challenger, options.champion)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    printer()({"event": "done", "comparison": str(options.out)})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

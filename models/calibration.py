@@ -1,0 +1,154 @@
+"""Calibration of a frame network: temperatures, conformal sets, and how far is too far.
+
+Everything is fitted on the calibration split, which training never reads, and lives in the bundle's
+`calibration.json`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from models.scale import Scale
+from models.stats.ordinal import corn_probabilities, sigmoid
+
+Array = NDArray[np.float64]
+
+FORMAT = 1
+FEWEST = 10
+SMALLEST_P = 1e-6
+
+
+def fit_calibration(
+    scale: Scale,
+    logits: Array,
+    distribution: list[Array],
+    scorable_logits: Array,
+    scorable: Array,
+    embedding: Array,
+    reference: Array,
+    alpha: float,
+) -> dict[str, Any]:
+    """The content of `calibration.json`.
+
+    `logits` (n, units, steps), `distribution[u]` (n, grades) with NaN where unknown,
+    `scorable_logits` and `scorable` (n, units), `embedding` (n, features) are those of the
+    calibration crops; `reference` (m, features) are embeddings of training crops.
+    """
+    units: dict[str, Any] = {}
+    for index, unit in enumerate(scale.units):
+        known = np.isfinite(distribution[index]).all(1)
+        raw, target = logits[known, index, : unit.top_grade], distribution[index][known]
+        temperature = fit_temperature(raw, target)
+        rated = np.isfinite(scorable[:, index])
+        units[unit.key] = {
+            "temperature": temperature,
+            "n": int(known.sum()),
+            "set_threshold": conformal_threshold(
+                corn_probabilities(raw, temperature), target, alpha
+            ),
+            "scorable_temperature": fit_binary_temperature(
+                scorable_logits[rated, index], scorable[rated, index]
+            ),
+        }
+    return {
+        "format": FORMAT,
+        "split": "calibration",
+        "alpha": alpha,
+        "units": units,
+        "out_of_distribution": fit_distance(reference, embedding),
+    }
+
+
+def fit_temperature(logits: Array, target: Array) -> float:
+    """The temperature that minimises the cross-entropy with soft targets; 1 on too few frames.
+
+    Source: Guo et al. 2017, On calibration of modern neural networks, with the CORN likelihood.
+    """
+    if len(logits) < FEWEST:
+        return 1.0
+
+    def entropy(log_temperature: float) -> float:
+        p = corn_probabilities(logits, float(np.exp(log_temperature)))
+        return -float((target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean())
+
+    best = minimize_scalar(entropy, bounds=(np.log(0.25), np.log(8.0)), method="bounded")
+    return float(np.exp(best.x))
+
+
+def fit_binary_temperature(logits: Array, target: Array) -> float:
+    """The same for a single logit with a soft yes-or-no target."""
+    return fit_temperature(logits[:, None], np.stack([1 - target, target], axis=1))
+
+
+def conformal_threshold(probabilities: Array, target: Array, alpha: float) -> float:
+    """The least probability a grade needs to be in the set that misses a rater's grade ≤ alpha.
+
+    Split conformal prediction with the score 1 - p(grade) (Sadinle, Lei, Wasserman 2019, JASA
+    114:223). Raters' votes are soft, so that each grade counts with its share; the threshold is the
+    weighted alpha-quantile of p(grade) with the finite-sample correction (n + 1) · alpha / n.
+    """
+    n = len(probabilities)
+    level = alpha * (n + 1) - 1
+    if n == 0 or level < 0:
+        return 0.0
+    order = np.argsort(probabilities.ravel(), kind="stable")
+    values, weights = probabilities.ravel()[order], target.ravel()[order]
+    below = np.cumsum(weights) <= level + 1e-9
+    place = int(below.sum())
+    return float(values[min(place, len(values) - 1)])
+
+
+def fit_distance(reference: Array, calibration: Array) -> dict[str, Any]:
+    """Mahalanobis distance to the training crops, and the distance beyond which nothing is graded.
+
+    Source: Lee et al. 2018, A simple unified framework for detecting out-of-distribution samples,
+    with one class and a covariance shrunk to its diagonal by Ledoit and Wolf's idea with a fixed
+    weight of 0.1. The limit is the 99 % quantile over the calibration crops plus a quarter: about
+    one familiar frame in two hundred is lost, for a wide margin against the unfamiliar.
+    """
+    mean = reference.mean(0)
+    covariance = np.atleast_2d(np.cov(reference, rowvar=False))
+    diagonal = np.diag(np.diag(covariance) + 1e-4)
+    root = np.linalg.cholesky(np.linalg.inv(0.9 * covariance + 0.1 * diagonal))
+    own = np.sqrt((((calibration - mean) @ root) ** 2).sum(1))
+    limit = 1.25 * float(np.quantile(own, 0.99)) if len(own) else float("inf")
+    return {
+        "mean": [float(value) for value in np.round(mean, 6)],
+        "root": [[float(value) for value in row] for row in np.round(root, 6)],
+        "limit": limit if np.isfinite(limit) else None,
+        "n": len(own),
+    }
+
+
+class Calibrated:
+    """Applies a `calibration.json` to the outputs of the frame graph."""
+
+    def __init__(self, calibration: dict[str, Any], scale: Scale) -> None:
+        self.scale = scale
+        self.units = [calibration["units"][unit.key] for unit in scale.units]
+        distance = calibration["out_of_distribution"]
+        self.mean = np.array(distance["mean"])
+        self.root = np.array(distance["root"])
+        limit = distance["limit"]
+        self.limit = float("inf") if limit is None else float(limit)
+
+    def probabilities(self, logits: Array) -> list[Array]:
+        """Per unit the probabilities (n, grades) of logits (n, units, steps)."""
+        return [
+            corn_probabilities(logits[:, index, : unit.top_grade], facts["temperature"])
+            for index, (unit, facts) in enumerate(zip(self.scale.units, self.units, strict=True))
+        ]
+
+    def scorable(self, logits: Array) -> Array:
+        """Probability that each unit is scorable, (n, units)."""
+        temperatures = np.array([facts["scorable_temperature"] for facts in self.units])
+        return sigmoid(logits / temperatures)
+
+    def distance(self, embedding: Array) -> Array:
+        """Distance of each embedding (n, features) from the training crops, 1 = at the limit."""
+        raw = np.sqrt((((embedding - self.mean) @ self.root) ** 2).sum(1))
+        return np.asarray(raw / self.limit, np.float64)

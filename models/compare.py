@@ -1,0 +1,105 @@
+"""A challenger against a champion on the same frames, paired by animal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.events import Refused
+from models.figures import without_nan
+from models.stats.bootstrap import cluster_draws, percentile_interval
+
+FEWEST_ANIMALS = 8
+"""A group of fewer animals is listed, never assessed."""
+
+Array = NDArray[np.float64]
+
+
+def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """The content of compare.json from two evaluation folders of the same benchmark.
+
+    `difference` is RMSE of the challenger minus RMSE of the champion over frames that the raters
+    and both models graded; its interval resamples animals. Raises Refused where the folders were
+    judged on different frames.
+    """
+    ours, digest = _read(challenger)
+    theirs, other = _read(champion)
+    if digest != other:
+        raise Refused(
+            "The two models were judged on different benchmarks; evaluate both on the same one."
+        )
+    both = ours.merge(theirs[["frame", "score"]], on="frame", suffixes=("", "_champion"))
+    truth = both["truth"].to_numpy(np.float64)
+    one = both["score"].to_numpy(np.float64)
+    two = both["score_champion"].to_numpy(np.float64)
+    rated = np.isfinite(truth)
+    usable = rated & np.isfinite(one) & np.isfinite(two)
+    groups = (both["lab"].astype(str) + "|" + both["coat"].astype(str)).to_numpy()
+    animals = both["animal"].to_numpy()
+    result = {
+        **paired(one, two, truth, animals, usable, draws, seed),
+        "coverage_challenger": float(np.isfinite(one[rated]).mean()) if rated.any() else None,
+        "coverage_champion": float(np.isfinite(two[rated]).mean()) if rated.any() else None,
+        "groups": {},
+        "benchmark_digest": digest,
+    }
+    for name in sorted(set(groups)):
+        inside = groups == name
+        figures = paired(one, two, truth, animals, usable & inside, draws, seed)
+        result["groups"][name] = {
+            **figures,
+            "assessed": figures["n_animals"] >= FEWEST_ANIMALS,
+        }
+    plain: dict[str, Any] = without_nan(result)
+    return plain
+
+
+def paired(
+    one: Array,
+    two: Array,
+    truth: Array,
+    animals: NDArray[Any],
+    rows: NDArray[np.bool_],
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Both RMSEs over some rows, their difference and its 95 % interval over animals."""
+    nan = float("nan")
+    n_animals = len(set(animals[rows]))
+    result: dict[str, Any] = {
+        "n_animals": n_animals,
+        "n_frames": int(rows.sum()),
+        "rmse_challenger": nan,
+        "rmse_champion": nan,
+        "difference": nan,
+        "interval": [nan, nan],
+    }
+    if not rows.any():
+        return result
+    squares = np.stack([np.ones(rows.sum()), (one - truth)[rows] ** 2, (two - truth)[rows] ** 2])
+    n, mine, other = squares.sum(1)
+    result["rmse_challenger"] = float(np.sqrt(mine / n))
+    result["rmse_champion"] = float(np.sqrt(other / n))
+    result["difference"] = result["rmse_challenger"] - result["rmse_champion"]
+    if n_animals >= 2:
+        codes, counts = cluster_draws(animals[rows].tolist(), draws, seed)
+        sums = np.stack([np.bincount(codes, part, minlength=counts.shape[1]) for part in squares])
+        n_drawn, mine_drawn, other_drawn = counts @ sums[0], counts @ sums[1], counts @ sums[2]
+        drawn = np.sqrt(mine_drawn / n_drawn) - np.sqrt(other_drawn / n_drawn)
+        result["interval"] = list(percentile_interval(drawn))
+    return result
+
+
+def _read(folder: Path) -> tuple[pd.DataFrame, str]:
+    try:
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        return pd.read_parquet(folder / "predictions.parquet"), str(report["benchmark_digest"])
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(
+            f"{folder} holds no evaluation; run `python -m models evaluate --out {folder}` first."
+        ) from error

@@ -1,0 +1,115 @@
+"""Judging a bundle, or the constant baseline, on a split of a manifest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from models.bundle import Bundle, load_bundle
+from models.data.crops import CropStore
+from models.events import Emit, Progress, Refused, silent
+from models.faces import FaceFinder
+from models.figures import compute_report, judged
+from models.grader import Grader
+from models.manifest import Manifest, digest_of
+from models.predictions import constants, grade_by_constant, grade_frames, with_truth
+from models.report import write_report
+
+CONSTANT = "constant"
+LEARNT_FROM = ("train", "validation", "calibration")
+
+
+def evaluate(
+    bundle: str | Path,
+    manifest: Manifest,
+    media: Path,
+    out: Path,
+    *,
+    split: str = "benchmark",
+    cache: Path | None = None,
+    threads: int = 2,
+    emit: Emit = silent,
+) -> dict[str, Any]:
+    """Judge a bundle (or `constant`) on a split and write report.json, report.html, predictions.
+
+    Returns the report. Raises Refused, BundleError or Unreadable.
+    """
+    progress = Progress(emit, {"crops": 6, "grading": 2, "report": 2})
+    frames = benchmark_frames(manifest, split)
+    training: dict[str, Any] = {"config": CONSTANT, "shuffled_labels": False}
+    progress.enter("crops", f"Finding the faces of {len(frames)} frames.")
+    if str(bundle) == CONSTANT:
+        graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
+        title, draws = "The constant baseline", 400
+    else:
+        loaded = load_bundle(bundle)
+        _same_scale(loaded, manifest)
+        training = dict(loaded.report["training"])
+        graded = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
+        title = f"Bundle {loaded.digest[:12]}"
+        draws = loaded.config.evaluation.draws
+    progress.enter("report", "Computing the figures.")
+    report = compute_report(
+        judged(graded),
+        constants(with_truth(manifest.part("train"), manifest.scale), manifest.scale),
+        manifest.scale,
+        split=split,
+        benchmark_digest=digest_of(frames),
+        training=training,
+        draws=draws,
+    )
+    save_evaluation(out, graded, report, title, manifest)
+    progress.tell(1.0, "Report written.")
+    progress.leave()
+    return report
+
+
+def benchmark_frames(manifest: Manifest, split: str) -> pd.DataFrame:
+    """The frames of a split; raises Refused where there are none."""
+    frames = manifest.part(split)
+    if frames.empty:
+        raise Refused(
+            f"The manifest has no frames in the split {split}; freeze a snapshot that has some."
+        )
+    return frames
+
+
+def save_evaluation(
+    out: Path, graded: pd.DataFrame, report: dict[str, Any], title: str, manifest: Manifest
+) -> None:
+    """Write predictions.parquet, report.json and report.html into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = judged(graded)
+    rows.to_parquet(out / "predictions.parquet", index=False)
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    (out / "report.json").write_text(text, encoding="utf-8")
+    write_report(out / "report.html", report, rows, manifest.scale, title)
+
+
+def _same_scale(bundle: Bundle, manifest: Manifest) -> None:
+    ours = (bundle.scale.name, bundle.scale.unit_keys)
+    theirs = (manifest.scale.name, manifest.scale.unit_keys)
+    if ours != theirs:
+        raise Refused("The bundle and the manifest use different scales and cannot be compared.")
+
+
+def _graded(
+    bundle: Bundle,
+    frames: pd.DataFrame,
+    media: Path,
+    cache: Path,
+    threads: int,
+    progress: Progress,
+) -> pd.DataFrame:
+    finder = FaceFinder(
+        bundle.path / "finder.onnx", bundle.config.finder.long_side, bundle.scale.landmarks
+    )
+    store = CropStore(cache, finder, bundle.info["finder_digest"], bundle.crop)
+    records = store.gather(
+        frames, media, threads, lambda part: progress.tell(part, "Finding faces.")
+    )
+    progress.enter("grading", "Grading the faces.")
+    return grade_frames(frames, records, Grader.of(bundle, threads), bundle.scale.landmarks)

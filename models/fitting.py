@@ -1,0 +1,136 @@
+"""The Lightning part of a run: fit, checkpoints that survive any death, events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from models.data.stream import CropModule, PlainStream, steps_per_epoch
+from models.events import Emit, Progress
+from models.module import FrameModule
+
+SUFFIX = ".ckpt"
+KEPT = 2
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint with the highest step in a folder, None where there is none."""
+    found = sorted(folder.glob(f"step-*{SUFFIX}")) if folder.is_dir() else []
+    return found[-1] if found else None
+
+
+def write_checkpoint(trainer: pl.Trainer, folder: Path) -> Path:
+    """Save the trainer under its final name only once it is on the disk, and drop old ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{trainer.global_step:08d}{SUFFIX}"
+    unfinished = folder / f".{path.name}.{os.getpid()}"
+    trainer.save_checkpoint(unfinished)
+    with unfinished.open("rb+") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    for old in sorted(folder.glob(f"step-*{SUFFIX}"))[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+class Reporting(pl.Callback):
+    """Checkpoints every N steps, validation at the end of each of our epochs, events for both."""
+
+    def __init__(self, data: CropModule, folder: Path, progress: Progress, emit: Emit) -> None:
+        self.data, self.folder, self.progress, self.emit = data, folder, progress, emit
+        self.per_epoch = steps_per_epoch(len(data.train), data.fit)
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Tell, validate and save, keyed by the step so that a resumed run does the same."""
+        step, total = trainer.global_step, self.data.total_steps
+        epoch = step // self.per_epoch
+        self.progress.tell(
+            step / total, f"Epoch {min(epoch + 1, self.data.fit.epochs)} of {self.data.fit.epochs}."
+        )
+        if step % self.per_epoch == 0:
+            metrics = {"train_loss": float(outputs["loss"]), "epoch": float(epoch)}
+            metrics |= validate(pl_module, self.data)
+            self.emit({"event": "metrics", "step": step, "metrics": metrics})
+        if step % self.data.fit.checkpoint_every == 0 and step < total:
+            path = write_checkpoint(trainer, self.folder)
+            self.emit({"event": "checkpoint", "path": str(path), "step": step})
+
+
+def validate(module: pl.LightningModule, data: CropModule) -> dict[str, float]:
+    """Mean losses over the validation crops; draws no random number and leaves training mode on."""
+    if not len(data.validation) or not isinstance(module, FrameModule):
+        return {}
+    sums: dict[str, float] = {}
+    stream = PlainStream(data.validation, 4 * data.fit.batch)
+    module.eval()
+    with torch.no_grad():
+        for batch in stream:
+            moved = type(batch)(*(part.to(module.device) for part in batch))
+            for name, value in module.losses(moved).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(batch.crops)
+    module.train()
+    return {f"validation_{name}": value / len(data.validation) for name, value in sums.items()}
+
+
+def fit(
+    module: FrameModule,
+    data: CropModule,
+    folder: Path,
+    resume: Path | None,
+    progress: Progress,
+    emit: Emit,
+) -> None:
+    """Train to the last step, from the newest checkpoint of `folder` or `resume` if there is one.
+
+    A folder of finished training has a checkpoint of the last step, from which nothing is left to
+    do.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    trainer = pl.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_steps=data.total_steps,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        deterministic=True,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+        callbacks=[Reporting(data, folder, progress, emit)],
+    )
+    start = newest_checkpoint(folder) or (newest_checkpoint(resume) if resume else None)
+    with warnings.catch_warnings():
+        # Lightning suggests loader workers and its own checkpoints; both are decided here.
+        warnings.simplefilter("ignore")
+        module.train()
+        trainer.fit(module, data, ckpt_path=start, weights_only=True)
+        if start is None or trainer.global_step > step_of(start):
+            write_checkpoint(trainer, folder)
+    module.eval()
+    (folder / "finished.json").write_text(json.dumps({"steps": trainer.global_step}))
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step a checkpoint's name states."""
+    return int(checkpoint.name.removeprefix("step-").removesuffix(SUFFIX))

@@ -1,0 +1,187 @@
+"""From a face crop to grades, state, and the reason where there is no grade.
+
+The one place where it is decided that a frame is not graded: scoring, evaluation and the report all
+ask here. Needs numpy and ONNX Runtime only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.bundle import Bundle
+from models.calibration import Calibrated
+from models.config import CropConfig
+from models.faces import session
+from models.records import Face, Grade
+from models.scale import Scale, State
+from models.stats.ordinal import expected_grade, nearest_grade
+
+Array = NDArray[np.float64]
+
+SCORABLE = 0.5
+
+
+def unknown_state(scale: Scale) -> State:
+    """The state of a frame of which nothing else can be said."""
+    cause = scale.reason_because("unnamed").key
+    return next(state for state in scale.states if state.reason == cause)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one frame: state, grades, image score, or the reason why there is none."""
+
+    state: str
+    grades: tuple[Grade, ...]
+    image_score: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What the networks say of n crops, before it is decided what may be said.
+
+    `probabilities[u]` (n, grades), `scorable` (n, units), `states` (n, states) and `distance` (n,)
+    from the training crops, 1 = at the limit.
+    """
+
+    probabilities: list[Array]
+    scorable: Array
+    states: Array
+    distance: Array
+
+
+class Grader:
+    """The frame graph of a bundle with its calibration and its gates.
+
+    `known_states` are the keys of the states the state head has learnt to tell; the others are
+    never named.
+    """
+
+    def __init__(
+        self,
+        graph: Path | bytes,
+        calibration: dict[str, Any],
+        scale: Scale,
+        crop: CropConfig,
+        known_states: Sequence[str],
+        threads: int = 1,
+    ) -> None:
+        self.session = session(graph, threads)
+        self.calibrated = Calibrated(calibration, scale)
+        self.scale, self.crop = scale, crop
+        awake = scale.graded_state.key
+        self.told = np.array([key in {awake, *known_states} for key in scale.state_keys])
+        self.unknown = unknown_state(scale)
+
+    @classmethod
+    def of(cls, bundle: Bundle, threads: int = 1) -> Grader:
+        """The grader of a bundle."""
+        return cls(
+            bundle.path / "frame.onnx",
+            bundle.calibration,
+            bundle.scale,
+            bundle.crop,
+            bundle.info["states"],
+            threads,
+        )
+
+    def look(self, crops: NDArray[np.uint8]) -> Looked:
+        """Run the frame graph on crops (n, size, size)."""
+        logits, scorable, states, embedding = (
+            np.asarray(output, np.float64)
+            for output in self.session.run(
+                None, {"crops": crops.astype(np.float32)[:, None] / np.float32(255)}
+            )
+        )
+        masked = np.where(self.told, states, -np.inf)
+        likely = np.exp(masked - masked.max(1, keepdims=True))
+        return Looked(
+            self.calibrated.probabilities(logits),
+            self.calibrated.scorable(scorable),
+            likely / likely.sum(1, keepdims=True),
+            self.calibrated.distance(embedding),
+        )
+
+    def verdict(self, face: Face, looked: Looked, row: int, shape: tuple[int, int]) -> Verdict:
+        """What may be said of one frame with a face candidate, in a picture (height, width).
+
+        Nothing is graded without a face, with a small or turned face, with a face unlike those the
+        network has learnt from, in a state that is not graded, or with too few scorable units.
+        """
+        refusal = self.refuse_face(face)
+        if refusal is None and looked.distance[row] > 1:
+            refusal = "unnamed"
+        if refusal is not None:
+            reason = self.scale.reason_because(refusal).key  # type: ignore[arg-type]
+            return Verdict(self.unknown.key, (), None, reason)
+        state = self._state(looked.states[row])
+        grades = self._grades(face, looked, row, shape)
+        if not state.graded:
+            withheld = tuple(
+                Grade(grade.unit, None, state.reason, grade.probabilities, grade.scorable)
+                for grade in grades
+            )
+            return Verdict(state.key, withheld, None, state.reason)
+        scored = [grade for grade in grades if grade.grade is not None]
+        if len(scored) < self.scale.minimum_units:
+            why = Counter(grade.reason for grade in grades if grade.reason).most_common(1)[0][0]
+            return Verdict(state.key, grades, None, why)
+        score = float(np.mean([expected_grade(grade.probabilities) for grade in scored]))
+        return Verdict(state.key, grades, score, None)
+
+    def refuse_face(self, face: Face) -> str | None:
+        """The cause for which a face candidate is not looked at any further, if there is one."""
+        if face.confidence < self.crop.minimum_confidence:
+            return "absence"
+        if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < self.crop.minimum_face:
+            return "size"
+        if face.view == "profile":
+            return "angle"
+        return None
+
+    def faceless(self) -> Verdict:
+        """The verdict on a frame without a face."""
+        return Verdict(self.unknown.key, (), None, self.scale.reason_because("absence").key)
+
+    def _state(self, likely: Array) -> State:
+        return self.scale.states[int(likely.argmax())]
+
+    def _grades(
+        self, face: Face, looked: Looked, row: int, shape: tuple[int, int]
+    ) -> tuple[Grade, ...]:
+        why = self._unit_reason(face, shape)
+        grades = []
+        for index, unit in enumerate(self.scale.units):
+            p = looked.probabilities[index][row]
+            scorable = float(looked.scorable[row, index])
+            seen = scorable >= SCORABLE
+            grades.append(
+                Grade(
+                    unit=unit.key,
+                    grade=int(nearest_grade(expected_grade(p))) if seen else None,
+                    reason=None if seen else why,
+                    probabilities=tuple(float(value) for value in p),
+                    scorable=scorable,
+                )
+            )
+        return tuple(grades)
+
+    def _unit_reason(self, face: Face, shape: tuple[int, int]) -> str:
+        """The likeliest reason why a unit cannot be scored, from what the face looks like."""
+        height, width = shape
+        x0, y0, x1, y1 = face.box
+        if min(x0, y0, width - x1, height - y1) < 1:
+            return self.scale.reason_because("border").key
+        if face.sharpness < self.crop.minimum_sharpness:
+            return self.scale.reason_because("blur").key
+        if face.view != "frontal":
+            return self.scale.reason_because("angle").key
+        return self.scale.reason_because("unnamed").key

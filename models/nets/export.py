@@ -1,0 +1,92 @@
+"""Networks as ONNX graphs and safetensors, one file each, with a dynamic batch."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from models.nets.finder import FinderNet
+from models.nets.frame import FrameNet
+
+OPSET = 17
+
+
+def finder_graph(net: FinderNet, long_side: int) -> bytes:
+    """ONNX graph: `luma` (n, 1, height, width) to `heat`, `size`, `view`; every size is dynamic."""
+    free = {0: "batch", 2: "height", 3: "width"}
+    names = ("heat", "size", "view")
+    axes = {"luma": free, **{name: {0: "batch", 2: "rows", 3: "columns"} for name in names}}
+    return _graph(net, torch.rand(2, 1, long_side // 2, long_side), "luma", names, axes)
+
+
+def frame_graph(net: FrameNet, size: int) -> bytes:
+    """ONNX graph: `crops` (n, 1, size, size) to `grades`, `scorable`, `states`, `embedding`."""
+    names = ("grades", "scorable", "states", "embedding")
+    axes = {name: {0: "batch"} for name in ("crops", *names)}
+    return _graph(net, torch.rand(2, 1, size, size), "crops", names, axes)
+
+
+def _graph(
+    net: nn.Module,
+    example: Tensor,
+    given: str,
+    names: tuple[str, ...],
+    axes: dict[str, dict[int, str]],
+) -> bytes:
+    buffer = io.BytesIO()
+    net.eval()
+    # Weights laid out channels last for training would be exported as transposed copies.
+    net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    with warnings.catch_warnings():
+        # The newer exporter writes weights to a second file, which a bundle has no place for.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net,
+            (example,),
+            buffer,  # type: ignore[arg-type]
+            input_names=[given],
+            output_names=list(names),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+def save_weights(path: Path, **nets: nn.Module) -> None:
+    """Weights of several networks in one safetensors file, each name led by its network's."""
+    tensors = {
+        f"{part}.{name}": tensor.detach().contiguous().clone()
+        for part, net in nets.items()
+        for name, tensor in net.state_dict().items()
+    }
+    save_file(tensors, path)
+
+
+def load_weights(path: Path, part: str, net: nn.Module) -> None:
+    """Fill one network from a file of `save_weights`; raises RuntimeError where shapes differ."""
+    lead = f"{part}."
+    tensors = {
+        name.removeprefix(lead): value
+        for name, value in load_file(path).items()
+        if name.startswith(lead)
+    }
+    net.load_state_dict(tensors)
+
+
+def load_matching(path: Path, part: str, net: nn.Module) -> list[str]:
+    """Fill what fits (same name and shape) of one network for a warm start; returns the rest."""
+    lead, own = f"{part}.", net.state_dict()
+    found = {
+        name.removeprefix(lead): value
+        for name, value in load_file(path).items()
+        if name.startswith(lead)
+    }
+    fitting = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+    net.load_state_dict({**own, **fitting})
+    return sorted(set(own) - set(fitting))
