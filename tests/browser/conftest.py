@@ -449,6 +449,7 @@ def picture(request) -> Callable[[Any, str], None]:
 
     def take(page: Any, name: str) -> None:
         if folder:
+            page.wait_for_load_state("networkidle")
             page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     return take

@@ -10,6 +10,7 @@ const told = document.getElementById("rating-told");
 const whole = document.getElementById("whole");
 const asideForm = document.getElementById("aside-form");
 const units = [...form.querySelectorAll(".unit")];
+const references = [...root.querySelectorAll(".reference [data-of]")];
 const reasonsOfFrame = [...form.elements["frame-reason"]];
 
 let current = { id: root.dataset.assignment, still: root.dataset.still };
@@ -35,6 +36,7 @@ function answerOf(unit) {
 function mark(index) {
   here = Math.min(Math.max(index, 0), units.length - 1);
   units.forEach((unit, number) => unit.classList.toggle("here", number === here));
+  for (const note of references) note.hidden = note.dataset.of !== units[here].dataset.unit;
 }
 
 function goOn() {
@@ -238,4 +240,5 @@ globalThis.addEventListener("beforeunload", (event) => {
 });
 
 mark(0);
+if (matchMedia("(max-width: 60rem)").matches) root.scrollIntoView();
 ahead = fetchAhead([current.id]);
