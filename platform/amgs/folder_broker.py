@@ -34,8 +34,9 @@ class Channel(filesystem.Channel):
 
     def _get(self, queue: str) -> dict[str, Any]:
         folder = Path(self.data_folder_in)
-        ending = f".{queue}{_ENDING}"
-        for message in sorted(path for path in folder.iterdir() if path.name.endswith(ending)):
+        ending = f"{queue}{_ENDING}"
+        waiting = [path for path in folder.iterdir() if path.name.partition(".")[2] == ending]
+        for message in sorted(waiting):
             taken = Path(self.processed_folder) / message.name
             try:
                 message.replace(taken)

@@ -33,21 +33,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until asked to stop."""
         port = options["port"]
-        lock = _only_one(settings.VAR / "serve.lock")
         _refuse_taken(port)
-        if not options["no_migrate"]:
-            call_command("migrate", verbosity=0, interactive=False)
-        supervisor = Supervisor(
-            children=_children(),
-            environment=_environment(port),
-            folder=settings.VAR,
-            is_ready=lambda: _answers(port),
-            on_ready=lambda seconds: self._tell(port, seconds),
-        )
-        try:
-            supervisor.run()
-        finally:
-            lock.close()
+        with _only_one(settings.VAR / "serve.lock"):
+            if not options["no_migrate"]:
+                call_command("migrate", verbosity=0, interactive=False)
+            Supervisor(
+                children=_children(),
+                environment=_environment(port),
+                folder=settings.VAR,
+                is_ready=lambda: _answers(port),
+                on_ready=lambda seconds: self._tell(port, seconds),
+            ).run()
 
     def _tell(self, port: int, seconds: float) -> None:
         self.stdout.write(
@@ -96,6 +92,7 @@ def _environment(port: int) -> dict[str, str]:
 
 def _only_one(path: Path) -> IO[str]:
     """Hold a lock for as long as this process lives; two sites must not share one folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
