@@ -154,12 +154,12 @@ def browser(services: Ledger) -> Any:
 
 @pytest.fixture
 def start_proxy(services: Ledger, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Start the site's reverse proxy in front of ``site`` and ``storage`` addresses."""
+    """Start the site's reverse proxy: ``site=``, ``storage=``, ``bucket=`` and ``scheme=``."""
     started: list[Server] = []
 
-    def start(*, site: str, storage: str, bucket: str) -> Server:
+    def start(**addresses: str) -> Server:
         services.get("nginx", nginx.find)
-        started.append(nginx.start(tmp_path / "nginx", site=site, storage=storage, bucket=bucket))
+        started.append(nginx.start(tmp_path / "nginx", **addresses))
         return started[-1]
 
     yield start

@@ -16,8 +16,11 @@ def find() -> Path:
     return find_program(PROGRAM, package="nginx-light")
 
 
-def start(folder: Path, *, site: str, storage: str, bucket: str) -> Server:
-    """Start nginx in front of two ``http://127.0.0.1:PORT`` addresses; everything in ``folder``."""
+def start(folder: Path, *, site: str, storage: str, bucket: str, scheme: str = "http") -> Server:
+    """Start nginx in front of two ``http://127.0.0.1:PORT`` addresses; everything in ``folder``.
+
+    ``scheme`` is what the site is told that the browser uses; the proxy itself speaks HTTP.
+    """
     program, port = find(), free_port()
     server = Server("nginx", f"http://{LOOPBACK}:{port}", folder)
     values = {
@@ -25,7 +28,7 @@ def start(folder: Path, *, site: str, storage: str, bucket: str) -> Server:
         "STORAGE_UPSTREAM": storage.removeprefix("http://").rstrip("/"),
         "STORAGE_BUCKET": bucket,
         "PROXY_LISTEN": f"{LOOPBACK}:{port}",
-        "PROXY_SCHEME": "http",
+        "PROXY_SCHEME": scheme,
     }
     # Like envsubst with a list of names: nginx's own `$variables` stay.
     text = string.Template(TEMPLATE.read_text(encoding="utf-8")).safe_substitute(values)
