@@ -69,6 +69,7 @@ class Datasets(APIView):
         return [first(), Scoped()]
 
     @extend_schema(
+        operation_id="api_datasets_list",
         parameters=[
             *PARAMETERS,
             OpenApiParameter("state", str, description="only versions in this state"),

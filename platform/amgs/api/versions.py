@@ -58,7 +58,7 @@ class PermissionsBody(serializers.Serializer):
     signer_name = serializers.CharField(max_length=200)
 
 
-class ActionBody(serializers.Serializer):
+class VersionActionBody(serializers.Serializer):
     """Why a step is taken."""
 
     why = serializers.CharField(required=False, default="", allow_blank=True)
@@ -75,7 +75,7 @@ class RemarkBody(serializers.Serializer):
     text = serializers.CharField(max_length=5000)
 
 
-class ActionView(serializers.Serializer):
+class VersionActionView(serializers.Serializer):
     """A step that may follow, and whether you may take it."""
 
     action = serializers.CharField()
@@ -117,7 +117,7 @@ class VersionRowView(serializers.Serializer):
     submitted_at = serializers.DateTimeField(allow_null=True)
     published_at = serializers.DateTimeField(allow_null=True)
     own = serializers.BooleanField()
-    actions = ActionView(many=True)
+    actions = VersionActionView(many=True)
 
 
 class VersionView(VersionRowView):
@@ -158,7 +158,7 @@ class AuditView(serializers.Serializer):
     agreement_at = serializers.DateTimeField(allow_null=True)
 
 
-class DecisionView(serializers.Serializer):
+class VersionDecisionView(serializers.Serializer):
     """Who did what, when, why, and on which facts."""
 
     number = serializers.IntegerField()
@@ -169,10 +169,10 @@ class DecisionView(serializers.Serializer):
     facts = serializers.DictField()
 
 
-class DecisionPageView(serializers.Serializer):
+class VersionDecisionPageView(serializers.Serializer):
     """One page of decisions, oldest first."""
 
-    results = DecisionView(many=True)
+    results = VersionDecisionView(many=True)
     next = serializers.CharField(allow_null=True)
 
 
@@ -283,7 +283,7 @@ class History(APIView):
 
     @extend_schema(
         parameters=[OpenApiParameter("after", int, description="the `next` of the page before")],
-        responses={200: DecisionPageView, **documented(400, 401, 403, 404)},
+        responses={200: VersionDecisionPageView, **documented(400, 401, 403, 404)},
     )
     def get(self, request: Request, name: str) -> Response:
         """Return decisions, oldest first."""
@@ -307,12 +307,13 @@ class Act(APIView):
         return "contribute" if self.kwargs.get("action") in OWNER_STEPS else "curate"
 
     @extend_schema(
-        request=ActionBody, responses={200: VersionView, **documented(400, 401, 403, 404, 409)}
+        request=VersionActionBody,
+        responses={200: VersionView, **documented(400, 401, 403, 404, 409)},
     )
     def post(self, request: Request, name: str, action: str) -> Response:
         """Take a step; ``actions`` of the version say which there are and whether you may."""
         version = queries.find_version(request.user, name)
-        body = ActionBody(data=request.data)
+        body = VersionActionBody(data=request.data)
         body.is_valid(raise_exception=True)
         services.decide_version(
             by=request.user, version=version, action=action, **body.validated_data
@@ -327,7 +328,7 @@ class Remarks(APIView):
     scope = "contribute"
 
     @extend_schema(
-        request=RemarkBody, responses={201: DecisionView, **documented(400, 401, 403, 404)}
+        request=RemarkBody, responses={201: VersionDecisionView, **documented(400, 401, 403, 404)}
     )
     def post(self, request: Request, name: str) -> Response:
         """Write a remark."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from amgs.accounts.models import User
 from amgs.core.errors import NotFound
-from amgs.repository.models import Version
+from amgs.repository.models import Frame, Rating, Version
 from amgs.review.models import Assignment, Audit, Screening
 from amgs.review.services.audits import progress
 from amgs.review.services.rating import still_address, waiting_for
@@ -79,6 +80,17 @@ def curation_queue(user: Any) -> QuerySet[Version]:
         .annotate(checks_passed=Subquery(newest.values("passed")[:1]))
         .order_by("submitted_at", "pk")
     )
+
+
+def random_share(versions: Iterable[Version]) -> QuerySet[Frame]:
+    """Return the frames of versions that were picked by chance: by us, or by a lab that says so.
+
+    Agreement, calibration, benchmark and validation rest on these alone.
+    """
+    told = Rating.objects.visible().filter(frame=OuterRef("pk"), random_share=True)
+    return Frame.objects.filter(
+        Q(drawn=True) | Exists(told), recording__versions__in=list(versions)
+    ).distinct()
 
 
 def remaining(rater: User) -> int:

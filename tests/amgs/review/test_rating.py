@@ -212,3 +212,17 @@ def test_a_frame_chosen_by_eye_is_no_random_share(in_review, rita, grades, draft
     for frame in Frame.objects.filter(ratings__source="audit").distinct():
         shares = set(frame.ratings.filter(source="audit").values_list("random_share", flat=True))
         assert shares == {frame.drawn}
+
+
+def test_the_random_share_is_what_chance_picked_here_or_in_the_lab(draft, bob):
+    from amgs.repository.models import Frame
+    from amgs.review.queries import random_share
+
+    by_chance = draft(animals=1)
+    by_eye = draft(
+        by=bob, animals=1, seed=1, metadata={"assay": "post_surgical", "frames_chosen": "by_eye"}
+    )
+    every = Frame.objects.filter(recording__versions=by_chance).count()
+    assert random_share([by_chance]).count() == every
+    assert not random_share([by_eye]).filter(drawn=False).exists()
+    assert random_share([by_eye]).count() == 2 * 12
