@@ -274,7 +274,9 @@ def _sentence(
         why = f", most often because: {scale.reason(reasons.most_common(1)[0][0]).title.lower()}"
     if score is not None:
         top = max(unit.top_grade for unit in scale.units)
-        rest = f"; {frames - graded} frames were not graded{why}" if graded < frames else ""
+        left = frames - graded
+        were = "1 frame was" if left == 1 else f"{left} frames were"
+        rest = f"; {were} not graded{why}" if left else ""
         return (
             f"The mean score is {score:.2f} on a scale from 0 to {top}, from {graded} of {frames} "
             f"frames{rest}."

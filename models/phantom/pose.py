@@ -63,7 +63,8 @@ class Projection:
         """For every pixel of rect (x0, y0, width, height) the cell of the face grid seen there.
 
         Solves pixel = points(u, v, z(u, v)) by fixed-point iteration at half resolution; the slopes
-        of the height map keep it contracting for the poses in use (up to about 40 degrees).
+        of the height map keep it contracting for the poses in use (up to about 40 degrees), but for
+        the far flank of the snout, which is smeared a little.
         """
         x0, y0, width, height = rect
         half = np.float32(self.pose.half_width)
@@ -74,7 +75,7 @@ class Projection:
         x = dx * cr + dy * sr
         y = dy * cr - dx * sr
         u, v = x, y
-        for _ in range(4):
+        for _ in range(6):
             column, row = self._cells(u, v)
             deep_z = cv2.remap(z, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             deep_z = deep_z - PIVOT

@@ -145,6 +145,9 @@ def _paint(
         draw_whiskers(canvas, shape, at, _whisker_colours(coat, look, still), params.animal)
         if params.paws > 0.02:
             draw_paws(canvas, at, params.paws, params.paw_phase, fur_seen, skin_seen)
+        if look.infrared:
+            # Shades of a part are mixed from its colour, so what they add is taken out again.
+            canvas.pixels[:] = canvas.pixels.mean(axis=2, keepdims=True)
         patch = np.clip(canvas.pixels, 0, 255).astype(np.uint8)
         if look.lens_blur > 0.2:
             patch = cv2.GaussianBlur(patch, (0, 0), look.lens_blur).astype(np.uint8, copy=False)

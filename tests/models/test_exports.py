@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from models.exports import (
+    read_predictions_parquet,
+    write_csv,
+    write_json,
+    write_predictions_parquet,
+)
+from models.records import Face, Prediction
+from models.result import DISCLAIMER, summarise
+from models.scale import Scale
+
+Predict = Callable[..., Prediction]
+
+
+def some(predict: Predict) -> list[Prediction]:
+    marks = {"nose": (5.0, 6.0), "left_eye": (1.5, 2.5)}
+    face = Face((1.0, 2.0, 30.0, 40.0), marks, 0.9, "frontal", 12.5)
+    return [
+        replace(predict(0, [0, 1, 2, None, 1]), face=face),
+        predict(1, None, "unclear", "no_face"),
+        predict(2, [1, 1, 1, 1, 1], "asleep", "asleep"),
+    ]
+
+
+def test_parquet_gives_back_what_was_written(predict: Predict, tmp_path: Path) -> None:
+    predictions = some(predict)
+    write_predictions_parquet(tmp_path / "p.parquet", iter(predictions), phantom=True)
+    assert list(read_predictions_parquet(tmp_path / "p.parquet")) == predictions
+    about = json.loads(pq.read_schema(tmp_path / "p.parquet").metadata[b"amgs"])
+    assert about["phantom"] is True
+    assert about["disclaimer"] == DISCLAIMER
+
+
+def test_no_predictions_make_an_empty_parquet_file(tmp_path: Path) -> None:
+    write_predictions_parquet(tmp_path / "p.parquet", [])
+    assert list(read_predictions_parquet(tmp_path / "p.parquet")) == []
+
+
+def test_csv_keeps_grades_apart_from_reasons(
+    predict: Predict, scale: Scale, tmp_path: Path
+) -> None:
+    write_csv(tmp_path / "p.csv", some(predict), phantom=True)
+    with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [rows[0][unit] for unit in scale.unit_keys] == ["0", "1", "2", "", "1"]
+    assert rows[0]["ear_position_reason"] == "blurred"
+    assert rows[0]["image_score"] == "1.0000"
+    assert rows[0]["units_scored"] == "4"
+    assert rows[1]["nose_bulge"] == ""
+    assert rows[1]["nose_bulge_reason"] == "no_face"
+    assert {row["phantom"] for row in rows} == {"yes"}
+
+
+def test_json_names_where_the_result_comes_from(
+    predict: Predict, scale: Scale, tmp_path: Path
+) -> None:
+    result = summarise(some(predict), scale)
+    write_json(tmp_path / "r.json", result, {"bundle": "abc"})
+    told = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert told["provenance"] == {"bundle": "abc"}
+    assert told["result"]["frames"] == 3

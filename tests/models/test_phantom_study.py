@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.media import probe
+from models.phantom.command import add_arguments, run
+from models.phantom.plans import LabPlan, StudyPlan, another_plan, demo_plan, study_plan
+from models.phantom.study import draw_recordings, write_study, write_unseen_clip
+from models.scale import Scale
+
+
+def small(lab: LabPlan) -> LabPlan:
+    return replace(lab, animals_per_coat=1, clip_s=0.5, graded_per_clip=3, size=(160, 120))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    plan = StudyPlan(tuple(small(lab) for lab in demo_plan().labs[:2]), "small")
+    return write_study(tmp_path_factory.mktemp("study"), plan, 3)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_study_has_its_layout(study: Path) -> None:
+    told = json.loads((study / "study.json").read_text(encoding="utf-8"))
+    assert told["phantom"] is True
+    assert len(told["labs"]) == 2
+    for lab in told["labs"]:
+        files = sorted(path.name for path in (study / lab).iterdir())
+        assert files == ["dataset.json", "scores.csv", "truth.csv", "videos"]
+        dataset = json.loads((study / lab / "dataset.json").read_text(encoding="utf-8"))
+        assert dataset["phantom"] is True
+        assert dataset["licence"] == "CC0-1.0"
+        for recording in dataset["recordings"]:
+            assert (study / lab / recording["file"]).is_file()
+        assert len(dataset["recordings"]) == len(dataset["observations"]) == 4
+
+
+def test_scores_name_existing_frames_and_known_cells(study: Path, scale: Scale) -> None:
+    for lab in sorted(path for path in study.iterdir() if path.is_dir()):
+        sheet = rows(lab / "scores.csv")
+        truth = {(row["file"], row["frame"]) for row in rows(lab / "truth.csv")}
+        assert {(row["file"], row["frame"]) for row in sheet} <= truth
+        assert {row[unit] for row in sheet for unit in scale.unit_keys} <= {"0", "1", "2", "9"}
+        votes = Counter((row["file"], row["frame"]) for row in sheet)
+        assert set(votes.values()) == {3}
+        for row in sheet:
+            assert bool(row["reason"]) == ("9" in [row[unit] for unit in scale.unit_keys])
+
+
+def test_truth_has_one_row_per_frame(study: Path, scale: Scale) -> None:
+    lab = next(path for path in sorted(study.iterdir()) if path.is_dir())
+    truth = rows(lab / "truth.csv")
+    counts = Counter(row["file"] for row in truth)
+    for name, count in counts.items():
+        assert probe(lab / "videos" / name).frame_count == count
+    assert {row["state"] for row in truth} <= set(scale.state_keys)
+    assert all(0 <= float(row["nose_bulge_intensity"]) <= 2 for row in truth)
+
+
+def test_the_metadata_are_valid_and_complete(study: Path) -> None:
+    metadata = pytest.importorskip("curation.metadata")
+    for path in sorted(study.glob("*/dataset.json")):
+        dataset = json.loads(path.read_text(encoding="utf-8"))
+        assert metadata.validate("dataset", dataset["metadata"]) == []
+        assert metadata.missing("dataset", dataset["metadata"]) == []
+        for group in dataset["groups"]:
+            assert metadata.validate("group", group["treatment"]) == []
+        for animal in dataset["animals"]:
+            values = {key: animal[key] for key in ("sex", "strain", "coat", "age_weeks")}
+            assert metadata.validate("animal", values) == []
+            assert metadata.missing("animal", values) == []
+
+
+def test_the_sheets_are_read_by_the_importer(study: Path) -> None:
+    labels = pytest.importorskip("curation.labels")
+    for path in sorted(study.glob("*/scores.csv")):
+        read = labels.read(path)
+        assert read.problems == ()
+        assert len(read.raters) == 3
+        reasons = {row.reason for row in read.rows if row.grade is None}
+        assert None not in reasons
+
+
+def test_equal_seeds_give_equal_files_whatever_the_number_of_processes(
+    study: Path, tmp_path: Path
+) -> None:
+    plan = StudyPlan(tuple(small(lab) for lab in demo_plan().labs[:2]), "small")
+    again = write_study(tmp_path / "again", plan, 3, processes=2)
+    for path in sorted(study.rglob("*.*")):
+        assert path.read_bytes() == (again / path.relative_to(study)).read_bytes(), path.name
+    other = write_study(tmp_path / "other", replace(plan, labs=plan.labs[:1]), 4)
+    lab = plan.labs[0].key
+    assert (other / lab / "scores.csv").read_bytes() != (study / lab / "scores.csv").read_bytes()
+
+
+def test_the_demo_has_three_labs_three_assays_and_two_coats(scale: Scale) -> None:
+    plan = demo_plan()
+    assert [lab.metadata["assay"] for lab in plan.labs] == [
+        "post_surgical",
+        "inflammatory",
+        "neuropathic",
+    ]
+    for lab in plan.labs:
+        assert "phantom" in lab.title.lower()
+        assert [coat.key for coat in lab.coats] == ["white", "black"]
+        recordings = draw_recordings(lab, 1, scale)
+        assert len(recordings) == 24
+        assert len({one.animal.name for one in recordings}) == 12
+
+
+def test_groups_sexes_and_coats_are_balanced_and_cages_keep_sexes_apart(scale: Scale) -> None:
+    animals = {
+        one.animal.name: one.animal for one in draw_recordings(demo_plan().labs[0], 1, scale)
+    }
+    counts = Counter((a.coat.key, a.sex) for a in animals.values())
+    assert set(counts.values()) == {3}
+    cages: dict[str, set[Any]] = {}
+    for animal in animals.values():
+        cages.setdefault(animal.cage, set()).add((animal.sex, animal.coat.key))
+    assert all(len(kinds) == 1 for kinds in cages.values())
+
+
+def test_the_neuropathic_study_has_no_effect_and_the_others_have_one(scale: Scale) -> None:
+    plans = demo_plan().labs
+
+    def pain(lab: LabPlan, observation: str) -> float:
+        found = [
+            one.plan.pain
+            for seed in range(5)
+            for one in draw_recordings(lab, seed, scale)
+            if one.observation == observation
+        ]
+        return sum(found) / len(found)
+
+    for lab in plans[:2]:
+        assert pain(lab, "after") > pain(lab, "baseline") + 0.3
+    assert pain(plans[2], "after") == pytest.approx(pain(plans[2], "baseline"), abs=0.01)
+
+
+def test_file_names_tell_nothing(scale: Scale) -> None:
+    recordings = draw_recordings(demo_plan().labs[0], 1, scale)
+    order = [one.observation for one in recordings]
+    assert order[:12].count("after") not in (0, 12)
+    assert [one.animal.name for one in recordings] != sorted(one.animal.name for one in recordings)
+
+
+def test_one_more_dataset_is_smaller_and_of_a_known_box() -> None:
+    (lab,) = another_plan().labs
+    assert lab.look == demo_plan().labs[1].look
+    assert lab.key not in {one.key for one in demo_plan().labs}
+    assert lab.animals_per_coat < demo_plan().labs[1].animals_per_coat
+
+
+def test_a_large_study_has_as_many_labs_as_asked_for_each_with_its_look(scale: Scale) -> None:
+    plan = study_plan(9, 4)
+    assert len({lab.key for lab in plan.labs}) == 9
+    assert len({lab.look for lab in plan.labs}) == 9
+    assert all(lab.coats == scale.coats for lab in plan.labs)
+
+
+def test_the_unseen_clip_holds_pain_and_every_other_state(tmp_path: Path, scale: Scale) -> None:
+    truth = write_unseen_clip(tmp_path / "unseen.mp4", 1)
+    assert truth[-1].time_s == pytest.approx(8, abs=0.1)
+    states = {frame.face.state for frame in truth}
+    assert states == {state.key for state in scale.states if state.shown}
+    awake = [frame.face for frame in truth if frame.face.state == "awake"]
+    assert sum(sum(face.intensities.values()) / 5 for face in awake) / len(awake) > 0.8
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_the_command_reports_progress_as_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = StudyPlan((small(demo_plan().labs[0]),), "small")
+    monkeypatch.setattr("models.phantom.command.PLANS", {"demo": lambda: plan})
+    events: list[dict[str, Any]] = []
+    options = parse("study", "--plan", "demo", "--out", str(tmp_path / "s"))
+    assert run(options, events.append) == 0
+    assert [event["fraction"] for event in events[:-1]] == [0.25, 0.5, 0.75, 1.0]
+    assert events[-1] == {"event": "done", "path": str(tmp_path / "s"), "labs": 1}
+
+
+def test_a_study_without_labs_is_refused(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    options = parse("study", "--labs", "0", "--out", str(tmp_path))
+    assert run(options, events.append) == 3
+    assert events[0]["event"] == "refused"
+
+
+def test_the_command_writes_an_unseen_clip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(parse("clip", "--coat", "black", "--out", str(tmp_path / "c.mp4"))) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 120
+    assert probe(tmp_path / "c.mp4").frame_count == 120

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.records import Prediction
+from models.result import DISCLAIMER, summarise
+from models.scale import Scale, load_scale
+
+Predict = Callable[..., Prediction]
+FACE = [1, 1, 1, 1, 1]
+
+
+def test_the_score_is_the_mean_per_unit_first(predict: Predict, scale: Scale) -> None:
+    # The last unit is scored in the five painful frames only: it must not count five times less.
+    frames = [predict(i, [0, 0, 0, 0, None]) for i in range(15)]
+    frames += [predict(i, [2, 2, 2, 2, 2]) for i in range(15, 20)]
+    result = summarise(frames, scale)
+    assert result.units["orbital_tightening"].mean == pytest.approx(0.5)
+    assert result.units["whisker_change"].mean == pytest.approx(2.0)
+    assert result.score == pytest.approx((4 * 0.5 + 2.0) / 5)
+    assert result.units["whisker_change"].n == 5
+
+
+def test_a_unit_scored_in_a_handful_of_frames_only_does_not_enter_the_score(
+    predict: Predict, scale: Scale
+) -> None:
+    frames = [predict(i, [1, 1, 1, 1, 2 if i < 4 else None]) for i in range(20)]
+    assert summarise(frames, scale).score == pytest.approx(1.0)
+
+
+def test_states_that_are_not_graded_gate_the_score_and_both_are_given(
+    predict: Predict, scale: Scale
+) -> None:
+    frames = [predict(i, [0] * 5) for i in range(10)]
+    frames += [predict(i, [2] * 5, "asleep", "asleep") for i in range(10, 20)]
+    result = summarise(frames, scale)
+    assert result.score == pytest.approx(0.0)
+    assert result.score_ungated == pytest.approx(1.0)
+    assert result.states == {"awake": 10, "asleep": 10}
+    assert result.not_scorable == {"asleep": 10}
+    assert result.coverage == pytest.approx(0.5)
+
+
+def test_a_frame_with_two_scored_units_is_not_graded(predict: Predict, scale: Scale) -> None:
+    frames = [predict(i, [1, 1, None, None, None]) for i in range(10)]
+    result = summarise(frames, scale)
+    assert (result.graded, result.score, result.outcome) == (0, None, "no_scorable_frames")
+    assert result.not_scorable == {"blurred": 10}
+
+
+@pytest.mark.parametrize(("graded", "others"), [(4, 0), (0, 30), (6, 80)])
+def test_too_little_is_refused_with_a_sentence(
+    predict: Predict, scale: Scale, graded: int, others: int
+) -> None:
+    frames = [predict(i, FACE) for i in range(graded)]
+    frames += [predict(graded + i, None, "unclear", "no_face") for i in range(others)]
+    result = summarise(frames, scale)
+    assert result.outcome == "no_scorable_frames"
+    assert result.score is None
+    assert result.sentence.startswith("No score: ")
+    assert "try again" in result.sentence
+    assert ("no face found" in result.sentence) == bool(others)
+
+
+def test_the_sentence_of_a_score_counts_frames(predict: Predict, scale: Scale) -> None:
+    frames = [predict(i, FACE) for i in range(9)] + [predict(9, None, "grooming", "grooming")]
+    result = summarise(frames, scale)
+    assert result.sentence == (
+        "The mean score is 1.00 on a scale from 0 to 2, from 9 of 10 frames; 1 frame was not "
+        "graded, most often because: grooming."
+    )
+    assert result.disclaimer == DISCLAIMER
+
+
+def test_an_empty_recording_has_no_score(scale: Scale) -> None:
+    result = summarise([], scale)
+    assert (result.outcome, result.frames, result.bins) == ("no_scorable_frames", 0, ())
+    assert "no frame" in result.sentence
+
+
+def test_bins_have_the_stated_width_and_hold_every_frame_once(
+    predict: Predict, scale: Scale
+) -> None:
+    frames = [predict(i, [0] * 5 if i < 10 else [2] * 5) for i in range(25)]
+    result = summarise(frames, scale, bin_s=1.0)
+    assert [(b.t0, b.n, b.score) for b in result.bins] == [(0, 10, 0), (1, 10, 2), (2, 5, 2)]
+    assert result.bins[-1].t1 == pytest.approx(2.5)
+    assert result.bins[1].units["nose_bulge"] == pytest.approx(2.0)
+
+
+def test_long_recordings_get_wider_bins(predict: Predict, scale: Scale) -> None:
+    frames = [predict(i, FACE, fps=0.1) for i in range(60)]
+    result = summarise(frames, scale)
+    assert result.bin_s == 5.0
+    assert len(result.bins) <= 120
+    assert {b.score for b in result.bins} == {1.0, None}
+
+
+def test_segments_merge_neighbours_and_cover_the_recording(predict: Predict, scale: Scale) -> None:
+    frames = [predict(i, FACE) for i in range(5)]
+    frames += [predict(i, None, "grooming", "grooming") for i in range(5, 8)]
+    frames += [predict(i, FACE) for i in range(8, 10)]
+    segments = summarise(frames, scale).segments
+    assert [(s.state, s.reason) for s in segments] == [
+        ("awake", None),
+        ("grooming", "grooming"),
+        ("awake", None),
+    ]
+    assert [s.t0 for s in segments] == pytest.approx([0.0, 0.5, 0.8])
+    assert [s.t1 for s in segments] == pytest.approx([0.5, 0.8, 1.0])
+
+
+def test_the_best_frames_are_the_surest_and_lie_apart(predict: Predict, scale: Scale) -> None:
+    frames = [predict(i, FACE, sure=0.9 if i in (3, 4, 20) else 0.5) for i in range(40)]
+    best = summarise(frames, scale).best
+    assert 3 in best
+    assert 20 in best
+    assert 4 not in best
+    assert list(best) == sorted(best)
+
+
+def test_a_result_is_plain_json(predict: Predict, scale: Scale) -> None:
+    result = summarise([predict(i, FACE) for i in range(6)], scale, phantom=True)
+    told = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert told["phantom"] is True
+    assert told["units"]["ear_position"] == {"mean": 1.0, "n": 6}
+    assert told["bins"][0]["units"]["ear_position"] == 1.0
+
+
+SCALE = load_scale()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from([None, 0, 1, 2]), min_size=5, max_size=5),
+            st.sampled_from([(None, "awake"), ("asleep", "asleep"), ("grooming", "grooming")]),
+        ),
+        max_size=40,
+    )
+)
+def test_counts_always_add_up(
+    predict: Predict, drawn: list[tuple[list[int | None], tuple[str | None, str]]]
+) -> None:
+    frames = [
+        predict(i, grades, state, reason) for i, (grades, (reason, state)) in enumerate(drawn)
+    ]
+    result = summarise(frames, SCALE)
+    assert result.graded + sum(result.not_scorable.values()) == result.frames == len(drawn)
+    assert sum(result.states.values()) == len(drawn)
+    assert sum(b.n for b in result.bins) == len(drawn)
+    assert sum(b.n_graded for b in result.bins) == result.graded
+    assert result.score is None or 0 <= result.score <= 2
+    assert (result.score is None) == (result.outcome != "scored")
