@@ -59,8 +59,7 @@ def test_queues_in_folders_do_not_mix(link):
         other.put("other")
         quick.put("mine")
         assert quick.get(timeout=5).payload == "mine"
-        assert quick.qsize() == 0
-        assert other.qsize() == 1
+        assert other.get(timeout=5).payload == "other"
 
 
 @pytest.mark.parametrize(
