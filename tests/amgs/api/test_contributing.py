@@ -74,7 +74,7 @@ def contribute(speak, alice, harbour, send, clip, sheet, run_jobs):
             expect=201,
         )
         name = version["identifier"].replace("/", ".")
-        kinds = ["outside_raters", "train"]
+        kinds = ["outside_raters", "train", "download"]
         ask("PUT", f"versions/{name}/permissions", {"kinds": kinds, "signer_name": "Prof. Arber"})
         for number, time in enumerate(("baseline", "after")):
             upload = send(alice, f"r{number}.mp4", clip(number), "recording")
