@@ -1,9 +1,10 @@
 """Celery's broker without a server: messages as files in a folder.
 
-Kombu's filesystem transport, with two of its steps made safe. A message appears under its name
-by a rename, so nobody reads half of it; and it is taken by a rename inside the same folder tree,
-not through the machine's temporary folder, so nothing is littered there. A taken message is gone
-when its worker dies: the sweep brings its job back.
+Kombu's filesystem transport, with three of its steps made safe. A message appears under its name
+by a rename, so nobody reads half of it; it is taken by a rename inside the same folder tree, not
+through the machine's temporary folder, so nothing is littered there; and the table of queues is
+replaced as a whole, so that processes which start together do not read an empty one. A taken
+message is gone when its worker dies: the sweep brings its job back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ _ENDING = ".msg"
 
 class Channel(filesystem.Channel):
     """A channel whose messages appear and are taken by renaming."""
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        entry = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        known = self.get_table(exchange)
+        if entry in known:
+            return
+        # Every exchange here has one queue, so two that write at once write the same.
+        file = self._exchange_file(exchange)
+        draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        draft.write_text(dumps([entry, *known]), encoding="utf-8")
+        draft.replace(file)
 
     def _put(self, queue: str, payload: dict[str, Any], **_: Any) -> None:
         folder = Path(self.data_folder_out)

@@ -55,10 +55,10 @@ def test_messages_in_folders_come_in_order_and_leave_nothing(link, tmp_path):
 
 
 def test_queues_in_folders_do_not_mix(link):
-    with link.SimpleQueue("quick") as quick, link.SimpleQueue("very.quick") as other:
+    with link.SimpleQueue("slow") as slow, link.SimpleQueue("very.slow") as other:
         other.put("other")
-        quick.put("mine")
-        assert quick.get(timeout=5).payload == "mine"
+        slow.put("mine")
+        assert slow.get(timeout=5).payload == "mine"
         assert other.get(timeout=5).payload == "other"
 
 
