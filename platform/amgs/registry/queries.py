@@ -47,6 +47,7 @@ def serving(species: str = "mouse") -> ModelVersion | None:
     return (
         ModelVersion.objects.select_related("measured_against")
         .filter(species=species, state=SERVING)
+        .defer("curves")
         .first()
     )
 

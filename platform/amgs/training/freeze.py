@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
-from amgs.repository.models import Exclusion, Frame, Permission, Recording, Version
+from amgs.repository.models import Animal, Exclusion, Frame, Permission, Recording, Version
 from amgs.review.models import Consensus
 from amgs.training.models import Placement, Snapshot
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # One seed for ever: the splits of an animal depend on the animal, not on who asks when.
 SEED = 0
-BENCHMARK = "benchmark"
+BENCHMARK, TRAIN = "benchmark", "train"
 CHUNK = 2000
 
 
@@ -53,8 +53,8 @@ def trainable_versions() -> list[Version]:
 def freeze_snapshot(*, by: Actor) -> Snapshot:
     """Freeze all published frames that training may use; the same inputs give the same snapshot.
 
-    Splits are by animal; an animal once placed in the benchmark stays there, and animals that
-    share a file share their split. Raises ``Refused`` where there is nothing to freeze.
+    Splits are by animal; an animal stays in the split it was first placed in, and animals that
+    share a file share theirs. Raises ``Refused`` where there is nothing to freeze.
     """
     policy.require(by, "training.freeze_snapshot")
     from amgs.files.services import store_file
@@ -72,12 +72,7 @@ def freeze_snapshot(*, by: Actor) -> Snapshot:
         )
     present = set(table["animal"])
     animals = _animals(places, present)
-    pinned = dict(
-        Placement.objects.filter(animal__public_id__in=present).values_list(
-            "animal__public_id", "split"
-        )
-    )
-    splits = split(animals, pinned, SEED)
+    splits = split(animals, _pins(animals), SEED)
     table["split"] = table["animal"].map(splits)
     named = sorted(table["dataset"].unique())
     header = {
@@ -98,7 +93,7 @@ def freeze_snapshot(*, by: Actor) -> Snapshot:
         kept = read_manifest(path).header
     try:
         with transaction.atomic():
-            _pin(splits)
+            _place(splits)
             snapshot = Snapshot.objects.create(
                 manifest=blob,
                 digest=digest,
@@ -114,14 +109,38 @@ def freeze_snapshot(*, by: Actor) -> Snapshot:
     return snapshot
 
 
-def _pin(splits: Mapping[str, str]) -> None:
-    """Keep the animals of the benchmark where they are now, for ever."""
-    from amgs.repository.models import Animal
+def _pins(animals: pd.DataFrame) -> dict[str, str]:
+    """Return where animals were placed by earlier snapshots, without contradictions.
 
-    chosen = [animal for animal, name in splits.items() if name == BENCHMARK]
-    keys = Animal.objects.filter(public_id__in=chosen, placement=None).values_list("pk", flat=True)
+    All placements are kept, not those of the benchmark alone: an animal that one model learned
+    from must not come into the benchmark on which that model is measured against the next.
+    Animals that were found only later to share a file may have been placed apart: a benchmark
+    wins (``split`` sees to that), else what was trained on stays in training.
+    """
+    placed = dict(
+        Placement.objects.filter(animal__public_id__in=list(animals["animal"])).values_list(
+            "animal__public_id", "split"
+        )
+    )
+    pins = {}
+    for _, members in animals.groupby("near_duplicate_group")["animal"]:
+        held = {animal: placed[animal] for animal in members if animal in placed}
+        names = sorted(set(held.values()))
+        if len(names) > 1 and BENCHMARK not in names:
+            held = dict.fromkeys(held, TRAIN if TRAIN in names else names[0])
+        pins.update(held)
+    return pins
+
+
+def _place(splits: Mapping[str, str]) -> None:
+    """Keep where animals are now; who has a place keeps it."""
+    keys = Animal.objects.filter(public_id__in=list(splits), placement=None).values_list(
+        "pk", "public_id"
+    )
     Placement.objects.bulk_create(
-        [Placement(animal_id=key, split=BENCHMARK) for key in keys], ignore_conflicts=True
+        [Placement(animal_id=key, split=splits[animal]) for key, animal in keys],
+        batch_size=500,
+        ignore_conflicts=True,
     )
 
 

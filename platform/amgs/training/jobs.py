@@ -71,6 +71,7 @@ def train_run(context: Context, run: str) -> Finish:
         context,
         diary,
         bundle=Path(done["bundle"]),
+        evaluation=workspace.out / "evaluation",
         champion=champion,
         manifest=manifest,
         media=media,

@@ -32,14 +32,16 @@ def measure(
     diary: Diary,
     *,
     bundle: Path,
+    evaluation: Path,
     champion: ModelVersion | None,
     manifest: Path,
     media: Path,
     folder: Path,
     thresholds: Mapping[str, Any],
 ) -> Measurement:
-    """Evaluate challenger and incumbent on the benchmark of one manifest and judge.
+    """Evaluate the incumbent on the benchmark the challenger was evaluated on, and judge.
 
+    ``evaluation`` is the folder in which training left report and predictions of the challenger.
     Where nothing serves (``champion`` is ``None``) the incumbent is the constant baseline, whose
     errors are in every report. The thresholds are those the run was started with.
     """
@@ -52,22 +54,20 @@ def measure(
         arguments = ["evaluate", "--bundle", which, "--manifest", str(manifest)]
         arguments += ["--media", str(media), "--out", str(out), "--split", "benchmark"]
         arguments += ["--cache", str(cache())]
-        run_child(context, arguments, log, diary.hear)
+        run_child(context, arguments, log, diary.hear, watch=True)
         return _read(out / "report.json")
 
-    diary.stage(0.80, 0.87, "measuring the new model on the benchmark")
-    challenger_out = folder / "challenger"
-    report = evaluate(str(bundle), challenger_out)
+    report = _read(evaluation / "report.json")
     incumbent: dict[str, Any] | None = None
     comparison: dict[str, Any] = {}
     if champion is not None:
         named = champion.identifier
-        diary.stage(0.87, 0.94, f"measuring {named} on the same benchmark")
+        diary.stage(0.80, 0.94, f"measuring {named} on the same benchmark")
         incumbent_out = folder / "incumbent"
         incumbent = evaluate(str(bundle_folder(champion)), incumbent_out)
         diary.stage(0.94, 0.97, f"comparing with {named}, animal by animal")
         compared = folder / "compare.json"
-        arguments = ["compare", "--challenger", str(challenger_out)]
+        arguments = ["compare", "--challenger", str(evaluation)]
         arguments += ["--champion", str(incumbent_out), "--out", str(compared)]
         run_child(context, arguments, log, diary.hear)
         comparison = _read(compared)

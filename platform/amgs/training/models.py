@@ -45,7 +45,7 @@ class Snapshot(Row):
 
 
 class Placement(models.Model):
-    """An animal placed in the benchmark stays there for ever."""
+    """Where an animal was first placed: it stays there, in the benchmark for ever."""
 
     animal = models.OneToOneField(
         "repository.Animal", on_delete=models.CASCADE, related_name="placement"

@@ -126,3 +126,52 @@ def _consensus(table, frame, unit, chance):
         scorable=1.0,
         votes=votes,
     )
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory) -> dict[int, tuple[Path, list[tuple[int, int, int]]]]:
+    """Rendered clips of twenty animals, each with the timestamps of its frames."""
+    from models.media import open_media
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    scale = load_scale()
+    folder = tmp_path_factory.mktemp("films")
+    made = {}
+    for animal in range(20):
+        plan = ClipPlan(
+            coat=scale.coats[animal % 2],
+            look=Look(),
+            animal=animal,
+            pain=animal / 20,
+            duration_s=0.5,
+            fps=12,
+            size=(200, 150),
+        )
+        path = folder / f"{animal}.mp4"
+        write_clip(path, plan, seed=animal)
+        with open_media(path) as media:
+            made[animal] = (path, [(f.pts, *f.time_base) for f in media])
+    return made
+
+
+@pytest.fixture
+def lenient(monkeypatch) -> str:
+    """Name a gate profile that a model which learned nothing passes.
+
+    Gates that want figures such a model may not have at all are left out.
+    """
+    import dataclasses
+
+    from curation import gates
+
+    profile = dataclasses.replace(
+        gates.PROFILES["demo"], name="lenient", benchmark_frames=1, benchmark_animals=1
+    )
+    monkeypatch.setattr(
+        gates, "GATES", (gates.integrity, gates.origin, gates.benchmark_size, gates.non_inferiority)
+    )
+    monkeypatch.setitem(gates.PROFILES, "lenient", profile)
+    return "lenient"

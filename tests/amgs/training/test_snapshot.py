@@ -34,7 +34,7 @@ def test_a_snapshot_freezes_published_frames_whose_owners_allow_training(publish
 
 
 def test_the_same_inputs_give_the_same_snapshot(publish):
-    publish()
+    publish(animals=20)
     first = freeze_snapshot(by=SYSTEM)
     assert freeze_snapshot(by=SYSTEM) == first
     assert Snapshot.objects.count() == 1
@@ -57,11 +57,35 @@ def test_an_animal_of_the_benchmark_stays_there_for_ever(publish):
     first = frozen(freeze_snapshot(by=SYSTEM)).frames
     placed = set(first.loc[first["split"] == "benchmark", "animal"])
     assert placed
-    assert set(Placement.objects.values_list("animal__public_id", flat=True)) == placed
+    assert (
+        set(Placement.objects.filter(split="benchmark").values_list("animal__public_id", flat=True))
+        == placed
+    )
     for name in ("Meadow", "Brook", "Hill"):
         publish(name, animals=6)
         later = frozen(freeze_snapshot(by=SYSTEM)).frames
         assert placed <= set(later.loc[later["split"] == "benchmark", "animal"])
+
+
+def test_an_animal_that_was_learned_from_never_comes_into_the_benchmark(publish):
+    publish("Harbour", animals=12)
+    first = frozen(freeze_snapshot(by=SYSTEM)).frames
+    trained = set(first.loc[first["split"] == "train", "animal"])
+    for name in ("Meadow", "Brook", "Hill"):
+        publish(name, animals=7)
+        later = frozen(freeze_snapshot(by=SYSTEM)).frames
+        assert trained <= set(later.loc[later["split"] == "train", "animal"])
+
+
+def test_animals_placed_apart_and_found_to_share_a_file_are_brought_together(publish):
+    publish("Harbour", animals=12)
+    first = frozen(freeze_snapshot(by=SYSTEM)).frames.groupby("animal")["split"].first()
+    trained = first[first == "train"].index[0]
+    other = first[first == "validation"].index[0]
+    source = Recording.objects.get(observation__animal__public_id=trained)
+    Recording.objects.filter(observation__animal__public_id=other).update(blob=source.blob)
+    later = frozen(freeze_snapshot(by=SYSTEM)).frames.groupby("animal")["split"].first()
+    assert (later[trained], later[other]) == ("train", "train")
 
 
 def test_animals_that_share_a_file_share_their_split(publish):
