@@ -1,4 +1,4 @@
-"""`python -m models phantom study|clip`: options and what they do."""
+"""`python -m models phantom study|clip|sheet`: options and what they do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.phantom.plans import PLANS, study_plan
+from models.phantom.sheet import write_contact_sheet
 from models.phantom.study import write_study, write_unseen_clip
 from models.scale import load_scale
 
@@ -24,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     study.add_argument("--processes", type=int, default=1, help="clips rendered at a time")
     clip = commands.add_parser("clip", help="render one clip of an animal that no study holds")
     clip.add_argument("--coat", choices=load_scale().coat_keys)
-    for command in (study, clip):
-        command.add_argument("--out", type=Path, required=True, help="folder, or file of the clip")
+    sheet = commands.add_parser("sheet", help="draw the contact sheet of coats, units and states")
+    for command in (study, clip, sheet):
+        command.add_argument("--out", type=Path, required=True, help="folder of the study, or file")
         command.add_argument("--seed", type=int, default=0)
 
 
@@ -38,6 +40,10 @@ def run(
         coat = load_scale().coat(options.coat) if options.coat else None
         truth = write_unseen_clip(options.out, options.seed, coat)
         emit({"event": "done", "path": str(options.out), "frames": len(truth)})
+        return 0
+    if options.phantom == "sheet":
+        write_contact_sheet(str(options.out))
+        emit({"event": "done", "path": str(options.out)})
         return 0
     if options.labs < 1 or options.animals < 1:
         emit({"event": "refused", "sentence": "A study needs at least one lab and one animal."})

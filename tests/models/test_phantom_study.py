@@ -210,3 +210,10 @@ def test_the_command_writes_an_unseen_clip(
     assert run(parse("clip", "--coat", "black", "--out", str(tmp_path / "c.mp4"))) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 120
     assert probe(tmp_path / "c.mp4").frame_count == 120
+
+
+def test_the_contact_sheet_has_a_row_per_coat(tmp_path: Path, scale: Scale) -> None:
+    assert run(parse("sheet", "--out", str(tmp_path / "sheet.jpg")), lambda event: None) == 0
+    facts = probe(tmp_path / "sheet.jpg")
+    assert facts.height == 180 * len(scale.coats)
+    assert facts.width >= 200 * (len(scale.units) + 3)
