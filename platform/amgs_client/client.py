@@ -63,7 +63,7 @@ class Client:
         pause: float = 0.25,
         told: Callable[[Json], None] | None = None,
     ) -> Json:
-        """Read again and again until a condition holds; raises ``SiteError`` after ``timeout`` s."""
+        """Read again and again until a condition holds; ``SiteError`` after ``timeout`` s."""
         end = time.monotonic() + timeout
         while True:
             seen = read()
@@ -308,8 +308,9 @@ def contribute_folder(
         animals=plan.get("animals", []),
         observations=plan.get("observations", []),
     )
-    allowed = [kind for kind, given in plan.get("permissions", {}).items() if given]
-    if allowed:
+    if "permissions" in plan:
+        # Signing nothing is an answer too: no use is allowed.
+        allowed = [kind for kind, given in plan["permissions"].items() if given]
         client.sign_permissions(version["id"], allowed, plan.get("signer", "the lab's head"))
     sheets = sorted(folder.glob("scores*.csv"))
     total = len(recordings) + len(sheets)

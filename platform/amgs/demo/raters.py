@@ -47,7 +47,9 @@ class Eyes:
                 for frame in media:
                     row = rows.get((name, frame.index))
                     if row is not None:
-                        self._pictures.append(_thumbnail(frame.luma))
+                        # Not the luma plane: its levels span 16–235, a still's 0–255.
+                        grey = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+                        self._pictures.append(_thumbnail(grey.astype(np.uint8)))
                         self._truth.append(row)
         self._matrix = None
 

@@ -190,30 +190,29 @@ class Demo:
             facts["ratings"] = self._rate(wanted, told)
             for folder in folders:
                 version = self.versions[folder]
-                audit = curator.wait(
-                    lambda version=version: curator.audit(version),
-                    lambda row: bool(row["agreement"]) and row["ratings"] >= row["ratings_wanted"],
-                    PATIENCE,
-                    "Computing the agreement",
-                )
+                self._until_allowed(curator, version, "accept")
+                audit = curator.audit(version)
                 facts["agreement"][folder] = {
                     unit: row["kappa_pairwise_quadratic"]
                     for unit, row in audit["agreement"]["units"].items()
                 }
                 curator.act(version, "accept", REASON)
             for folder in folders:
-                curator.wait(
-                    lambda folder=folder: curator.version(self.versions[folder]),
-                    lambda row: any(
-                        act["action"] == "publish" and act["allowed"] for act in row["actions"]
-                    ),
-                    PATIENCE,
-                    "Working out the consensus",
-                )
+                self._until_allowed(curator, self.versions[folder], "publish")
                 done = curator.act(self.versions[folder], "publish")
                 facts["published"].append(done["identifier"])
         facts["sentence"] = f"{', '.join(facts['published'])} published"
         return facts
+
+    @staticmethod
+    def _until_allowed(client: Client, version: str, action: str) -> None:
+        """Wait until what an act rests on (agreement, consensus) has been worked out."""
+        client.wait(
+            lambda: client.version(version),
+            lambda row: any(act["action"] == action and act["allowed"] for act in row["actions"]),
+            PATIENCE,
+            f"Preparing to {action}",
+        )
 
     def _rate(self, wanted: int, told: Told) -> int:
         counter = itertools.count(1)

@@ -257,7 +257,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # Every task and every tick is a line there; the job rows say more.
-    "loggers": {"celery": {"level": "WARNING"}},
+    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }
 
 # The one entry beat has: the sweep re-issues what is due or lost, and asks for periodic kinds.
