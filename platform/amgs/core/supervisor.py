@@ -76,6 +76,7 @@ class Supervisor:
     def stop(self) -> None:
         """Ask every process to finish, wait, and kill what is left."""
         running = [child.process for child in self.children if child.runs and child.process]
+        print(f"Stopping; running work has {STOP_S:.0f} s to end.", file=sys.stderr, flush=True)
         for process in running:
             process.terminate()
         deadline = time.monotonic() + STOP_S
