@@ -12,7 +12,8 @@ from django.db import transaction
 
 from amgs.core.base import SYSTEM
 from amgs.core.errors import Refused
-from amgs.core.jobs import Context, Finish, job
+from amgs.core.jobs import Cancelled, Context, Finish, LeaseLost, job
+from amgs.core.models import Job
 from amgs.registry import services as registry
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
@@ -43,6 +44,15 @@ def train_run(context: Context, run: str) -> Finish:
     """Freeze, train in a child process, measure, judge and register."""
     row = Run.objects.select_related("snapshot").get(public_id=run)
     workspace = Workspace(context, row)
+    try:
+        return _train(context, row, workspace)
+    except (Cancelled, LeaseLost):
+        if Job.objects.filter(pk=context.job.pk, cancel_asked=True).exists():
+            workspace.remove()
+        raise
+
+
+def _train(context: Context, row: Run, workspace: Workspace) -> Finish:
     resumed = workspace.prepare()
     diary = Diary(context, row, workspace)
     diary.stage(0.0, 0.02, f"attempt {context.attempt}: freezing a snapshot")

@@ -101,7 +101,7 @@ def test_a_snapshot_with_a_version_taken_back_is_not_trained_on(publish, mia):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancelling_a_run_ends_its_child_and_registers_nothing(publish, films, mia):
+def test_cancelling_a_run_ends_its_child_and_registers_nothing(publish, films, mia, settings):
     import threading
 
     import psutil
@@ -133,4 +133,5 @@ def test_cancelling_a_run_ends_its_child_and_registers_nothing(publish, films, m
     job = Job.objects.get(pk=run.job.pk)
     assert job.state == "cancelled"
     assert Run.objects.get(pk=run.pk).model_version is None
+    assert not (settings.VAR / "runs" / run.public_id).exists()
     assert json.dumps(job.result) == "{}"
