@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from amgs.core.errors import Problem
+from amgs.core.errors import Refused
 from amgs.core.jobs import Context, Finish, job
 from amgs.files.models import Blob, Upload
 from amgs.files.services import local_copy, on_blob
@@ -35,27 +36,26 @@ def file_arrived(upload: Upload, blob: Blob) -> None:
 @job(queue="score", limit=timedelta(minutes=5))
 def score_video(context: Context, run: str) -> Finish:
     """Grade every frame, or say in one sentence why there is nothing to grade."""
+    from models.media import Unreadable
     from models.result import summarise
-
-    from models.media import Unreadable, probe
+    from models.scale import load_scale
 
     row = ToolRun.objects.select_related("blob").get(public_id=run)
     if row.blob is None:
-        raise Problem("The file of this score is not there any more; upload it again.")
+        raise Refused("The file of this score is not there any more; upload it again.")
     version = services.grading_model()
     context.progress(0.01, "fetching the file")
     path = local_copy(row.blob)
+    scorer = scorer_of(version)
     try:
-        context.progress(0.03, "reading the file")
-        facts = probe(path)
-        predictions = _predict(context, version, path, facts.frame_count)
+        predictions = _predict(context, scorer, path)
     except Unreadable as problem:
         # An answer about the file, not a failure of the work.
-        result = _unreadable(problem.sentence.replace(path.name, row.name or "this file"), version)
-        return _finish(row, version, result, {})
-    scorer = scorer_of(version)
-    result = summarise(predictions, scorer.bundle.scale, facts).to_json()
-    result["phantom"] = version.phantom
+        sentence = problem.sentence.replace(path.name, row.name or "this file")
+        nothing = summarise([], load_scale(), phantom=version.phantom)
+        result = replace(nothing, outcome="unreadable", sentence=sentence).to_json()
+        return _finish(row, version, result | {"best_frames": []}, {})
+    result = summarise(predictions, scorer.bundle.scale, phantom=version.phantom).to_json()
     context.progress(0.93, "writing the files")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -64,37 +64,19 @@ def score_video(context: Context, run: str) -> Finish:
     return _finish(row, version, result, outputs)
 
 
-def _predict(context: Context, version: ModelVersion, path: Path, frames: int) -> list[Any]:
+def _predict(context: Context, scorer: Any, path: Path) -> list[Any]:
     """Return the predictions of all frames, telling how far it is."""
+    from models.media import open_media
+
+    context.progress(0.03, "reading the file")
+    with open_media(path) as media:
+        length = getattr(media, "stated_s", None) or 0.0
     found = []
-    for prediction in scorer_of(version).score(path):
+    for prediction in scorer.score(path):
         found.append(prediction)
-        done = len(found) / max(frames, 1)
-        context.progress(0.05 + 0.87 * min(done, 1.0), f"{len(found)} of {frames} frames")
+        done = min(prediction.time_s / length, 1.0) if length else 0.5
+        context.progress(0.05 + 0.87 * done, f"{len(found)} frames graded")
     return found
-
-
-def _unreadable(sentence: str, version: ModelVersion) -> dict[str, Any]:
-    from models.result import DISCLAIMER
-
-    return {
-        "outcome": "unreadable",
-        "sentence": sentence,
-        "frames": 0,
-        "graded": 0,
-        "not_scorable": {},
-        "states": {},
-        "coverage": 0.0,
-        "score": None,
-        "score_ungated": None,
-        "units": {},
-        "bins": [],
-        "segments": [],
-        "best": [],
-        "best_frames": [],
-        "phantom": version.phantom,
-        "disclaimer": DISCLAIMER,
-    }
 
 
 def _store(
@@ -108,8 +90,9 @@ def _store(
     """Write the downloads and put them under this attempt's keys; return the keys by name."""
     from models.exports import write_csv, write_predictions_parquet
 
-    write_predictions_parquet(folder / PREDICTIONS, predictions)
-    write_csv(folder / TABLE, predictions)
+    phantom = version.phantom
+    write_predictions_parquet(folder / PREDICTIONS, predictions, phantom=phantom)
+    write_csv(folder / TABLE, predictions, phantom=phantom)
     whole = {"result": result, "provenance": provenance(row, version)}
     (folder / RESULT).write_text(json.dumps(whole, indent=2), encoding="utf-8")
     storage = get_storage()

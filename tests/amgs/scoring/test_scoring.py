@@ -1,0 +1,261 @@
+"""A file is scored by the version that serves, and every number names it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rest_framework.test import APIClient
+
+from amgs.files.storage import get_storage
+from amgs.scoring import engine, services
+from amgs.scoring.models import ToolRun
+
+ROOT = Path(__file__).parents[3]
+FRAMES = 12
+
+
+def render(path: Path, animal: int = 1, seconds: float = 1.0) -> Path:
+    """Write a clip of a rendered mouse."""
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    plan = ClipPlan(
+        coat=load_scale().coats[animal % 2],
+        look=Look(),
+        animal=animal,
+        pain=0.5,
+        duration_s=seconds,
+        fps=FRAMES,
+        size=(200, 150),
+    )
+    write_clip(path, plan, seed=animal)
+    return path
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory) -> list[tuple[Path, str]]:
+    """Two packed bundles that learned next to nothing, with their digests."""
+    import pandas as pd
+
+    from models.bundle import load_bundle, pack
+    from models.manifest import split, target_columns, write_manifest
+    from models.media import open_media
+    from models.scale import load_scale
+
+    scale = load_scale()
+    folder = tmp_path_factory.mktemp("bundles")
+    media = folder / "media"
+    media.mkdir()
+    rows = []
+    for animal in range(16):
+        clip = render(folder / "clip.mp4", animal, 0.5)
+        sha256 = hashlib.sha256(clip.read_bytes()).hexdigest()
+        clip.rename(media / sha256)
+        with open_media(media / sha256) as film:
+            for frame in film:
+                rows.append(
+                    {
+                        "frame": f"{animal}-{frame.index:02d}",
+                        "blob": sha256,
+                        "stream": 0,
+                        "pts": frame.pts,
+                        "tb_num": frame.time_base[0],
+                        "tb_den": frame.time_base[1],
+                        "dataset": "AMGS-000001/1",
+                        "lab": "Harbour",
+                        "animal": f"a{animal}",
+                        "coat": scale.coats[animal % 2].key,
+                        "phantom": True,
+                        "random_share": True,
+                        "votes": "[]",
+                    }
+                    | dict.fromkeys(("observation", "assay", "sex", "strain", "time_point"), "x")
+                    | {
+                        name: 1.0 if name.endswith(("p0", "scorable")) else 0.0
+                        for name in target_columns(scale)
+                    }
+                )
+    table = pd.DataFrame(rows)
+    animals = table.groupby("animal", as_index=False)[["lab", "coat"]].first()
+    table["split"] = table["animal"].map(split(animals, {}, 0))
+    write_manifest(folder / "manifest.parquet", table, {})
+    made = []
+    for seed in (1, 2):
+        out = folder / str(seed)
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "models", "train", "--config", "tiny"),
+                *("--manifest", str(folder / "manifest.parquet"), "--media", str(media)),
+                *("--out", str(out), "--seed", str(seed), "--cache", str(folder / "cache")),
+            ],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+        packed = folder / f"{seed}.tar"
+        pack(out / "bundle", packed)
+        made.append((packed, load_bundle(out / "bundle").digest))
+    return made
+
+
+@pytest.fixture
+def serve_bundle(bundles, serve):
+    """Let a version with one of the real bundles serve."""
+
+    def make(number: int = 0):
+        packed, digest = bundles[number]
+        key = f"test/{number}.tar"
+        with packed.open("rb") as stream:
+            get_storage().put(key, stream)
+        return serve(bundle_key=key, digest=digest, snapshot=f"snapshot-{number}")
+
+    return make
+
+
+def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs, tmp_path):
+    version = serve_bundle()
+    data = render(tmp_path / "film.mp4").read_bytes()
+    client = APIClient()
+    upload = uploaded(data, name="cage 7.mp4")
+    answer = client.post("/api/scores", {"upload": upload.public_id}, format="json")
+    assert answer.status_code == 201
+    token = answer.json()["token"]
+    assert len(token) >= 20
+    # The upload is still being checked: the score has its address and waits.
+    assert answer.json()["job"] == {
+        "id": None,
+        "state": "queued",
+        "progress": 0.0,
+        "note": "the upload is being checked",
+        "error": "",
+    }
+    run_jobs()
+    score = client.get(f"/api/scores/{token}").json()
+    assert score["job"]["state"] == "done"
+    result = score["result"]
+    assert result["frames"] == FRAMES
+    assert result["outcome"] in {"scored", "no_scorable_frames"}
+    assert sum(result["not_scorable"].values()) + result["graded"] == FRAMES
+    assert result["phantom"]
+    assert "not a welfare" in result["disclaimer"]
+    provenance = score["provenance"]
+    assert provenance["model"] == version.identifier
+    assert provenance["bundle_digest"] == version.digest
+    assert provenance["snapshot"] == "snapshot-0"
+    assert provenance["file"] == "cage 7.mp4"
+    assert provenance["file_sha256"] == hashlib.sha256(data).hexdigest()
+    assert {"frames.csv", "predictions.parquet", "result.json"} <= set(score["files"])
+
+    answer = client.get(score["files"]["frames.csv"])
+    assert answer.status_code == 302
+    run = ToolRun.objects.get(token=token)
+    with get_storage().open(run.outputs["frames.csv"]) as stream:
+        lines = stream.read().decode().splitlines()
+    assert len(list(csv.reader(line for line in lines if not line.startswith("#")))) == FRAMES + 1
+    with get_storage().open(run.outputs["result.json"]) as stream:
+        assert json.load(stream)["provenance"]["model"] == version.identifier
+    for picture in result["best_frames"]:
+        with get_storage().open(run.outputs[picture["file"]]) as stream:
+            assert stream.read(2) == b"\xff\xd8"
+    assert client.get(f"/api/scores/{token}/files/secret.txt").status_code == 404
+    assert client.get("/api/scores/not-a-token").status_code == 404
+
+
+def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles):
+    from amgs.scoring import pictures
+    from models.media import open_media
+    from models.records import Face, FrameKey, Grade, Prediction
+    from models.scale import load_scale
+
+    film = render(tmp_path / "film.mp4")
+    with open_media(film) as media:
+        frames = list(media)
+    unit = load_scale().unit_keys[0]
+    predictions = [
+        Prediction(
+            key=FrameKey("b" * 64, 0, frame.pts, frame.time_base),
+            index=frame.index,
+            time_s=frame.time_s,
+            state="awake",
+            face=Face((20.0, 30.0, 120.0, 130.0), {}, 0.9, "frontal", 50.0),
+            grades=(Grade(unit, 1, None, (0.1, 0.8, 0.1), 0.99),),
+            image_score=1.0,
+            reason=None,
+        )
+        for frame in frames
+    ]
+    shown = pictures.write(tmp_path, film, predictions, [3, 5, 99])
+    assert [(row["file"], row["index"]) for row in shown] == [("best-1.jpg", 3), ("best-2.jpg", 5)]
+    assert shown[0]["box"] == [20.0, 30.0, 120.0, 130.0]
+    assert (shown[0]["width"], shown[0]["height"]) == (200, 150)
+    assert shown[0]["grades"] == {unit: {"grade": 1, "reason": None}}
+    assert (tmp_path / "best-2.jpg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"this is a text\n" * 40, "notes.mp4"), (b"\x00" * 5000, "notes.mp4")],
+    ids=["text", "zeros"],
+)
+def test_a_file_that_is_no_film_ends_in_a_sentence_that_names_it(
+    serve_bundle, uploaded, run_jobs, data, words
+):
+    serve_bundle()
+    run = services.start_score(upload=uploaded(data, name="notes.mp4"))
+    run_jobs()
+    run.refresh_from_db()
+    assert run.job.state == "done"
+    assert run.result["outcome"] == "unreadable"
+    assert words in run.result["sentence"]
+    assert run.blob.sha256 not in run.result["sentence"]
+    assert run.result["score"] is None
+    assert run.outputs == {}
+    assert run.provenance["model"]
+
+
+def test_a_new_champion_is_picked_up_without_a_restart(serve_bundle, uploaded, run_jobs, tmp_path):
+    film = render(tmp_path / "film.mp4").read_bytes()
+    first = serve_bundle(0)
+    one = services.start_score(upload=uploaded(film))
+    run_jobs()
+    held = engine.scorer_of(first)
+    assert engine.scorer_of(first) is held
+    second = serve_bundle(1)
+    two = services.start_score(upload=uploaded(film, name="again.mp4"))
+    run_jobs()
+    one.refresh_from_db()
+    two.refresh_from_db()
+    assert (one.model_version, two.model_version) == (first, second)
+    assert one.provenance["bundle_digest"] != two.provenance["bundle_digest"]
+    assert engine.scorer_of(second).bundle.digest == second.digest
+
+
+def test_a_refused_upload_is_a_failed_score_with_its_sentence(serve, uploaded):
+    from amgs.scoring import queries
+
+    serve()
+    upload = uploaded(b"film", complete=False)
+    run = services.start_score(upload=upload)
+    type(upload).objects.filter(pk=upload.pk).update(state="refused", refusal="Damaged on the way.")
+    shown = queries.score_json(queries.by_token(run.token))
+    assert (shown["job"]["state"], shown["job"]["error"]) == ("failed", "Damaged on the way.")
+
+
+def test_people_list_their_own_scores_only(serve, uploaded, petra, alice, token_of):
+    serve()
+    mine = services.start_score(user=petra, upload=uploaded(b"film", user=petra))
+    services.start_score(upload=uploaded(b"other"))
+    client = APIClient()
+    assert client.get("/api/scores").status_code == 401
+    for person, tokens in ((petra, [mine.token]), (alice, [])):
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token_of(person)}")
+        rows = client.get("/api/scores").json()["results"]
+        assert [row["token"] for row in rows] == tokens
