@@ -7,11 +7,18 @@ lab, Carl curates and belongs to Harbour; Mia maintains; Petra is the public wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
 
+import psutil
 import pytest
 from django.db.models.functions import Now
 
+ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 
 
@@ -321,3 +328,58 @@ def take(run_jobs) -> Callable[..., object]:
         return version
 
     return walk
+
+
+@pytest.fixture
+def until() -> Callable[..., object]:
+    """Return the first true answer of a question; fail the test after a deadline."""
+
+    def wait(what: str, holds: Callable[[], object], seconds: float = 90.0) -> object:
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            if answer := holds():
+                return answer
+            sleep(0.02)  # the answer comes from another process
+        return pytest.fail(f"{what} did not happen within {seconds:.0f} s")
+
+    return wait
+
+
+@pytest.fixture
+def start_worker(settings, tmp_path) -> Iterator[Callable[[str], psutil.Process]]:
+    """Start a real worker for some queues on this test's database, storage and broker.
+
+    The test needs ``django_db(transaction=True)``, and calls ``sweep`` itself, as beat would.
+    """
+    log = (tmp_path / "worker.log").open("ab")
+    started: list[subprocess.Popen] = []
+
+    def start(queues: str) -> psutil.Process:
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "amgs.settings.testing",
+            "DATABASE_URL": f"sqlite://{settings.DATABASES['default']['NAME']}",
+            "STORAGE_URL": settings.STORAGE_URL,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "platform")]),
+            "PYTHONWARNINGS": "ignore:You're running the worker",
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-m", "celery", "--skip-checks", "-q", "-A", "amgs.celery"]
+        command += ["worker", "-Q", queues, "-c", "1"]
+        command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+        started.append(process)
+        return psutil.Process(process.pid)
+
+    yield start
+    for process in started:
+        try:
+            tree = psutil.Process(process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            tree = []
+        process.kill()
+        for child in tree:
+            child.kill()
+        process.wait()
+    log.close()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -44,5 +50,111 @@ def uploaded(db) -> Callable[..., object]:
             complete_upload(upload=upload, by=user or PUBLIC)
             upload.refresh_from_db()
         return upload
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def render() -> Callable[..., Path]:
+    """Write a clip of a rendered mouse at twelve frames per second."""
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    def make(path: Path, animal: int = 1, seconds: float = 1.0) -> Path:
+        plan = ClipPlan(
+            coat=load_scale().coats[animal % 2],
+            look=Look(),
+            animal=animal,
+            pain=0.5,
+            duration_s=seconds,
+            fps=12,
+            size=(200, 150),
+        )
+        write_clip(path, plan, seed=animal)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory, render) -> list[tuple[Path, str]]:
+    """Two packed bundles that learned next to nothing, with their digests."""
+    import pandas as pd
+
+    from models.bundle import load_bundle, pack
+    from models.manifest import split, target_columns, write_manifest
+    from models.media import open_media
+    from models.scale import load_scale
+
+    scale = load_scale()
+    folder = tmp_path_factory.mktemp("bundles")
+    media = folder / "media"
+    media.mkdir()
+    rows = []
+    for animal in range(16):
+        clip = render(folder / "clip.mp4", animal, 0.5)
+        sha256 = hashlib.sha256(clip.read_bytes()).hexdigest()
+        clip.rename(media / sha256)
+        with open_media(media / sha256) as film:
+            for frame in film:
+                rows.append(
+                    {
+                        "frame": f"{animal}-{frame.index:02d}",
+                        "blob": sha256,
+                        "stream": 0,
+                        "pts": frame.pts,
+                        "tb_num": frame.time_base[0],
+                        "tb_den": frame.time_base[1],
+                        "dataset": "AMGS-000001/1",
+                        "lab": "Harbour",
+                        "animal": f"a{animal}",
+                        "coat": scale.coats[animal % 2].key,
+                        "phantom": True,
+                        "random_share": True,
+                        "votes": "[]",
+                    }
+                    | dict.fromkeys(("observation", "assay", "sex", "strain", "time_point"), "x")
+                    | {
+                        name: 1.0 if name.endswith(("p0", "scorable")) else 0.0
+                        for name in target_columns(scale)
+                    }
+                )
+    table = pd.DataFrame(rows)
+    animals = table.groupby("animal", as_index=False)[["lab", "coat"]].first()
+    table["split"] = table["animal"].map(split(animals, {}, 0))
+    write_manifest(folder / "manifest.parquet", table, {})
+    made = []
+    for seed in (1, 2):
+        out = folder / str(seed)
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "models", "train", "--config", "tiny"),
+                *("--manifest", str(folder / "manifest.parquet"), "--media", str(media)),
+                *("--out", str(out), "--seed", str(seed), "--cache", str(folder / "cache")),
+            ],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+        packed = folder / f"{seed}.tar"
+        pack(out / "bundle", packed)
+        made.append((packed, load_bundle(out / "bundle").digest))
+    return made
+
+
+@pytest.fixture
+def serve_bundle(bundles, serve):
+    """Let a version with one of the real bundles serve."""
+
+    def make(number: int = 0):
+        packed, digest = bundles[number]
+        key = f"test/{number}.tar"
+        from amgs.files.storage import get_storage
+
+        with packed.open("rb") as stream:
+            get_storage().put(key, stream)
+        return serve(bundle_key=key, digest=digest, snapshot=f"snapshot-{number}")
 
     return make

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from rest_framework.test import APIClient
@@ -16,111 +13,10 @@ from amgs.files.storage import get_storage
 from amgs.scoring import engine, services
 from amgs.scoring.models import ToolRun
 
-ROOT = Path(__file__).parents[3]
 FRAMES = 12
 
 
-def render(path: Path, animal: int = 1, seconds: float = 1.0) -> Path:
-    """Write a clip of a rendered mouse."""
-    from models.phantom.clip import write_clip
-    from models.phantom.look import Look
-    from models.phantom.motion import ClipPlan
-    from models.scale import load_scale
-
-    plan = ClipPlan(
-        coat=load_scale().coats[animal % 2],
-        look=Look(),
-        animal=animal,
-        pain=0.5,
-        duration_s=seconds,
-        fps=FRAMES,
-        size=(200, 150),
-    )
-    write_clip(path, plan, seed=animal)
-    return path
-
-
-@pytest.fixture(scope="session")
-def bundles(tmp_path_factory) -> list[tuple[Path, str]]:
-    """Two packed bundles that learned next to nothing, with their digests."""
-    import pandas as pd
-
-    from models.bundle import load_bundle, pack
-    from models.manifest import split, target_columns, write_manifest
-    from models.media import open_media
-    from models.scale import load_scale
-
-    scale = load_scale()
-    folder = tmp_path_factory.mktemp("bundles")
-    media = folder / "media"
-    media.mkdir()
-    rows = []
-    for animal in range(16):
-        clip = render(folder / "clip.mp4", animal, 0.5)
-        sha256 = hashlib.sha256(clip.read_bytes()).hexdigest()
-        clip.rename(media / sha256)
-        with open_media(media / sha256) as film:
-            for frame in film:
-                rows.append(
-                    {
-                        "frame": f"{animal}-{frame.index:02d}",
-                        "blob": sha256,
-                        "stream": 0,
-                        "pts": frame.pts,
-                        "tb_num": frame.time_base[0],
-                        "tb_den": frame.time_base[1],
-                        "dataset": "AMGS-000001/1",
-                        "lab": "Harbour",
-                        "animal": f"a{animal}",
-                        "coat": scale.coats[animal % 2].key,
-                        "phantom": True,
-                        "random_share": True,
-                        "votes": "[]",
-                    }
-                    | dict.fromkeys(("observation", "assay", "sex", "strain", "time_point"), "x")
-                    | {
-                        name: 1.0 if name.endswith(("p0", "scorable")) else 0.0
-                        for name in target_columns(scale)
-                    }
-                )
-    table = pd.DataFrame(rows)
-    animals = table.groupby("animal", as_index=False)[["lab", "coat"]].first()
-    table["split"] = table["animal"].map(split(animals, {}, 0))
-    write_manifest(folder / "manifest.parquet", table, {})
-    made = []
-    for seed in (1, 2):
-        out = folder / str(seed)
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "models", "train", "--config", "tiny"),
-                *("--manifest", str(folder / "manifest.parquet"), "--media", str(media)),
-                *("--out", str(out), "--seed", str(seed), "--cache", str(folder / "cache")),
-            ],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
-        packed = folder / f"{seed}.tar"
-        pack(out / "bundle", packed)
-        made.append((packed, load_bundle(out / "bundle").digest))
-    return made
-
-
-@pytest.fixture
-def serve_bundle(bundles, serve):
-    """Let a version with one of the real bundles serve."""
-
-    def make(number: int = 0):
-        packed, digest = bundles[number]
-        key = f"test/{number}.tar"
-        with packed.open("rb") as stream:
-            get_storage().put(key, stream)
-        return serve(bundle_key=key, digest=digest, snapshot=f"snapshot-{number}")
-
-    return make
-
-
-def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs, tmp_path):
+def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs, tmp_path, render):
     version = serve_bundle()
     data = render(tmp_path / "film.mp4").read_bytes()
     client = APIClient()
@@ -169,7 +65,7 @@ def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs,
     assert client.get("/api/scores/not-a-token").status_code == 404
 
 
-def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles):
+def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render):
     from amgs.scoring import pictures
     from models.media import open_media
     from models.records import Face, FrameKey, Grade, Prediction
@@ -221,7 +117,9 @@ def test_a_file_that_is_no_film_ends_in_a_sentence_that_names_it(
     assert run.provenance["model"]
 
 
-def test_a_new_champion_is_picked_up_without_a_restart(serve_bundle, uploaded, run_jobs, tmp_path):
+def test_a_new_champion_is_picked_up_without_a_restart(
+    serve_bundle, uploaded, run_jobs, tmp_path, render
+):
     film = render(tmp_path / "film.mp4").read_bytes()
     first = serve_bundle(0)
     one = services.start_score(upload=uploaded(film))
