@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 PASSWORD = "correct horse battery"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+NEXT_STILL = "before => document.getElementById('still')?.getAttribute('src') !== before"
 TIMES = {"baseline": -24.0, "after": 4.0}
 
 
@@ -453,3 +454,54 @@ def picture(request) -> Callable[[Any, str], None]:
             page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     return take
+
+
+@pytest.fixture
+def worker(transactional_db) -> Iterator[None]:
+    """Run jobs in a thread as they come, as a worker beside the site would."""
+    import threading
+
+    from django.db import connection
+
+    from amgs.core import jobs
+    from amgs.core.models import Job
+
+    over = threading.Event()
+
+    def work() -> None:
+        try:
+            while not over.wait(0.05):
+                due = Job.objects.filter(state=Job.State.QUEUED, due_at__lte=Now())
+                for public_id in list(due.order_by("due_at").values_list("public_id", flat=True)):
+                    jobs.run(public_id)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work, name="worker of the test")
+    thread.start()
+    yield
+    over.set()
+    thread.join(60)
+    broken = [f"{job.kind}: {job.error}\n{job.trace}" for job in Job.objects.exclude(trace="")]
+    assert not broken, "\n".join(broken)
+
+
+@pytest.fixture
+def rate_by_keys() -> Callable[..., int]:
+    """Rate what waits for the person of a page by keyboard; return how many frames."""
+
+    def work(page: Any, most: int = 1000) -> int:
+        count = 0
+        page.goto("/rate/")
+        while count < most and page.locator("#rating").count():
+            before = page.locator("#still").get_attribute("src")
+            for key in "0121":
+                page.keyboard.press(key)
+            page.keyboard.press("n")
+            page.keyboard.press("1")
+            page.keyboard.press("Enter")
+            page.wait_for_function(NEXT_STILL, arg=before)
+            count += 1
+        return count
+
+    return work

@@ -14,7 +14,7 @@ export async function sendAll(rows, { form, purpose, after, told }) {
       });
       await after(upload, row);
       row.sent = true;
-      row.shown.tell("Sent.");
+      row.shown.item.remove();
       done += 1;
     } catch (problem) {
       if (!(problem instanceof Refusal)) throw problem;

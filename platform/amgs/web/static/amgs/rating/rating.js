@@ -19,7 +19,9 @@ let here = 0;
 let pending = null; // "unit" or "frame" while a number means a reason
 let begun = performance.now();
 let undone = []; // units in the order in which they were answered
-let committing = 0;
+// Frames whose grades are on their way: the site still takes them for held, so it must not
+// hand them out again.
+const underway = new Set();
 
 function radio(unit, value) {
   return unit.querySelector(`input[name="${unit.dataset.unit}"][value="${value}"]`);
@@ -89,7 +91,8 @@ function choose(number) {
   goOn();
 }
 
-async function fetchAhead(beside) {
+async function fetchAhead() {
+  const beside = [current.id, ...underway];
   const { assignment, remaining: left } = await ask("GET", `rating/next?beside=${beside.join(",")}`);
   if (!assignment) return { assignment: null, left };
   const image = new Image();
@@ -113,7 +116,7 @@ function show(next) {
   begun = performance.now();
   mark(0);
   document.activeElement?.blur();
-  ahead = fetchAhead([current.id]);
+  ahead = fetchAhead();
 }
 
 function collect() {
@@ -140,7 +143,7 @@ function refuse(sentence) {
 
 // The grades are sent in the background; one that is refused is told, and nothing is lost unsaid.
 async function send(id, grades, seconds) {
-  committing += 1;
+  underway.add(id);
   for (let attempt = 1; ; attempt += 1) {
     try {
       await ask("POST", `rating/${id}`, { grades, seconds });
@@ -154,7 +157,7 @@ async function send(id, grades, seconds) {
       await new Promise((resolve) => setTimeout(resolve, 500 * attempt));
     }
   }
-  committing -= 1;
+  underway.delete(id);
 }
 
 async function commit() {
@@ -236,9 +239,9 @@ form.addEventListener("change", (event) => {
 });
 
 globalThis.addEventListener("beforeunload", (event) => {
-  if (committing > 0) event.preventDefault();
+  if (underway.size > 0) event.preventDefault();
 });
 
 mark(0);
 if (matchMedia("(max-width: 60rem)").matches) root.scrollIntoView();
-ahead = fetchAhead([current.id]);
+ahead = fetchAhead();

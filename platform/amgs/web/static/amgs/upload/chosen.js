@@ -1,10 +1,13 @@
 // The list of chosen files: dropping, choosing, progress and what was told of each.
 
 export function onFiles(drop, input, take) {
-  input.addEventListener("change", () => {
-    take([...input.files]);
+  const chosen = () => {
+    const files = [...input.files];
     input.value = "";
-  });
+    if (files.length) take(files);
+  };
+  input.addEventListener("change", chosen);
+  chosen(); // whoever was faster than this script
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => {
       event.preventDefault();
