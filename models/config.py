@@ -27,17 +27,19 @@ class FinderConfig:
 
     long_side: int = 128
     """Longer side in pixels of the downscaled luma plane the finder sees."""
-    width: int = 12
-    """Channels after the first layer; deeper layers have two and three times as many."""
-    renderings: int = 180
+    width: int = 24
+    """Channels after the first layer; deeper layers have 4/3 and 8/3 times as many."""
+    renderings: int = 280
     """Phantom faces to render."""
-    steps: int = 220
+    steps: int = 480
     """Optimiser steps."""
     batch: int = 20
     """Composed pictures per step."""
-    negative_share: float = 0.3
+    negative_share: float = 0.25
     """Share of composed pictures without a face."""
-    learning_rate: float = 0.004
+    profile_share: float = 0.2
+    """Share of composed pictures with a head seen from the side."""
+    learning_rate: float = 0.006
     """Highest learning rate."""
     seed: int = 11
     """Seed of the renderings, compositions and weights; apart from the run's own seed, so that

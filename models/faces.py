@@ -6,9 +6,9 @@ here, so that a crop is the same wherever it is made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ Luma = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 VIEWS: tuple[View, ...] = ("frontal", "three_quarter", "profile")
-STRIDE = 4
+STRIDE = 8
 PAD = 16
 
 
@@ -42,8 +42,8 @@ def session(graph: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSessi
 class FaceFinder:
     """Finds the most likely face in each picture.
 
-    `long_side` is the longer side of the picture the network sees, `landmarks` the names of the
-    maps after the first.
+    `long_side` is the longer side of the picture the network sees, `landmarks` their names
+    in the order of the graph.
     """
 
     def __init__(
@@ -63,40 +63,40 @@ class FaceFinder:
         height, width = lumas[0].shape
         scale = self.long_side / max(height, width)
         inputs = np.stack([shrink(luma, self.long_side) for luma in lumas])[:, None]
-        heat, size, view = self.session.run(None, {"luma": inputs})
+        maps = self.session.run(None, {"luma": inputs})
         return [
-            self._face(lumas[index], heat[index], size[index], view[index], scale)
-            for index in range(len(lumas))
+            self._face(luma, [part[index] for part in maps], scale)
+            for index, luma in enumerate(lumas)
         ]
 
-    def _face(self, luma: Luma, heat: Floats, size: Floats, view: Floats, scale: float) -> Face:
+    def _face(self, luma: Luma, maps: list[Floats], scale: float) -> Face:
         height, width = luma.shape
+        heat, box, marks, view = maps
         # Peaks in the padding are no place in the picture.
         rows = max(1, min(heat.shape[1], round(height * scale / STRIDE)))
         columns = max(1, min(heat.shape[2], round(width * scale / STRIDE)))
-        likely = sigmoid(heat[:, :rows, :columns])
-        y, x = np.unravel_index(int(likely[0].argmax()), likely[0].shape)
-        confidence = float(likely[0, y, x])
-        centre = _centroid(likely[0], int(y), int(x))
-        box_w, box_h = np.exp(np.clip(size[:, y, x], 0.0, 7.0))
-        cx, cy = (centre[0] + 0.5) * STRIDE, (centre[1] + 0.5) * STRIDE
-        x0, x1 = np.clip(np.array([cx - box_w / 2, cx + box_w / 2]) / scale, 0, width)
-        y0, y1 = np.clip(np.array([cy - box_h / 2, cy + box_h / 2]) / scale, 0, height)
-        box = (float(x0), float(y0), float(x1), float(y1))
-        points = {}
-        for index, name in enumerate(self.landmarks, start=1):
-            row, column = np.unravel_index(int(likely[index].argmax()), likely[index].shape)
-            px, py = _centroid(likely[index], int(row), int(column))
-            points[name] = (
-                float((px + 0.5) * STRIDE / scale),
-                float((py + 0.5) * STRIDE / scale),
-            )
+        likely = sigmoid(heat[0, :rows, :columns])
+        y, x = (int(place) for place in np.unravel_index(int(likely.argmax()), likely.shape))
+        cell = STRIDE / scale
+        dx, dy, log_width, log_height = (float(value) for value in box[:, y, x])
+        cx, cy = (x + 0.5 + dx) * cell, (y + 0.5 + dy) * cell
+        half_w, half_h = (0.5 * cell * math.exp(min(v, 5.0)) for v in (log_width, log_height))
+        found = (
+            min(max(cx - half_w, 0.0), width),
+            min(max(cy - half_h, 0.0), height),
+            min(max(cx + half_w, 0.0), width),
+            min(max(cy + half_h, 0.0), height),
+        )
+        places = marks[:, y, x].reshape(-1, 2)
         return Face(
-            box=box,
-            landmarks=points,
-            confidence=confidence,
+            box=found,
+            landmarks={
+                name: (float((x + 0.5 + px) * cell), float((y + 0.5 + py) * cell))
+                for name, (px, py) in zip(self.landmarks, places, strict=True)
+            },
+            confidence=float(likely[y, x]),
             view=VIEWS[int(view[:, y, x].argmax())],
-            sharpness=sharpness(luma, box),
+            sharpness=sharpness(luma, found),
         )
 
 
@@ -115,17 +115,6 @@ def shrink(luma: Luma, long_side: int) -> Floats:
     down, right = -small.shape[0] % PAD, -small.shape[1] % PAD
     padded = cv2.copyMakeBorder(small, 0, down, 0, right, cv2.BORDER_REPLICATE)
     return padded.astype(np.float32) / np.float32(255)
-
-
-def _centroid(heat: NDArray[Any], y: int, x: int) -> tuple[float, float]:
-    """Place of a peak between the cells, (x, y): the centroid of its neighbours."""
-    y0, x0 = max(y - 1, 0), max(x - 1, 0)
-    patch = heat[y0 : y + 2, x0 : x + 2].astype(np.float64)
-    total = patch.sum()
-    if total <= 0:
-        return float(x), float(y)
-    ys, xs = np.mgrid[y0 : y0 + patch.shape[0], x0 : x0 + patch.shape[1]]
-    return float((patch * xs).sum() / total), float((patch * ys).sum() / total)
 
 
 def cut(luma: Luma, box: tuple[float, float, float, float], crop: CropConfig) -> Luma:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.config import FinderConfig
+from models.data.profiles import draw_profile
 from models.faces import VIEWS
 from models.phantom.look import Look
 from models.phantom.pose import Pose
@@ -25,7 +26,6 @@ from models.scale import Scale
 Luma = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-ANIMALS = 8
 FURTHEST_YAW, FURTHEST_PITCH, FURTHEST_ROLL = 42.0, 18.0, 20.0
 SOURCE = (320, 240)
 
@@ -57,11 +57,12 @@ def compose(
 ) -> Compositions:
     """Render and compose the pictures of a finder; the same for the same configuration."""
     rng = np.random.default_rng(config.seed)
-    looks = [_look(np.random.default_rng([config.seed, 1, index])) for index in range(10)]
-    wanted = [
-        _params(np.random.default_rng([config.seed, 2, index]), scale, looks)
-        for index in range(config.renderings)
-    ]
+    # Faces of one stage follow each other, because drawing its still part is the slow step.
+    stages = max(1, config.renderings // 12)
+    wanted = []
+    for index in range(config.renderings):
+        stage = np.random.default_rng([config.seed, 1, index * stages // config.renderings])
+        wanted.append(_params(np.random.default_rng([config.seed, 2, index]), stage, scale))
     rendered: list[tuple[Luma, FaceTruth]] = []
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for picture, truth in pool.map(lambda params: render_face(params, scale), wanted):
@@ -79,13 +80,33 @@ def compose(
     )
     for index in range(number):
         source, truth = rendered[index % len(rendered)]
-        if rng.random() >= config.negative_share:
+        kind = rng.random()
+        if kind < config.profile_share:
+            _place_profile(result, index, source, truth, rng)
+        elif kind >= config.profile_share + config.negative_share:
             _place(result, index, source, truth, scale, rng)
         elif rng.random() < 0.35:
             result.pictures[index] = _elsewhere(source, truth, (width, height), rng)
         else:
             result.pictures[index] = scenery((width, height), rng)
-    return result
+    return with_mirror_images(result, scale)
+
+
+def with_mirror_images(data: Compositions, scale: Scale) -> Compositions:
+    """The pictures and their mirror images, in which left landmarks are right ones."""
+    turned = [list(scale.landmarks).index(_mirrored(name)) for name in scale.landmarks]
+    last = data.pictures.shape[2] - 1
+
+    def flip(places: Floats) -> Floats:
+        return np.stack([last - places[..., 0], places[..., 1]], axis=-1)
+
+    return Compositions(
+        np.concatenate([data.pictures, data.pictures[:, :, ::-1]]),
+        np.concatenate([data.centres, flip(data.centres)]),
+        np.concatenate([data.points, flip(data.points[:, turned])]),
+        np.concatenate([data.sizes, data.sizes]),
+        np.concatenate([data.views, data.views]),
+    )
 
 
 def canvas(config: FinderConfig) -> tuple[int, int]:
@@ -115,12 +136,16 @@ def _look(rng: np.random.Generator) -> Look:
     )
 
 
-def _params(rng: np.random.Generator, scale: Scale, looks: list[Look]) -> FaceParams:
-    half = rng.uniform(36, 70)
+def _params(rng: np.random.Generator, stage: np.random.Generator, scale: Scale) -> FaceParams:
+    """A face at random on a stage: animal, coat, laboratory and resting place."""
+    coat = scale.coats[int(stage.integers(len(scale.coats)))]
+    half = float(stage.uniform(36, 70))
+    x, y = float(stage.uniform(100, SOURCE[0] - 100)), float(stage.uniform(100, SOURCE[1] - 90))
+    animal, look = int(stage.integers(1 << 16)), _look(stage)
     resting = rng.random() < 0.15
     return FaceParams(
-        coat=scale.coats[int(rng.integers(len(scale.coats)))],
-        look=looks[int(rng.integers(len(looks)))],
+        coat=coat,
+        look=look,
         intensities={
             unit.key: float(rng.uniform(0, 2)) if rng.random() < 0.6 else 0.0
             for unit in scale.units
@@ -129,11 +154,11 @@ def _params(rng: np.random.Generator, scale: Scale, looks: list[Look]) -> FacePa
             yaw=float(np.clip(rng.normal(0, 20), -FURTHEST_YAW, FURTHEST_YAW)),
             pitch=float(np.clip(rng.normal(0, 10), -FURTHEST_PITCH, FURTHEST_PITCH)),
             roll=float(rng.uniform(-FURTHEST_ROLL, FURTHEST_ROLL)),
-            x=float(rng.uniform(90, SOURCE[0] - 90)),
-            y=float(rng.uniform(95, SOURCE[1] - 80)),
-            half_width=float(half),
+            x=x + float(rng.uniform(-12, 12)),
+            y=y + float(rng.uniform(-12, 12)),
+            half_width=half * float(rng.uniform(0.93, 1.07)),
         ),
-        animal=int(rng.integers(ANIMALS)),
+        animal=animal,
         lids=1.0 if resting else float(rng.uniform(0, 0.2)),
         relaxed=1.0 if resting else 0.0,
         paws=float(rng.uniform(0.2, 0.8)) if rng.random() < 0.1 else 0.0,
@@ -143,6 +168,7 @@ def _params(rng: np.random.Generator, scale: Scale, looks: list[Look]) -> FacePa
         else (0.0, 0.0),
         grain=int(rng.integers(1 << 16)),
         size=SOURCE,
+        rest=(x, y, half),
     )
 
 
@@ -159,16 +185,11 @@ def _place(
     face = max(x1 - x0, y1 - y0)
     # From a face that fills the frame to one of a tenth of its width, small ones less often.
     zoom = width * math.exp(rng.uniform(math.log(0.14), math.log(0.72))) / face
-    mirror = bool(rng.random() < 0.5)
-    turn = cv2.getRotationMatrix2D(
-        ((x0 + x1) / 2, (y0 + y1) / 2), float(rng.uniform(-12, 12)), zoom
-    )
+    turn = cv2.getRotationMatrix2D(((x0 + x1) / 2, (y0 + y1) / 2), float(rng.uniform(-4, 4)), zoom)
     reach = 0.4 * face * zoom
     cx = rng.uniform(min(reach, width / 2), max(width - reach, width / 2))
     cy = rng.uniform(min(reach, height / 2), max(height - reach, height / 2))
     turn[:, 2] += np.array([cx - (x0 + x1) / 2, cy - (y0 + y1) / 2])
-    if mirror:
-        turn = np.array([[-1.0, 0, width - 1], [0, 1, 0]]) @ np.vstack([turn, [0, 0, 1]])
     if zoom < 0.8:
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.45 / zoom), np.uint8)
     # Beyond the rendering its border is repeated, or there is scenery; a mirrored border would show
@@ -182,14 +203,27 @@ def _place(
     low, high = corners.min(0), corners.max(0)
     result.centres[index] = (low + high) / 2
     result.sizes[index] = high - low
-    names = list(scale.landmarks)
-    if mirror:
-        names = [_mirrored(name) for name in names]
-    places = np.array([[*truth.landmarks[name], 1.0] for name in names]) @ turn.T
+    places = np.array([[*truth.landmarks[name], 1.0] for name in scale.landmarks]) @ turn.T
     outside = (places < 0).any(1) | (places >= [width, height]).any(1)
     places[outside] = np.nan
     result.points[index] = places
     result.views[index] = VIEWS.index(truth.view)
+
+
+def _place_profile(
+    result: Compositions, index: int, source: Luma, truth: FaceTruth, rng: np.random.Generator
+) -> None:
+    """A head from the side; its landmarks stay unknown, because half of them cannot be seen."""
+    height, width = result.pictures.shape[1:]
+    if rng.random() < 0.5:
+        behind = scenery((width, height), rng)
+    else:
+        behind = _elsewhere(source, truth, (width, height), rng)
+    picture, (x0, y0, x1, y1) = draw_profile(behind, rng)
+    result.pictures[index] = relit(picture, rng)
+    result.centres[index] = (x0 + x1) / 2, (y0 + y1) / 2
+    result.sizes[index] = max(x1 - x0, 1.0), max(y1 - y0, 1.0)
+    result.views[index] = VIEWS.index("profile")
 
 
 def _mirrored(landmark: str) -> str:

@@ -17,9 +17,9 @@ OPSET = 17
 
 
 def finder_graph(net: FinderNet, long_side: int) -> bytes:
-    """ONNX graph: `luma` (n, 1, height, width) to `heat`, `size`, `view`; every size is dynamic."""
+    """ONNX graph: `luma` (n, 1, height, width) to `heat`, `box`, `marks`, `view`, of any size."""
     free = {0: "batch", 2: "height", 3: "width"}
-    names = ("heat", "size", "view")
+    names = ("heat", "box", "marks", "view")
     axes = {"luma": free, **{name: {0: "batch", 2: "rows", 3: "columns"} for name in names}}
     return _graph(net, torch.rand(2, 1, long_side // 2, long_side), "luma", names, axes)
 

@@ -1,7 +1,7 @@
-"""The face finder: heat maps of the face's centre and landmarks on a downscaled luma plane.
+"""The face finder: a heat map of face centres on a downscaled luma plane, and what lies there.
 
-After CenterNet (Zhou, Wang, Krähenbühl 2019, Objects as Points): a peak of the first map is a face,
-and the other maps at that place give its size and view.
+After CenterNet (Zhou, Wang, Krähenbühl 2019, Objects as Points): a peak of the heat map is a face,
+and the other maps at that place give its box, landmarks and view.
 """
 
 from __future__ import annotations
@@ -13,19 +13,21 @@ from torch import Tensor, nn
 
 from models.nets.blocks import Residual, convolution
 
-STRIDE = 4
+STRIDE = 8
 VIEWS = ("frontal", "three_quarter", "profile")
 
 
 class FinderOutputs(NamedTuple):
-    """Maps at a quarter of the input's size.
+    """Maps at an eighth of the input's size, lengths in cells of the map.
 
-    `heat` (n, 1 + landmarks, h, w) logits; `size` (n, 2, h, w) logarithm of width and height in
-    input pixels; `view` (n, views, h, w) logits.
+    `heat` (n, 1, h, w) logits; `box` (n, 4, h, w): offset of the centre from the cell in x and y,
+    logarithm of width and height; `marks` (n, 2 · landmarks, h, w): offset of each landmark in x
+    and y; `view` (n, views, h, w) logits.
     """
 
     heat: Tensor
-    size: Tensor
+    box: Tensor
+    marks: Tensor
     view: Tensor
 
 
@@ -34,46 +36,36 @@ class FinderNet(nn.Module):
 
     def __init__(self, width: int, landmarks: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            convolution(1, width, stride=2, kernel=5), convolution(width, 2 * width, stride=2)
-        )
-        self.middle = nn.Sequential(
-            convolution(2 * width, 2 * width, stride=2), Residual(2 * width)
-        )
-        self.deep = nn.Sequential(
-            convolution(2 * width, 3 * width, stride=2),
-            Residual(3 * width),
-            Residual(3 * width),
-        )
-        self.narrow = nn.Conv2d(3 * width, 2 * width, 1)
-        self.fuse = convolution(2 * width, 2 * width)
-        self.last = convolution(2 * width, 2 * width)
-        self.heat = nn.Conv2d(2 * width, 1 + landmarks, 1)
-        self.size = nn.Conv2d(2 * width, 2, 1)
-        self.view = nn.Conv2d(2 * width, len(VIEWS), 1)
-        nn.init.constant_(self.heat.bias, -4.0)  # type: ignore[arg-type]
-        nn.init.constant_(self.size.bias, 3.5)  # type: ignore[arg-type]
+        fine, coarse = 4 * width // 3, 8 * width // 3
+        # One wide step down: two narrow ones cost as much as all the rest together.
+        self.stem = convolution(1, width, stride=4, kernel=7)
+        self.fine = nn.Sequential(convolution(width, fine, stride=2), Residual(fine))
+        self.coarse = nn.Sequential(convolution(fine, coarse, stride=2), Residual(coarse))
+        self.narrow = nn.Conv2d(coarse, fine, 1)
+        self.fuse = convolution(fine, fine)
+        self.heat = nn.Conv2d(fine, 1, 1)
+        self.box = nn.Conv2d(fine, 4, 1)
+        self.marks = nn.Conv2d(fine, 2 * landmarks, 1)
+        self.view = nn.Conv2d(fine, len(VIEWS), 1)
+        nn.init.constant_(self.heat.bias, -3.0)  # type: ignore[arg-type]
 
     def forward(self, luma: Tensor) -> FinderOutputs:
         """Luma (n, 1, height, width) in 0..1 to `FinderOutputs`."""
         mean = luma.mean(dim=(2, 3), keepdim=True)
         deviation = (luma - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
-        shallow = self.stem((luma - mean) / (deviation + 0.02))
-        middle = self.middle(shallow)
-        deep = self.narrow(self.deep(middle))
-        middle = self.fuse(middle + nn.functional.interpolate(deep, scale_factor=2.0))
-        maps = self.last(shallow + nn.functional.interpolate(middle, scale_factor=2.0))
-        return FinderOutputs(self.heat(maps), self.size(maps), self.view(maps))
+        fine = self.fine(self.stem((luma - mean) / (deviation + 0.02)))
+        coarse = self.narrow(self.coarse(fine))
+        maps = self.fuse(fine + nn.functional.interpolate(coarse, scale_factor=2.0))
+        return FinderOutputs(self.heat(maps), self.box(maps), self.marks(maps), self.view(maps))
 
 
-def heat_targets(points: Tensor, sigma: Tensor, height: int, width: int) -> Tensor:
-    """Gaussian bumps (n, points, height, width) round points (n, points, 2) in map cells.
+def heat_targets(centres: Tensor, sigma: Tensor, height: int, width: int) -> Tensor:
+    """Gaussian bumps (n, height, width) round centres (n, 2) in map cells; none round a NaN.
 
-    `sigma` (n,) in cells; a point with a NaN has no bump.
+    `sigma` (n,) in cells.
     """
-    y = torch.arange(height, dtype=points.dtype)[None, None, :, None]
-    x = torch.arange(width, dtype=points.dtype)[None, None, None, :]
-    px, py = points[:, :, 0, None, None], points[:, :, 1, None, None]
-    distance = (x - px) ** 2 + (y - py) ** 2
-    bump = torch.exp(-distance / (2 * sigma[:, None, None, None] ** 2))
+    y = torch.arange(height, dtype=centres.dtype)[None, :, None]
+    x = torch.arange(width, dtype=centres.dtype)[None, None, :]
+    distance = (x - centres[:, 0, None, None]) ** 2 + (y - centres[:, 1, None, None]) ** 2
+    bump = torch.exp(-distance / (2 * sigma[:, None, None] ** 2))
     return torch.nan_to_num(bump, nan=0.0)
