@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def serve(mia) -> Callable[..., object]:
     """Let a registered version serve."""
+    from amgs.core.models import Job
     from amgs.registry import services
 
     def make(phantom: bool = True, **given):
@@ -31,6 +32,8 @@ def serve(mia) -> Callable[..., object]:
         services.record_verdicts(version=version, verdicts=[], refused_by=[], comparison={})
         for action in ("approve", "promote"):
             services.decide_model(by=mia, version=version, action=action, why="for the test")
+        # MLflow is told in the tests of the registry.
+        Job.objects.filter(kind="registry.mirror").update(state=Job.State.CANCELLED)
         return version
 
     return make
@@ -83,7 +86,7 @@ def bundles(tmp_path_factory, render) -> list[tuple[Path, str]]:
     """Two packed bundles that learned next to nothing, with their digests."""
     import pandas as pd
 
-    from models.bundle import load_bundle, pack
+    from models.bundle import pack, seal
     from models.manifest import split, target_columns, write_manifest
     from models.media import open_media
     from models.scale import load_scale
@@ -125,22 +128,26 @@ def bundles(tmp_path_factory, render) -> list[tuple[Path, str]]:
     animals = table.groupby("animal", as_index=False)[["lab", "coat"]].first()
     table["split"] = table["animal"].map(split(animals, {}, 0))
     write_manifest(folder / "manifest.parquet", table, {})
+    out = folder / "out"
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "models", "train", "--config", "tiny"),
+            *("--manifest", str(folder / "manifest.parquet"), "--media", str(media)),
+            *("--out", str(out), "--cache", str(folder / "cache")),
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     made = []
-    for seed in (1, 2):
-        out = folder / str(seed)
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "models", "train", "--config", "tiny"),
-                *("--manifest", str(folder / "manifest.parquet"), "--media", str(media)),
-                *("--out", str(out), "--seed", str(seed), "--cache", str(folder / "cache")),
-            ],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
-        packed = folder / f"{seed}.tar"
+    for number in range(2):
+        # Another card makes another bundle: its digest is over all files.
+        card = out / "bundle" / "card.md"
+        card.write_text(f"{card.read_text()}\nBundle {number} of the tests.\n")
+        digest = seal(out / "bundle")
+        packed = folder / f"{number}.tar"
         pack(out / "bundle", packed)
-        made.append((packed, load_bundle(out / "bundle").digest))
+        made.append((packed, digest))
     return made
 
 

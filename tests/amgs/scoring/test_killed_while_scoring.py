@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from amgs.core import jobs
 from amgs.core.models import Job
 from amgs.core.sweep import sweep
 from amgs.scoring import services
@@ -15,17 +16,13 @@ from amgs.scoring.models import ToolRun
 
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_worker_is_followed_by_one_that_gives_the_result_once(
-    serve_bundle, uploaded, render, run_jobs, start_worker, until, tmp_path
+    serve_bundle, uploaded, render, start_worker, until, tmp_path
 ):
     serve_bundle()
     upload = uploaded(render(tmp_path / "film.mp4", seconds=15.0).read_bytes())
     run = services.start_score(upload=upload)
-    Job.objects.filter(kind="registry.mirror").update(state="cancelled")
     # The upload is checked here; the score itself is left to the workers.
-    check = Job.objects.get(kind="files.check_upload")
-    from amgs.core import jobs
-
-    jobs.run(check.public_id)
+    jobs.run(Job.objects.get(kind="files.check_upload").public_id)
     run.refresh_from_db()
 
     def job() -> Job:
