@@ -6,7 +6,7 @@ import os
 
 from amgs.processes import die_with_parent
 
-bind = f"{os.environ.get('AMGS_BIND', '127.0.0.1')}:{os.environ.get('AMGS_PORT', '8000')}"
+bind = f"127.0.0.1:{os.environ.get('AMGS_PORT', '8000')}"
 wsgi_app = "amgs.wsgi:application"
 worker_class = "gthread"
 workers = 1

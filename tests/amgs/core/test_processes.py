@@ -42,7 +42,7 @@ def link(tmp_path):
 
 
 def test_messages_in_folders_come_in_order_and_leave_nothing(link, tmp_path):
-    with link.SimpleQueue("quick") as queue:
+    with link.SimpleQueue("ordered") as queue:
         for number in range(5):
             queue.put({"number": number})
         assert queue.qsize() == 5
@@ -51,7 +51,7 @@ def test_messages_in_folders_come_in_order_and_leave_nothing(link, tmp_path):
             assert message.payload == {"number": number}
             message.ack()
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert [path.name for path in left] == ["quick.exchange"]
+    assert [path.name for path in left] == ["ordered.exchange"]
 
 
 def test_queues_in_folders_do_not_mix(link):
