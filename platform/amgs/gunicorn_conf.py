@@ -1,4 +1,4 @@
-"""How gunicorn serves the site on one machine: one process, eight threads."""
+"""How gunicorn serves the site, on one machine and in the container: eight threads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 
 from amgs.processes import die_with_parent
 
-bind = f"127.0.0.1:{os.environ.get('AMGS_PORT', '8000')}"
+# A container sets 0.0.0.0, where the reverse proxy is the only neighbour.
+bind = f"{os.environ.get('AMGS_BIND', '127.0.0.1')}:{os.environ.get('AMGS_PORT', '8000')}"
 wsgi_app = "amgs.wsgi:application"
 worker_class = "gthread"
 workers = 1
