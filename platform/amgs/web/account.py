@@ -55,6 +55,11 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
             user.orcid = sociallogin.account.uid
         return user
 
+    def get_signup_form_initial_data(self, sociallogin: SocialLogin) -> dict[str, str]:
+        """Fill the form that asks for an address with the name the provider told."""
+        given = super().get_signup_form_initial_data(sociallogin)
+        return given | {"full_name": sociallogin.user.full_name}
+
 
 def _context(request: HttpRequest, **more: object) -> dict[str, object]:
     user = request.user

@@ -35,7 +35,7 @@ def read(text: str, table: str, title: str, columns: Sequence[str]) -> list[Row]
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return []
-    delimiter = "\t" if "\t" in lines[0] else ","
+    delimiter = "\t" if "\t" in text else ","
     rows = list(csv.reader(lines, delimiter=delimiter))
     head = [cell.strip().lower().replace(" ", "_") for cell in rows[0]]
     for name in head:

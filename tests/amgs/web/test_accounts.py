@@ -1,0 +1,114 @@
+"""Signing up, ORCID without an address, labs and tokens on the pages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from amgs.accounts.models import ApiToken, Lab, User
+from amgs.web.account import ProviderAccounts
+
+
+@pytest.fixture
+def signed_in():
+    """Return a browser in which somebody is signed in."""
+
+    def make(user) -> Client:
+        browser = Client()
+        browser.force_login(user)
+        return browser
+
+    return make
+
+
+def test_signing_up_asks_for_a_name_and_confirms_the_address(db):
+    browser = Client()
+    form = {"full_name": "Nora Nowak", "email": "nora@example.org", "password1": "long enough 12"}
+    answer = browser.post("/accounts/signup/", form | {"full_name": ""})
+    assert answer.status_code == 200
+    assert not User.objects.exists()
+    assert browser.post("/accounts/signup/", form).status_code == 302
+    user = User.objects.get()
+    assert (user.name, user.email) == ("Nora Nowak", "nora@example.org")
+    assert not user.emailaddress_set.get().verified
+    link = re.search(r"https?://\S+/accounts/confirm-email/\S+", mail.outbox[-1].body)
+    path = link[0].split("/", 3)[3]
+    assert browser.get(f"/{path}").status_code == 200
+    browser.post(f"/{path}")
+    assert user.emailaddress_set.get().verified
+
+
+def test_orcid_without_an_address_asks_for_one_and_confirms_it(db, rf, settings):
+    from allauth.socialaccount.models import SocialAccount, SocialLogin
+
+    settings.SOCIALACCOUNT_PROVIDERS = {"orcid": {"APP": {"client_id": "x", "secret": "y"}}}
+    account = SocialAccount(provider="orcid", uid="0000-0002-1825-0097", extra_data={})
+    provider = ProviderAccounts().get_provider(rf.get("/"), "orcid")
+    login = SocialLogin(user=User(), account=account, provider=provider)
+    data = {"first_name": "Josiah", "last_name": "Carberry"}
+    ProviderAccounts().populate_user(rf.get("/"), login, data)
+
+    browser = Client()
+    session = browser.session
+    session["socialaccount_sociallogin"] = login.serialize()
+    session.save()
+    asked = browser.get("/accounts/3rdparty/signup/")
+    assert 'value="Josiah Carberry"' in asked.content.decode()
+    form = {"full_name": "Josiah Carberry", "email": ""}
+    assert browser.post("/accounts/3rdparty/signup/", form).status_code == 200
+    assert not User.objects.exists()
+    form["email"] = "josiah@example.org"
+    assert browser.post("/accounts/3rdparty/signup/", form).status_code == 302
+    user = User.objects.get()
+    assert (user.full_name, user.orcid) == ("Josiah Carberry", "0000-0002-1825-0097")
+    assert not user.emailaddress_set.get().verified
+    assert mail.outbox[-1].to == ["josiah@example.org"]
+
+
+def test_a_lab_is_made_and_refused_beside_its_field(petra, signed_in):
+    browser = signed_in(petra)
+    assert browser.post("/account/labs", {"name": "Quay"}).status_code == 302
+    assert Lab.objects.get().members.get() == petra
+    answer = browser.post("/account/labs", {"name": "quay"})
+    assert answer.status_code == 422
+    assert "There is already a lab called" in answer.content.decode()
+
+
+def test_the_head_of_a_lab_adds_people_who_have_an_account(petra, rita, signed_in):
+    browser = signed_in(petra)
+    browser.post("/account/labs", {"name": "Quay"})
+    lab = Lab.objects.get()
+    answer = browser.post(f"/account/labs/{lab.public_id}/members", {"email": "nobody@example.org"})
+    assert answer.status_code == 422
+    assert "Nobody has an account with this address" in answer.content.decode()
+    browser.post(f"/account/labs/{lab.public_id}/members", {"email": rita.email})
+    assert set(lab.members.all()) == {petra, rita}
+
+
+def test_a_token_is_shown_once(petra, signed_in):
+    browser = signed_in(petra)
+    answer = browser.post(
+        "/account/tokens", {"token_name": "my script", "scopes": ["read", "score"], "days": "30"}
+    )
+    secret = re.search(r"amgs_[0-9a-f]{8}_[\w-]{20,}", answer.content.decode())[0]
+    assert answer["Cache-Control"] == "no-store"
+    again = browser.get("/account/").content.decode()
+    assert secret not in again
+    assert "my script" in again
+    token = ApiToken.objects.get()
+    browser.post(f"/account/tokens/{token.public_id}/revoke")
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+
+
+def test_nobody_ends_the_token_of_somebody_else(petra, rita, signed_in):
+    from amgs.accounts.services import create_token
+
+    token, _ = create_token(user=rita, name="hers", scopes=["read"])
+    answer = signed_in(petra).post(f"/account/tokens/{token.public_id}/revoke")
+    assert answer.status_code == 404
+    token.refresh_from_db()
+    assert token.revoked_at is None
