@@ -209,7 +209,10 @@ class Demo:
         """Wait until what an act rests on (agreement, consensus) has been worked out."""
         client.wait(
             lambda: client.version(version),
-            lambda row: any(act["action"] == action and act["allowed"] for act in row["actions"]),
+            lambda row: any(
+                act["action"] == action and act["allowed"] and not act.get("warning")
+                for act in row["actions"]
+            ),
             PATIENCE,
             f"Preparing to {action}",
         )
@@ -314,7 +317,10 @@ class Demo:
             for action in ("submit_for_review", "approve", "promote"):
                 told(0.1, action.replace("_", " "))
                 row = client.model(model)
-                if any(act["action"] == action and act["allowed"] for act in row["actions"]):
+                if any(
+                    act["action"] == action and act["allowed"] and not act.get("warning")
+                    for act in row["actions"]
+                ):
                     client.decide_model(model, action, "All gates of the demo profile passed.")
             serving = client.serving()
         if serving is None or serving["id"] != model:
