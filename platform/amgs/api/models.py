@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponseRedirect
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -119,7 +120,11 @@ class Models(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(parameters=PARAMETERS, responses={200: ModelPage, **documented(400)})
+    @extend_schema(
+        operation_id="models_list",
+        parameters=PARAMETERS,
+        responses={200: ModelPage, **documented(400)},
+    )
     def get(self, request: Request) -> Response:
         """Return the versions, newest first."""
         return page(queries.versions(), request, queries.summary)
@@ -171,7 +176,7 @@ class Report(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: serializers.DictField(), **documented(404)})
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, **documented(404)})
     def get(self, request: Request, name: str) -> Response:
         """Return the report."""
         return Response(queries.version(name).report)

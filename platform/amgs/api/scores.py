@@ -72,7 +72,11 @@ class Scores(APIView):
             return [IsAuthenticated(), Scoped()]
         return super().get_permissions()
 
-    @extend_schema(parameters=PARAMETERS, responses={200: ScorePage, **documented(401, 403)})
+    @extend_schema(
+        operation_id="scores_list",
+        parameters=PARAMETERS,
+        responses={200: ScorePage, **documented(401, 403)},
+    )
     def get(self, request: Request) -> Response:
         """Return my own scores, newest first."""
         return page(queries.of_person(request.user), request, queries.score_json)

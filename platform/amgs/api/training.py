@@ -192,7 +192,11 @@ class Policy(TrainingView):
 class Triggers(TrainingView):
     """What the policy answered."""
 
-    @extend_schema(parameters=PARAMETERS, responses={200: TriggerPage, **documented(401, 403)})
+    @extend_schema(
+        operation_id="training_triggers_list",
+        parameters=PARAMETERS,
+        responses={200: TriggerPage, **documented(401, 403)},
+    )
     def get(self, request: Request) -> Response:
         """Return the answers, newest first."""
         return page(queries.triggers(), request, queries.trigger_json)
@@ -201,7 +205,11 @@ class Triggers(TrainingView):
 class Runs(TrainingView):
     """Training runs."""
 
-    @extend_schema(parameters=PARAMETERS, responses={200: RunPage, **documented(401, 403)})
+    @extend_schema(
+        operation_id="training_runs_list",
+        parameters=PARAMETERS,
+        responses={200: RunPage, **documented(401, 403)},
+    )
     def get(self, request: Request) -> Response:
         """Return the runs, newest first."""
         return page(queries.runs(), request, queries.run_json)
@@ -244,7 +252,11 @@ class CancelRun(TrainingView):
 class Snapshots(TrainingView):
     """Snapshots."""
 
-    @extend_schema(parameters=PARAMETERS, responses={200: SnapshotPage, **documented(401, 403)})
+    @extend_schema(
+        operation_id="snapshots_list",
+        parameters=PARAMETERS,
+        responses={200: SnapshotPage, **documented(401, 403)},
+    )
     def get(self, request: Request) -> Response:
         """Return the snapshots, newest first."""
         return page(queries.snapshots(), request, queries.snapshot_json)
