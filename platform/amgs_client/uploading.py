@@ -16,6 +16,10 @@ BATCH = 32  # addresses asked for at once: signed minutes ahead, not for the who
 Told = Callable[[int, int], None]
 
 
+class _Changed(Exception):
+    """The file is no longer the one whose upload was opened."""
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 (hex) of a file."""
     with path.open("rb") as file:
@@ -73,19 +77,24 @@ def resume(
         with path.open("rb") as file:
             file.seek((address["part"] - 1) * part_size)
             data = file.read(part_size)
+        if len(data) != address.get("size", len(data)):
+            raise _Changed
         transport.put_bytes(address["url"], data)
         return len(data)
 
-    with ThreadPoolExecutor(LANES) as lanes:
-        for start in range(0, len(missing), BATCH):
-            batch = missing[start : start + BATCH]
-            answer = transport.ask("POST", f"{base}/addresses", json={"parts": batch}, again=True)
-            for count in lanes.map(send, answer["addresses"]):
-                sent += count
-                if told:
-                    told(sent, size)
-    now = path.stat()
-    if now.st_size != size or (before_mtime is not None and now.st_mtime_ns != before_mtime):
+    try:
+        with ThreadPoolExecutor(LANES) as lanes:
+            for start in range(0, len(missing), BATCH):
+                body = {"parts": missing[start : start + BATCH]}
+                answer = transport.ask("POST", f"{base}/addresses", json=body, again=True)
+                for count in lanes.map(send, answer["addresses"]):
+                    sent += count
+                    if told:
+                        told(sent, size)
+        now = path.stat()
+        if now.st_size != size or (before_mtime is not None and now.st_mtime_ns != before_mtime):
+            raise _Changed
+    except _Changed:
         transport.ask("DELETE", base)
-        raise SiteError(f"'{path.name}' changed while it was being sent; send it again.")
+        raise SiteError(f"'{path.name}' changed while it was being sent; send it again.") from None
     return transport.ask("POST", f"{base}/complete", again=True)
