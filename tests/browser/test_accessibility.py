@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ AXE = "() => axe.run(document, {resultTypes: ['violations']})"
 
 
 @pytest.fixture
-def site(story, made_up):
+def site(story):
     """Fill the site so that every page has something to show; return people and addresses."""
     alice = story.person("Alice Arber", lab="Harbour")
     bob = story.person("Bob Brandt", lab="Meadow")
@@ -37,19 +38,18 @@ def site(story, made_up):
 
     review = story.dataset(bob, "Grimace after spared nerve injury", animals=1)
     story.take(review, ("submit", bob), ("start_review", cora))
-    story.rate_all(roger, most=4)
+    story.rate_all(roger, most=5)
+    story.rate_all(rita, most=4)
 
     changes = story.dataset(bob, "Formalin, first trial", animals=1, licence="", ethics="")
     story.take(changes, ("submit", bob))
 
-    serving = story.model(mia, "approve", "promote")
-    challenger = story.model(mia, measured_against=serving)
-    refused = story.model(mia, refused=True, negative_control=True, measured_against=serving)
+    serving = register(mia, "approve", "promote")
+    challenger = register(mia, measured_against=serving)
+    refused = register(mia, refused=True, negative_control=True, measured_against=serving)
     run = _run(mia, challenger)
-    scored, empty = (
-        _score(serving, made_up["result"](True)),
-        _score(serving, made_up["result"](False)),
-    )
+    scored = _score(serving, result(True))
+    empty = _score(serving, result(False))
 
     def ref(version: Any) -> str:
         return version.identifier.replace("/", ".")
@@ -82,15 +82,184 @@ def site(story, made_up):
         ("second-factor", alice, "/accounts/2fa/"),
         ("rate", rita, "/rate/"),
         ("rate-forbidden", bob, "/rate/"),
-        ("rate-nothing", cora, "/rate/"),
         ("queue", cora, "/review/"),
         ("review", cora, f"/review/{ref(review)}/"),
+        ("rate-nothing", cora, "/rate/"),
         ("models", mia, "/models/"),
         ("model", mia, f"/models/{challenger.public_id}/"),
         ("model-refused", mia, f"/models/{refused.public_id}/"),
         ("training", mia, "/training/"),
         ("run", mia, f"/training/runs/{run}/"),
     ]
+
+
+def register(maintainer: Any, *steps: str, refused: bool = False, **given: Any) -> Any:
+    """Register a version with a report as a run would, and take its steps."""
+    from amgs.registry import services
+
+    version = services.register_version(
+        bundle_key="bundles/test.tar",
+        bundle_sha256="b" * 64,
+        digest="d" * 64,
+        info={"phantom": True},
+        report=report(0.41 if refused else 0.27),
+        report_key=given.pop("report_key", ""),
+        card="# Model card\n\nTrained on the phantom.",
+        profile="demo",
+        **given,
+    )
+    verdicts = [verdict("beats_constant", "Better than a constant", not refused)]
+    verdicts += [
+        verdict("coverage", "Grades enough frames", True),
+        verdict("groups", "Not worse in any lab and coat", None),
+    ]
+    services.record_verdicts(
+        version=version,
+        verdicts=verdicts,
+        refused_by=["beats_constant"] if refused else [],
+        comparison=comparison(),
+    )
+    for action in steps:
+        services.decide_model(
+            by=maintainer, version=version, action=action, why="The gates are passed."
+        )
+    version.refresh_from_db()
+    return version
+
+
+def verdict(gate: str, title: str, passed: bool | None) -> dict[str, Any]:
+    """Return a verdict of a gate as a run stores it."""
+    words = {True: "is within", False: "is not within", None: "cannot be held against"}
+    return {
+        "gate": gate,
+        "title": title,
+        "passed": passed,
+        "value": 0.27,
+        "threshold": 0.4,
+        "sentence": f"The figure of 0.27 {words[passed]} the threshold of 0.40.",
+    }
+
+
+def report(rmse: float) -> dict[str, Any]:
+    """Return a report with every field that the page of a version shows."""
+    from models.scale import load_scale
+
+    scale = load_scale()
+    group = {"n": 120, "n_animals": 6, "rmse": rmse, "r": 0.8, "mae": 0.2, "constant_rmse": 0.44}
+    return {
+        "format": 1,
+        "phantom": True,
+        "split": "benchmark",
+        "n_frames": 240,
+        "n_animals": 12,
+        "n_labs": 2,
+        "image_score": {
+            "rmse": rmse,
+            "r": 0.83,
+            "mae": 0.2,
+            "n": 230,
+            "coverage": 0.94,
+            "constant_rmse": 0.44,
+            "human_rmse": 0.36,
+            "human_r": 0.7,
+            "interval": {"rmse": [0.24, 0.31], "r": [0.78, 0.87]},
+        },
+        "units": {
+            key: {
+                "kappa": 0.6 - place / 20,
+                "rmse": 0.4,
+                "mae": 0.3,
+                "r": 0.7,
+                "n": 220,
+                "coverage": 0.92,
+                "constant_rmse": 0.6,
+                "human_kappa": 0.5,
+                "ece": 0.04,
+                "scorable_auc": 0.9,
+            }
+            for place, key in enumerate(scale.unit_keys)
+        },
+        "by": {
+            "coat": dict.fromkeys(scale.coat_keys[:2], group),
+            "lab": {"Harbour": group, "Meadow": group},
+        },
+        "observation": {"n": 24, "bias": 0.01, "slope": 0.94, "icc": 0.9, "rmse": 0.12},
+        "training": {
+            "seconds": 41.0,
+            "epochs": 12,
+            "n_train": 900,
+            "config": "demo",
+            "shuffled_labels": False,
+            "seed": 7,
+        },
+        "sentence": "Trained and judged on the rendered phantom: says nothing about real mice.",
+    }
+
+
+def comparison() -> dict[str, Any]:
+    """Return a paired comparison with one group that is too small."""
+    from models.scale import load_scale
+
+    row = {
+        "n_animals": 12,
+        "n_frames": 240,
+        "rmse_challenger": 0.27,
+        "rmse_champion": 0.31,
+        "difference": -0.04,
+        "interval": [-0.07, -0.01],
+    }
+    white, black = load_scale().coat_keys[:2]
+    return row | {
+        "groups": {
+            f"Harbour|{white}": row | {"assessed": True},
+            f"Meadow|{black}": row | {"assessed": False},
+        }
+    }
+
+
+def result(graded: bool) -> dict[str, Any]:
+    """Return a result of a score as the worker stores it."""
+    from models.scale import load_scale
+
+    scale = load_scale()
+    bins = []
+    for second in range(30):
+        gone = 8 <= second < 14 or not graded
+        value = None if gone else 0.9 + 0.5 * math.sin(second / 5)
+        bins.append(
+            {
+                "t0": float(second),
+                "t1": second + 1.0,
+                "score": value,
+                "n_graded": 0 if gone else 10,
+                "n": 12,
+                "units": {
+                    key: None if gone else min(max(value + place / 8 - 0.2, 0), 2)
+                    for place, key in enumerate(scale.unit_keys)
+                },
+            }
+        )
+    asleep = next(state for state in scale.states if not state.graded and state.reason)
+    return {
+        "outcome": "scored" if graded else "no_scorable_frames",
+        "frames": 360,
+        "graded": 240 if graded else 0,
+        "not_scorable": {asleep.reason: 72, "blurred": 48} if graded else {"no_face": 360},
+        "states": {"awake": 288, asleep.key: 72} if graded else {"unclear": 360},
+        "coverage": 0.667 if graded else 0.0,
+        "score": 0.98 if graded else None,
+        "score_ungated": 1.04 if graded else None,
+        "units": {key: {"mean": 0.9, "n": 230} for key in scale.unit_keys} if graded else {},
+        "bins": bins,
+        "segments": [{"t0": 8.0, "t1": 14.0, "state": asleep.key, "reason": asleep.reason}],
+        "best": [],
+        "best_frames": [],
+        "sentence": "The mean image score is 0.98 of 2, from 67 % of the frames."
+        if graded
+        else "No frame shows a face that can be graded.",
+        "phantom": True,
+        "disclaimer": "A research measure; a low score does not mean no pain.",
+    }
 
 
 BAD_ROWS = ("r0005.mp4,2,3,0,1,3,0,9", "r0099.mp4,2,3,0,1,1,0,9")

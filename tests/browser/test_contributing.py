@@ -70,12 +70,3 @@ def test_a_visitor_cannot_open_a_draft(draft, open_page):
     answer = page.goto(f"/datasets/{version.identifier.replace('/', '.')}/")
     assert answer.status == 404
     assert page.get_by_role("heading", name="There is nothing here").count() == 1
-
-
-def test_the_first_stop_of_the_tab_key_skips_to_the_content(open_page):
-    page = open_page()
-    page.goto("/")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
