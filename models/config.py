@@ -58,7 +58,7 @@ class CropConfig:
     """Border round the face box, as a share of its longer side."""
     minimum_face: int = 48
     """Faces whose shorter side has fewer pixels are too small to grade."""
-    minimum_confidence: float = 0.4
+    minimum_confidence: float = 0.35
     """Finder confidence under which there is no face."""
     minimum_sharpness: float = 12.0
     """Variance of the Laplacian of the crop under which a unit that cannot be scored is blurred."""

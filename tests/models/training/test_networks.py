@@ -1,0 +1,191 @@
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models import zoo
+from models.config import ConfigError, FinderConfig, FitConfig, NetConfig, load_config
+from models.data.compositions import compose
+from models.data.labels import image_scores, shuffled, targets_of
+from models.data.stream import Labelled, TrainingStream, augmented, steps_per_epoch
+from models.module import ordinal_loss, scorable_loss, state_loss
+from models.nets.export import finder_graph, frame_graph
+from models.nets.finder_fit import cached_finder, finder_digest
+from models.scale import Scale
+from models.stats.ordinal import corn_probabilities
+
+NET = NetConfig(widths=(4, 8, 8, 16))
+
+
+def test_heads_follow_the_scale(scale: Scale) -> None:
+    outputs = zoo.frame_net(NET, scale).eval()(torch.rand(3, 1, 32, 32))
+    assert outputs.grades.shape == (3, len(scale.units), 2)
+    assert outputs.scorable.shape == (3, len(scale.units))
+    assert outputs.states.shape == (3, len(scale.states))
+    assert outputs.embedding.shape == (3, 16)
+
+
+def test_the_baseline_is_small(scale: Scale) -> None:
+    config = load_config("demo")
+    size = sum(p.numel() for p in zoo.frame_net(config.net, scale).parameters())
+    assert 150_000 < size < 400_000
+
+
+def test_an_unknown_network_is_refused(scale: Scale) -> None:
+    with pytest.raises(ConfigError, match="use small"):
+        zoo.frame_net(NetConfig(recipe="huge"), scale)
+
+
+def test_the_onnx_graphs_equal_the_networks(scale: Scale) -> None:
+    torch.manual_seed(0)
+    net = zoo.frame_net(NET, scale).eval()
+    graph = frame_graph(net, 32)
+    crops = torch.rand(5, 1, 32, 32)
+    with torch.no_grad():
+        wanted = [part.numpy() for part in net(crops)]
+    found = onnxruntime.InferenceSession(graph).run(None, {"crops": crops.numpy()})
+    p, q = (corn_probabilities(outputs[0]) for outputs in (wanted, found))
+    assert np.abs(p - q).max() <= 1e-4
+    assert all(np.abs(w - f).max() <= 1e-4 for w, f in zip(wanted, found, strict=True))
+    finder = zoo.finder(FinderConfig(width=6), scale).eval()
+    luma = torch.rand(3, 1, 48, 96)
+    with torch.no_grad():
+        wanted = [part.numpy() for part in finder(luma)]
+    session = onnxruntime.InferenceSession(finder_graph(finder, 64))
+    found = session.run(None, {"luma": luma.numpy()})
+    assert all(np.abs(w - f).max() <= 1e-4 for w, f in zip(wanted, found, strict=True))
+
+
+def test_the_ordinal_loss_is_the_expectation_over_raters() -> None:
+    """Two raters who say 0 and 2 cost the mean of what each alone would cost."""
+    logits = torch.tensor([[[0.3, -0.4]]], dtype=torch.float64)
+    share = torch.ones(1, 2, dtype=torch.float64)
+
+    def cost(above: list[float]) -> float:
+        target = torch.tensor([[above]], dtype=torch.float64)
+        return float(ordinal_loss(logits, target, share))
+
+    assert cost([0.5, 0.5]) == pytest.approx((cost([0.0, 0.0]) + cost([1.0, 1.0])) / 2)
+    p = corn_probabilities(logits.numpy())[0, 0]
+    assert cost([1.0, 1.0]) == pytest.approx(-np.log(p[2]) / 2)
+    assert cost([1.0, 0.0]) == pytest.approx(-np.log(p[1]) / 2)
+
+
+def test_unknown_targets_cost_nothing() -> None:
+    nan = float("nan")
+    logits = torch.randn(2, 1, 2)
+    above = torch.tensor([[[1.0, 0.0]], [[nan, nan]]])
+    both = ordinal_loss(logits, above, torch.ones(1, 2))
+    assert float(both) == pytest.approx(
+        float(ordinal_loss(logits[:1], above[:1], torch.ones(1, 2)))
+    )
+    assert float(scorable_loss(torch.zeros(2, 1), torch.tensor([[nan], [1.0]]))) == pytest.approx(
+        np.log(2)
+    )
+    assert float(state_loss(torch.randn(2, 3), torch.zeros(2, 3))) == 0.0
+
+
+def test_any_allowed_state_satisfies_the_state_loss() -> None:
+    logits = torch.tensor([[0.0, 9.0, 9.0]])
+    assert float(state_loss(logits, torch.tensor([[0.0, 1.0, 1.0]]))) < 1e-3
+    assert float(state_loss(logits, torch.tensor([[1.0, 0.0, 0.0]]))) > 5
+
+
+def labelled(n: int = 20) -> Labelled:
+    rng = np.random.default_rng(0)
+    return Labelled(
+        rng.integers(0, 255, (n, 16, 16)).astype(np.uint8),
+        rng.random((n, 2, 2)),
+        rng.random((n, 2)),
+        np.ones((n, 3)),
+    )
+
+
+def test_a_stream_entered_late_equals_the_rest_of_the_whole() -> None:
+    fit = FitConfig(epochs=3, batch=6)
+    assert steps_per_epoch(20, fit) == 3
+    whole = list(TrainingStream(labelled(), fit, seed=5))
+    late = list(TrainingStream(labelled(), fit, seed=5, start=4))
+    assert len(whole) == 9
+    assert all(
+        torch.equal(a, b)
+        for one, other in zip(whole[4:], late, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+    assert not torch.equal(whole[0].crops, whole[3].crops)
+
+
+def test_augmentation_is_a_function_of_its_generator() -> None:
+    crop = labelled().crops[0]
+    one, two = (augmented(crop, np.random.default_rng(3), 1.0) for _ in range(2))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, augmented(crop, np.random.default_rng(4), 1.0))
+    assert augmented(crop, np.random.default_rng(3), 0) is crop
+
+
+def test_targets_come_from_distributions_and_votes(study, scale: Scale) -> None:
+    frames = study.read().part("train")
+    found = targets_of(frames, scale)
+    key = scale.unit_keys[0]
+    assert found.above[:, 0, 0] == pytest.approx(1 - frames[f"{key}__p0"])
+    assert found.above[:, 0, 1] == pytest.approx(frames[f"{key}__p2"])
+    assert np.array_equal(found.states, np.tile([1.0] + [0.0] * 6, (len(frames), 1)))
+    expected = np.mean(
+        [frames[f"{u}__p1"] + 2 * frames[f"{u}__p2"] for u in scale.unit_keys], axis=0
+    )
+    assert image_scores(found.above, found.scorable, 3) == pytest.approx(expected)
+
+
+def test_a_frame_nobody_could_score_is_in_the_state_of_the_reason(study, scale: Scale) -> None:
+    import json
+
+    frames = study.read().part("train").head(3).copy()
+
+    def votes(reason: str) -> str:
+        return json.dumps(
+            [
+                {"rater": "r", "unit": key, "grade": None, "reason": reason, "weight": 1.0,
+                 "source": "import"}
+                for key in scale.unit_keys
+            ]
+        )  # fmt: skip
+
+    frames["votes"] = [votes("asleep"), votes("occluded"), votes("other")]
+    states = targets_of(frames, scale).states
+    named = [{scale.state_keys[i] for i in np.flatnonzero(row)} for row in states]
+    assert named == [{"asleep"}, {"eating", "occluded"}, {"unclear"}]
+
+
+def test_shuffling_keeps_every_label_but_not_its_frame(study, scale: Scale) -> None:
+    frames = study.read().part("train")
+    dealt = shuffled(frames, ["votes"], seed=1)
+    assert sorted(dealt["votes"]) == sorted(frames["votes"])
+    assert list(dealt["votes"]) != list(frames["votes"])
+    assert list(dealt["frame"]) == list(frames["frame"])
+
+
+def test_compositions_repeat_and_mirror(scale: Scale) -> None:
+    config = FinderConfig(long_side=96, renderings=6)
+    one, two = compose(config, scale), compose(config, scale, threads=2)
+    assert np.array_equal(one.pictures, two.pictures)
+    n = len(one) // 2
+    assert n == 24
+    assert np.array_equal(one.pictures[:n], one.pictures[n:, :, ::-1])
+    seen = np.isfinite(one.points[:n]).all((1, 2))
+    left, right = (scale.landmarks.index(name) for name in ("left_eye", "right_eye"))
+    assert one.points[n:][seen, left, 0] == pytest.approx(95 - one.points[:n][seen, right, 0])
+    assert {-1, 0} <= set(one.views.tolist())
+    assert np.isnan(one.centres[one.views < 0]).all()
+
+
+def test_a_finder_is_fitted_once_per_configuration(scale: Scale, tmp_path) -> None:
+    config = FinderConfig(long_side=64, width=6, renderings=2, steps=2, batch=2)
+    told: list[float] = []
+    first = cached_finder(config, scale, tmp_path, on_progress=told.append)
+    assert told
+    told.clear()
+    second = cached_finder(config, scale, tmp_path, on_progress=told.append)
+    assert not told
+    assert first.graph == second.graph
+    assert first.loss == second.loss
+    assert finder_digest(FinderConfig(), scale) != first.digest

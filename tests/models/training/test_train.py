@@ -1,0 +1,150 @@
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from models.bundle import load_bundle
+
+
+def train(models, study, out: Path, cache: Path, *more: object, **how) -> subprocess.Popen:
+    return models(
+        "train", "--manifest", study.manifest, "--media", study.media, "--out", out,
+        "--config", "tiny", "--cache", cache, *more, **how,
+    )  # fmt: skip
+
+
+def same_numbers(one, other) -> bool:
+    if isinstance(one, dict):
+        times = {"seconds", "stages"}
+        keys = set(one) - times
+        return keys == set(other) - times and all(same_numbers(one[k], other[k]) for k in keys)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same_numbers, one, other))
+    return one == pytest.approx(other, abs=1e-6) if isinstance(one, float) else one == other
+
+
+def test_a_run_tells_its_progress_metrics_checkpoints_and_end(tiny_run) -> None:
+    kinds = [event["event"] for event in tiny_run.events]
+    assert {"progress", "metrics", "checkpoint", "done"} == set(kinds)
+    assert kinds[-1] == "done"
+    fractions = [e["fraction"] for e in tiny_run.events if e["event"] == "progress"]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    stages = [e["stage"] for e in tiny_run.events if e["event"] == "progress"]
+    assert list(dict.fromkeys(stages)) == ["finder", "crops", "fit", "calibration", "evaluation"]
+    bundle = load_bundle(tiny_run.events[-1]["bundle"])
+    assert bundle.digest == tiny_run.events[-1]["digest"]
+    assert bundle.info["shuffled_labels"] is False
+    assert bundle.phantom
+    assert bundle.report["n_animals"] == 3
+    assert not list(tiny_run.out.glob(".bundle*"))
+
+
+def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_an_undisturbed_one(
+    study, models, finish, tiny_run, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    process = train(models, study, out, tiny_run.cache)
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "checkpoint" and event["step"] >= 6:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (out / "bundle").exists()
+    events = finish(train(models, study, out, tiny_run.cache))
+    steps = [e["step"] for e in events if e["event"] == "checkpoint"]
+    assert min(steps) > 6
+    one, other = (load_file(run / "bundle" / "weights.safetensors") for run in (tiny_run.out, out))
+    assert all(np.abs(one[name] - other[name]).max() <= 1e-6 for name in one)
+    reports = [load_bundle(run / "bundle").report for run in (tiny_run.out, out)]
+    assert same_numbers(*reports)
+
+
+def test_a_finished_run_is_not_done_twice(study, models, finish, tiny_run) -> None:
+    events = finish(train(models, study, tiny_run.out, tiny_run.cache))
+    assert [event["event"] for event in events] == ["done"]
+    assert events[0]["digest"] == tiny_run.events[-1]["digest"]
+
+
+def test_a_folder_of_another_run_and_a_missing_manifest_are_refused(
+    study, models, tiny_run, tmp_path: Path
+) -> None:
+    for process, word in (
+        (train(models, study, tiny_run.out, tiny_run.cache, "--seed", 99), "another run"),
+        (
+            models("train", "--manifest", tmp_path / "no.parquet", "--media", study.media,
+                   "--out", tmp_path / "o"),
+            "no manifest",
+        ),
+    ):  # fmt: skip
+        out, _ = process.communicate(timeout=100)
+        assert process.returncode == 3
+        event = json.loads(out.splitlines()[-1])
+        assert event["event"] == "refused"
+        assert word in event["sentence"]
+
+
+def test_a_run_ends_when_its_parent_lets_go_of_it(study, models, tmp_path: Path) -> None:
+    process = train(
+        models, study, tmp_path / "run", tmp_path / "cache", "--watch-stdin",
+        stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdin is not None
+    process.stdout.readline()
+    process.stdin.close()
+    process.stdin = None
+    process.communicate(timeout=60)
+    assert process.returncode == 4
+
+
+def test_shuffled_labels_are_recorded_and_change_the_weights(
+    study, models, finish, tiny_run, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    finish(
+        train(models, study, out, tiny_run.cache, "--shuffle-labels", "--warm-start",
+              tiny_run.bundle)
+    )  # fmt: skip
+    bundle = load_bundle(out / "bundle")
+    assert bundle.info["shuffled_labels"] is True
+    assert bundle.report["training"]["shuffled_labels"] is True
+    assert bundle.info["warm_start"] == load_bundle(tiny_run.bundle).digest
+    assert "negative control" in (bundle.path / "card.md").read_text().lower()
+    assert (
+        bundle.report["benchmark_digest"] == load_bundle(tiny_run.bundle).report["benchmark_digest"]
+    )
+
+
+def test_a_checkpoint_is_no_finished_bundle_and_is_kept_twice_at_most(tiny_run) -> None:
+    assert 1 <= len(list((tiny_run.out / "checkpoints").glob("step-*.ckpt"))) <= 2
+    assert not list((tiny_run.out / "checkpoints").glob(".step*"))
+
+
+def test_crops_are_cut_once_per_file_and_finder(study, tiny_run) -> None:
+    stores = list((tiny_run.cache / "crops").glob("*/*.npy"))
+    learnt = {row["blob"] for row in study.rows if row["split"] != "test"}
+    assert {store.stem for store in stores} == learnt
+    records = np.load(stores[0], mmap_mode="r", allow_pickle=False)
+    assert records["crop"].shape[1:] == (32, 32)
+    assert records["found"].all()
+
+
+def test_no_pickle_is_in_a_bundle(tiny_run) -> None:
+    for file in tiny_run.bundle.iterdir():
+        assert file.suffix not in (".pkl", ".pt", ".pth", ".ckpt", ".bin")
+        assert not file.read_bytes().startswith(b"\x80")
+
+
+def test_a_bundle_of_another_place_still_loads(tiny_run, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.bundle, copy)
+    assert load_bundle(copy).digest == load_bundle(tiny_run.bundle).digest
