@@ -37,10 +37,8 @@ async function draw() {
   const lines = data.units.map((unit, index) => ({
     label: unit.title,
     stroke: colour(`line-${index + 1}`),
-    width: 1.5,
-    dash: [5, 3],
-    show: false,
-    points: { size: 4 },
+    width: 1,
+    points: { show: false },
     value: (_, figure) => figure?.toFixed(2) ?? "–",
   }));
   const chart = new uPlot(
