@@ -145,7 +145,7 @@ def state(page: Any) -> str:
 
 
 def test_the_whole_loop_in_the_browser(
-    story, study, lenient, worker, open_page, rate_by_keys, monkeypatch
+    story, study, lenient, worker, open_page, rate_by_keys, picture, monkeypatch
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     alice = story.person("Alice Arber", lab="Harbour")
@@ -169,6 +169,7 @@ def test_the_whole_loop_in_the_browser(
     # The agreement of the last ratings is computed by a job; until then acceptance warns.
     until(curator, lambda: curator.locator("#without-accept").count() == 0)
     assert curator.locator(".agreement").count() == 1
+    picture(curator, "loop-review")
     act(curator, "Accept", "The audit agrees as people do.")
     assert state(curator) == "accepted"
     until(curator, lambda: curator.get_by_role("button", name="Publish").count() == 1)
@@ -185,12 +186,14 @@ def test_the_whole_loop_in_the_browser(
     over.wait_for(timeout=PATIENCE)
     assert over.inner_text() == "done", maintainer.locator("main").inner_text()
     assert maintainer.locator(".curve").count() > 0
+    picture(maintainer, "loop-run")
     maintainer.get_by_role("link", name="mouse-v1").click()
     maintainer.get_by_role("heading", name="Decisions").wait_for()
     assert state(maintainer) == "in review", maintainer.locator("main").inner_text()
     act(maintainer, "Approve", "The gates are passed.")
     act(maintainer, "Promote", "It is the first.")
     assert state(maintainer) == "serving"
+    picture(maintainer, "loop-model")
     full = maintainer.get_by_role("link", name="The full report").get_attribute("href")
     assert "sandbox" in maintainer.request.get(full).headers["content-security-policy"]
 
@@ -199,6 +202,7 @@ def test_the_whole_loop_in_the_browser(
     public.get_by_role("link", name="Score a video").first.click()
     public.locator("#file").set_input_files(study / "m01-baseline.mp4")
     public.get_by_role("heading", name="Files and origin").wait_for(timeout=PATIENCE)
+    picture(public, "loop-result")
     assert public.get_by_text("frames.csv").count() == 1
     assert "mouse-v1" in public.locator("main").inner_text()
     assert public.get_by_text("Phantom.").count() == 1
