@@ -8,47 +8,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', amgs.core.base.PublicIdField(default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('species', models.CharField(default='mouse', max_length=30)),
-                ('number', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=amgs.core.vocabulary.model_states, default='candidate', max_length=30)),
-                ('bundle_key', models.CharField(max_length=200)),
-                ('bundle_sha256', models.CharField(max_length=64)),
-                ('digest', models.CharField(max_length=64)),
-                ('info', models.JSONField(default=dict)),
-                ('report', models.JSONField(default=dict)),
-                ('report_key', models.CharField(blank=True, max_length=200)),
-                ('card', models.TextField(blank=True)),
-                ('curves', models.JSONField(default=list)),
-                ('phantom', models.BooleanField()),
-                ('run', models.CharField(blank=True, max_length=60)),
-                ('snapshot', models.CharField(blank=True, max_length=60)),
-                ('negative_control', models.BooleanField(default=False)),
-                ('profile', models.CharField(blank=True, max_length=30)),
-                ('verdicts', models.JSONField(default=list)),
-                ('comparison', models.JSONField(default=dict)),
-                ('mlflow_run_id', models.CharField(blank=True, max_length=64)),
-                ('mlflow_version', models.CharField(blank=True, max_length=20)),
-                ('mlflow_alias', models.CharField(blank=True, max_length=20)),
-                ('mirrored_state', models.CharField(blank=True, max_length=30)),
-                ('measured_against', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='challengers', to='registry.modelversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    amgs.core.base.PublicIdField(
+                        default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("species", models.CharField(default="mouse", max_length=30)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=amgs.core.vocabulary.model_states,
+                        default="candidate",
+                        max_length=30,
+                    ),
+                ),
+                ("bundle_key", models.CharField(max_length=200)),
+                ("bundle_sha256", models.CharField(max_length=64)),
+                ("digest", models.CharField(max_length=64)),
+                ("info", models.JSONField(default=dict)),
+                ("report", models.JSONField(default=dict)),
+                ("report_key", models.CharField(blank=True, max_length=200)),
+                ("card", models.TextField(blank=True)),
+                ("curves", models.JSONField(default=list)),
+                ("phantom", models.BooleanField()),
+                ("run", models.CharField(blank=True, max_length=60)),
+                ("snapshot", models.CharField(blank=True, max_length=60)),
+                ("negative_control", models.BooleanField(default=False)),
+                ("profile", models.CharField(blank=True, max_length=30)),
+                ("verdicts", models.JSONField(default=list)),
+                ("comparison", models.JSONField(default=dict)),
+                ("mlflow_run_id", models.CharField(blank=True, max_length=64)),
+                ("mlflow_version", models.CharField(blank=True, max_length=20)),
+                ("mlflow_alias", models.CharField(blank=True, max_length=20)),
+                ("mirrored_state", models.CharField(blank=True, max_length=30)),
+                (
+                    "measured_against",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="challengers",
+                        to="registry.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
-                'abstract': False,
-                'constraints': [models.UniqueConstraint(fields=('species', 'number'), name='model_number_once'), models.UniqueConstraint(condition=models.Q(('state', 'serving')), fields=('species',), name='one_serves_per_species')],
+                "ordering": ["pk"],
+                "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("species", "number"), name="model_number_once"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "serving")),
+                        fields=("species",),
+                        name="one_serves_per_species",
+                    ),
+                ],
             },
         ),
     ]

@@ -8,105 +8,211 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('core', '0001_initial'),
-        ('files', '0001_initial'),
-        ('registry', '0001_initial'),
-        ('repository', '0001_initial'),
+        ("core", "0001_initial"),
+        ("files", "0001_initial"),
+        ("registry", "0001_initial"),
+        ("repository", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', amgs.core.base.PublicIdField(default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('enabled', models.BooleanField(default=True)),
-                ('min_new_frames', models.PositiveIntegerField(default=200, help_text='new published, graded frames that training may use')),
-                ('recipe', models.CharField(default='demo', max_length=40)),
-                ('profile', models.CharField(default='standard', max_length=30)),
-                ('species', models.CharField(default='mouse', max_length=30, unique=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    amgs.core.base.PublicIdField(
+                        default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "min_new_frames",
+                    models.PositiveIntegerField(
+                        default=200, help_text="new published, graded frames that training may use"
+                    ),
+                ),
+                ("recipe", models.CharField(default="demo", max_length=40)),
+                ("profile", models.CharField(default="standard", max_length=30)),
+                ("species", models.CharField(default="mouse", max_length=30, unique=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['pk'],
-                'abstract': False,
+                "ordering": ["pk"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Placement',
+            name="Placement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('split', models.CharField(max_length=20)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('animal', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='placement', to='repository.animal')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("split", models.CharField(max_length=20)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "animal",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="placement",
+                        to="repository.animal",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Snapshot',
+            name="Snapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', amgs.core.base.PublicIdField(default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('header', models.JSONField(default=dict)),
-                ('frames', models.PositiveIntegerField()),
-                ('animals', models.PositiveIntegerField()),
-                ('phantom', models.BooleanField()),
-                ('manifest', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='files.blob')),
-                ('versions', models.ManyToManyField(related_name='snapshots', to='repository.version')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    amgs.core.base.PublicIdField(
+                        default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("header", models.JSONField(default=dict)),
+                ("frames", models.PositiveIntegerField()),
+                ("animals", models.PositiveIntegerField()),
+                ("phantom", models.BooleanField()),
+                (
+                    "manifest",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="files.blob",
+                    ),
+                ),
+                (
+                    "versions",
+                    models.ManyToManyField(related_name="snapshots", to="repository.version"),
+                ),
             ],
             options={
-                'ordering': ['pk'],
-                'abstract': False,
+                "ordering": ["pk"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', amgs.core.base.PublicIdField(default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('recipe', models.CharField(max_length=40)),
-                ('seed', models.PositiveBigIntegerField(default=0)),
-                ('options', models.JSONField(default=dict)),
-                ('negative_control', models.BooleanField(default=False)),
-                ('profile', models.CharField(max_length=30)),
-                ('thresholds', models.JSONField(default=dict)),
-                ('why', models.CharField(blank=True, max_length=500)),
-                ('curves', models.JSONField(default=list)),
-                ('tail', models.JSONField(default=list)),
-                ('checkpoint_key', models.CharField(blank=True, max_length=200)),
-                ('job', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='training_run', to='core.job')),
-                ('model_version', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='training_run', to='registry.modelversion')),
-                ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('snapshot', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='training.snapshot')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    amgs.core.base.PublicIdField(
+                        default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("recipe", models.CharField(max_length=40)),
+                ("seed", models.PositiveBigIntegerField(default=0)),
+                ("options", models.JSONField(default=dict)),
+                ("negative_control", models.BooleanField(default=False)),
+                ("profile", models.CharField(max_length=30)),
+                ("thresholds", models.JSONField(default=dict)),
+                ("why", models.CharField(blank=True, max_length=500)),
+                ("curves", models.JSONField(default=list)),
+                ("tail", models.JSONField(default=list)),
+                ("checkpoint_key", models.CharField(blank=True, max_length=200)),
+                (
+                    "job",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="training_run",
+                        to="core.job",
+                    ),
+                ),
+                (
+                    "model_version",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="training_run",
+                        to="registry.modelversion",
+                    ),
+                ),
+                (
+                    "started_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "snapshot",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="training.snapshot",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
-                'abstract': False,
+                "ordering": ["pk"],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Trigger',
+            name="Trigger",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', amgs.core.base.PublicIdField(default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('fired', models.BooleanField()),
-                ('name', models.CharField(max_length=40)),
-                ('reason', models.CharField(max_length=500)),
-                ('facts', models.JSONField(default=dict)),
-                ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='triggers', to='training.run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    amgs.core.base.PublicIdField(
+                        default=amgs.core.ids.new_id, editable=False, max_length=26, unique=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("fired", models.BooleanField()),
+                ("name", models.CharField(max_length=40)),
+                ("reason", models.CharField(max_length=500)),
+                ("facts", models.JSONField(default=dict)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="triggers",
+                        to="training.run",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
-                'abstract': False,
+                "ordering": ["pk"],
+                "abstract": False,
             },
         ),
     ]
