@@ -9,6 +9,7 @@ from django.urls import path
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
+from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from amgs.files.storage import get_storage
 from amgs.registry import queries, services
@@ -48,6 +49,7 @@ def _show(request: HttpRequest, name: str, **more: object) -> HttpResponse:
         "history": queries.history(row),
         "slices": [(title, by[key]) for key, title in SLICES if by.get(key)],
         "actions": found["actions"],
+        "may_see_run": policy.may(actor(request), "training.see_runs"),
     }
     return render(
         request, "registry/detail.html", context | more, status=422 if "problem" in more else 200

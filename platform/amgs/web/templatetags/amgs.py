@@ -184,3 +184,18 @@ def grade_bar(row: dict[str, Any]) -> dict[str, Any]:
 def refused_of(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the acts that are not open to this person."""
     return [step for step in actions if not step["allowed"]]
+
+
+@register.filter
+def folded(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return decisions newest first; the same small act done again and again becomes one line."""
+    lines: list[dict[str, Any]] = []
+    for entry in reversed(history):
+        last = lines[-1] if lines else {}
+        small = not entry["why"] and entry["to"] in ("", entry["from"])
+        same = last.get("action") == entry["action"] and last.get("by") == entry["by"]
+        if small and last.get("small") and same:
+            last["times"] += 1
+        else:
+            lines.append({**entry, "small": small, "times": 1})
+    return lines

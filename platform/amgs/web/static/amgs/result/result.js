@@ -38,7 +38,7 @@ async function draw() {
     label: unit.title,
     stroke: colour(`line-${index + 1}`),
     width: 1,
-    points: { show: false },
+    points: { size: 4 },
     value: (_, figure) => figure?.toFixed(2) ?? "–",
   }));
   const chart = new uPlot(

@@ -4,6 +4,8 @@ import { axis, colour, followWidth } from "../chart/theme.js";
 
 const HEIGHT = 180;
 const PAUSE_MS = 3000;
+// A count, not a measure: it would be a straight line.
+const LEFT_OUT = new Set(["epoch"]);
 
 const root = document.getElementById("curves");
 const { default: uPlot } = await import(root.dataset.uplot);
@@ -38,7 +40,7 @@ function figure(name) {
       legend: { show: false },
       cursor: { y: false },
       scales: { x: { time: false } },
-      axes: [axis(""), axis("", { size: 56 })],
+      axes: [axis(""), axis("", { size: 60, values: (_, ticks) => ticks.map((tick) => String(+tick.toPrecision(4))) })],
       series: [{}, { stroke: colour("line-1"), width: 2, points: { size: 4 } }],
     },
     [[], []],
@@ -49,7 +51,9 @@ function figure(name) {
 }
 
 function draw(points) {
-  const names = [...new Set(points.flatMap((point) => Object.keys(point.metrics)))].sort();
+  const names = [...new Set(points.flatMap((point) => Object.keys(point.metrics)))]
+    .filter((name) => !LEFT_OUT.has(name))
+    .sort();
   document.getElementById("no-curves").hidden = names.length > 0;
   for (const name of names) {
     if (!charts.has(name)) charts.set(name, figure(name));

@@ -1,0 +1,114 @@
+"""Take the pictures of the documentation from a running site with the data of the demo.
+
+    python tests/browser/take_screenshots.py http://127.0.0.1:8000
+
+Signs in as the people of the demo, looks up what there is to see through the API and writes
+small PNG files into ``docs/images``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+PASSWORD = "grimace-demo"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+COLOURS = 128  # a page has few; a photograph in it may look a little flat
+
+
+def save(page: Any, path: Path) -> None:
+    """Write what the window shows as a PNG with a palette, a third of the size."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    small = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def sign_in(page: Any, email: str) -> None:
+    """Sign in through the form."""
+    page.goto("/accounts/login/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign In").click()
+    page.wait_for_url(lambda address: "/accounts/login" not in address)
+
+
+def first(page: Any, selector: str) -> str | None:
+    """Return where the first link that fits leads, or ``None``."""
+    links = page.locator(selector)
+    return links.first.get_attribute("href") if links.count() else None
+
+
+def addresses(pages: dict[str, Any], score: str | None) -> dict[str, tuple[str, str | None]]:
+    """Return picture name → (who looks, where), as far as the site has it."""
+    curator, maintainer = pages["clara"], pages["max"]
+    curator.goto("/review/")
+    review = first(curator, "tbody th a")
+    curator.goto("/datasets/?state=published")
+    published = first(curator, "tbody th a")
+    maintainer.goto("/models/")
+    serving = first(maintainer, "#serving-title a")
+    row = maintainer.locator("tbody tr", has_text="negative control").locator("th a")
+    refused = row.first.get_attribute("href") if row.count() else None
+    maintainer.goto("/training/")
+    run = first(maintainer, "tbody th a")
+    return {
+        "home": ("", "/"),
+        "score": ("", "/score/"),
+        "result": ("", score),
+        "datasets": ("", "/datasets/"),
+        "dataset": ("clara", published),
+        "rate": ("ada", "/rate/"),
+        "review-queue": ("clara", "/review/"),
+        "review": ("clara", review),
+        "models": ("", "/models/"),
+        "model": ("max", serving),
+        "model-refused": ("max", refused),
+        "training": ("max", "/training/"),
+        "run": ("max", run),
+    }
+
+
+def main() -> None:
+    """Take every picture that the site has something for."""
+    from playwright.sync_api import sync_playwright
+
+    from deploy.local_stack import browser as program
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("site", nargs="?", default="http://127.0.0.1:8000")
+    parser.add_argument("--score", help="path of a result, such as /score/TOKEN/")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=str(program.find()), args=list(program.FLAGS)
+        )
+        for shape, viewport in (("desktop", DESKTOP), ("phone", PHONE)):
+            pages = {}
+            for name in ("", "ada", "clara", "max"):
+                pages[name] = browser.new_context(base_url=given.site, viewport=viewport).new_page()
+                if name:
+                    sign_in(pages[name], f"{name}@demo.example")
+            for name, (who, where) in addresses(pages, given.score).items():
+                if where is None:
+                    print(f"{name}: the site has nothing to show")
+                    continue
+                pages[who].goto(where)
+                pages[who].wait_for_load_state("networkidle")
+                save(pages[who], given.out / f"{name}-{shape}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
