@@ -52,7 +52,7 @@ class FinderConfig:
 class CropConfig:
     """How a face becomes the picture that the frame network sees."""
 
-    size: int = 80
+    size: int = 72
     """Side of the square crop in pixels."""
     margin: float = 0.12
     """Border round the face box, as a share of its longer side."""
@@ -70,9 +70,9 @@ class NetConfig:
 
     recipe: str = "small"
     """Name of the network in `models.zoo`."""
-    widths: tuple[int, ...] = (16, 24, 48, 96)
+    widths: tuple[int, ...] = (16, 24, 48, 64)
     """Channels of the four stages."""
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Dropout before the heads."""
 
 
@@ -80,13 +80,13 @@ class NetConfig:
 class FitConfig:
     """Optimisation."""
 
-    epochs: int = 14
+    epochs: int = 30
     """Passes over the training frames."""
-    batch: int = 32
+    batch: int = 16
     """Frames per step."""
-    learning_rate: float = 0.004
+    learning_rate: float = 0.0015
     """Highest learning rate of the one-cycle schedule."""
-    weight_decay: float = 0.02
+    weight_decay: float = 0.1
     """Decoupled weight decay."""
     scorable_weight: float = 0.3
     """Weight of the scorable heads in the loss."""
@@ -94,7 +94,7 @@ class FitConfig:
     """Weight of the state head in the loss."""
     checkpoint_every: int = 100
     """Steps between checkpoints."""
-    augment: float = 1.0
+    augment: float = 1.3
     """Strength of augmentation; 0 switches it off."""
 
 

@@ -14,7 +14,7 @@ Recipe = TypeVar("Recipe")
 
 
 def small(config: NetConfig, scale: Scale) -> FrameNet:
-    """The baseline: a residual network of about 300,000 parameters, heads as the scale says."""
+    """The baseline: a residual network of about 200,000 parameters, heads as the scale says."""
     return FrameNet(
         widths=config.widths,
         steps=[unit.top_grade for unit in scale.units],
