@@ -95,22 +95,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from models.bundle import load_bundle
     from models.config import load_config
     from models.events import printer
-    from models.train import train, with_seed
+    from models.runs import prepare
 
     emit = printer()
-    bundle = train(
-        with_seed(load_config(options.config), options.seed),
+    run = prepare(
+        load_config(options.config),
         options.manifest,
         options.media,
         options.out,
+        seed=options.seed,
         cache=options.cache,
         shuffle_labels=options.shuffle_labels,
         warm_start=options.warm_start,
         resume=options.resume,
-        emit=emit,
     )
+    if not run.finished():
+        # Only now: torch takes seconds to import, a refusal or a finished run does not need it.
+        from models.train import train
+
+        train(run, emit)
+    bundle = load_bundle(run.out / "bundle")
     emit(
         {
             "event": "done",

@@ -6,11 +6,9 @@ Everything lies in one folder: `run.json` says which run it is, `checkpoints/` w
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,12 +33,13 @@ from models.faces import FaceFinder, session
 from models.figures import compute_report, judged
 from models.fitting import fit
 from models.grader import Grader, unknown_state
-from models.manifest import Manifest, digest_of, read_manifest, target_columns, targets
+from models.manifest import digest_of, target_columns, targets
 from models.module import FrameModule
 from models.nets.export import frame_graph, load_matching, save_weights
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.predictions import constants, grade_frames, with_truth
 from models.report import model_card
+from models.runs import Run, write_json
 from models.scale import HERE as SCALES
 from models.scale import Scale
 
@@ -49,59 +48,15 @@ FEWEST_FRAMES = 16
 MOST_REFERENCE = 600
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a run was asked to do."""
-
-    config: RunConfig
-    manifest: Manifest
-    media: Path
-    out: Path
-    cache: Path
-    shuffle_labels: bool = False
-    warm_start: Bundle | None = None
-    resume: Path | None = None
-
-    def identity(self) -> dict[str, Any]:
-        """What must be equal for a folder of checkpoints to belong to this run."""
-        return {
-            "config": configs.digest(self.config),
-            "manifest": self.manifest.digest,
-            "shuffle_labels": self.shuffle_labels,
-            "warm_start": self.warm_start.digest if self.warm_start else None,
-        }
-
-
-def train(
-    config: RunConfig,
-    manifest: Path,
-    media: Path,
-    out: Path,
-    *,
-    cache: Path | None = None,
-    shuffle_labels: bool = False,
-    warm_start: Path | None = None,
-    resume: Path | None = None,
-    emit: Emit = silent,
-) -> Bundle:
+def train(run: Run, emit: Emit = silent) -> Bundle:
     """Train, calibrate, evaluate and seal a bundle in `out/bundle`.
 
     Equal inputs on one number of threads give equal weights; a run that was killed goes on from its
-    last checkpoint with the result of an undisturbed one. Raises Refused, ManifestError,
-    ConfigError, BundleError or Unreadable.
+    last checkpoint with the result of an undisturbed one. Raises Refused, ConfigError or
+    Unreadable.
     """
-    run = Run(
-        config=config,
-        manifest=read_manifest(manifest),
-        media=media,
-        out=out,
-        cache=cache or out / "cache",
-        shuffle_labels=shuffle_labels,
-        warm_start=load_bundle(warm_start) if warm_start else None,
-        resume=resume,
-    )
-    _claim(run)
-    if (out / "bundle").is_dir():
+    config, out = run.config, run.out
+    if run.finished():
         return load_bundle(out / "bundle")
     _settle(config)
     progress = Progress(emit, STAGES)
@@ -135,7 +90,7 @@ def train(
         "seed": config.seed,
         "epochs": epochs,
         "n_train": len(labelled["train"]),
-        "shuffled_labels": shuffle_labels,
+        "shuffled_labels": run.shuffle_labels,
         "finder_loss": finder.loss,
     }
     unfinished = out / f".bundle.{os.getpid()}"
@@ -147,8 +102,8 @@ def train(
     save_weights(unfinished / "weights.safetensors", finder=finder.net, frame=module.net)
     (unfinished / "config.yaml").write_text(configs.to_yaml(config), encoding="utf-8")
     shutil.copyfile(SCALES / f"{scale.name}.toml", unfinished / "scale.toml")
-    _write_json(unfinished / "calibration.json", calibration)
-    _write_json(unfinished / "bundle.json", info)
+    write_json(unfinished / "calibration.json", calibration)
+    write_json(unfinished / "bundle.json", info)
     report = _evaluate(
         run, Grader(graph, calibration, scale, config.crop, info["states"], config.threads),
         records["benchmark"], training, progress, unfinished,
@@ -160,27 +115,6 @@ def train(
     unfinished.replace(out / "bundle")
     progress.tell(1.0, "Done.")
     return load_bundle(out / "bundle")
-
-
-def _claim(run: Run) -> None:
-    """Note which run a folder belongs to, or refuse to mix two."""
-    path = run.out / "run.json"
-    run.out.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != run.identity():
-            raise Refused(
-                f"{run.out} holds another run (other data, options or seed); choose a new folder."
-            )
-        for leftover in run.out.glob(".bundle.*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        return
-    _write_json(path, run.identity())
-
-
-def _write_json(path: Path, value: Any) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
-    unfinished.replace(path)
 
 
 def _settle(config: RunConfig) -> None:
@@ -395,8 +329,3 @@ def _version() -> str:
         return version("amgs")
     except PackageNotFoundError:
         return "2.0.0.dev0"
-
-
-def with_seed(config: RunConfig, seed: int | None) -> RunConfig:
-    """The configuration with another seed, if one is given."""
-    return config if seed is None else replace(config, seed=seed)

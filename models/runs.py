@@ -1,0 +1,95 @@
+"""What a training run was asked to do, and the folder it lives in. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from models import config as configs
+from models.bundle import Bundle, load_bundle
+from models.config import RunConfig
+from models.events import Refused
+from models.manifest import Manifest, read_manifest
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run was asked to do."""
+
+    config: RunConfig
+    manifest: Manifest
+    media: Path
+    out: Path
+    cache: Path
+    shuffle_labels: bool = False
+    warm_start: Bundle | None = None
+    resume: Path | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a folder of checkpoints to belong to this run."""
+        return {
+            "config": configs.digest(self.config),
+            "manifest": self.manifest.digest,
+            "shuffle_labels": self.shuffle_labels,
+            "warm_start": self.warm_start.digest if self.warm_start else None,
+        }
+
+    def finished(self) -> bool:
+        """Whether the folder holds the finished bundle."""
+        return (self.out / "bundle").is_dir()
+
+
+def prepare(
+    config: RunConfig,
+    manifest: Path,
+    media: Path,
+    out: Path,
+    *,
+    seed: int | None = None,
+    cache: Path | None = None,
+    shuffle_labels: bool = False,
+    warm_start: Path | None = None,
+    resume: Path | None = None,
+) -> Run:
+    """Read and verify what a run needs and claim its folder.
+
+    Raises Refused where the folder belongs to another run, ManifestError or BundleError.
+    """
+    run = Run(
+        config=config if seed is None else replace(config, seed=seed),
+        manifest=read_manifest(manifest),
+        media=media,
+        out=out,
+        cache=cache or out / "cache",
+        shuffle_labels=shuffle_labels,
+        warm_start=load_bundle(warm_start) if warm_start else None,
+        resume=resume,
+    )
+    _claim(run)
+    return run
+
+
+def _claim(run: Run) -> None:
+    """Note which run a folder belongs to, or refuse to mix two."""
+    path = run.out / "run.json"
+    run.out.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        if json.loads(path.read_text(encoding="utf-8")) != run.identity():
+            raise Refused(
+                f"{run.out} holds another run (other data, options or seed); choose a new folder."
+            )
+        for leftover in run.out.glob(".bundle.*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        return
+    write_json(path, run.identity())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under its final name in one step."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    unfinished.replace(path)

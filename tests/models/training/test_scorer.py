@@ -1,0 +1,201 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from models.bundle import Bundle, load_bundle
+from models.config import CropConfig
+from models.data.compositions import scenery
+from models.faces import cut, overlap, sharpness, shrink
+from models.grader import Grader, Looked
+from models.records import Face
+from models.scorer import Scorer, blend, identity
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run) -> Bundle:
+    return load_bundle(tiny_run.bundle)
+
+
+def face(**changes) -> Face:
+    whole = Face((20.0, 20.0, 120.0, 120.0), {"nose": (70.0, 90.0)}, 0.9, "frontal", 80.0)
+    return replace(whole, **changes)
+
+
+def looked(scale, **changes) -> Looked:
+    n = len(scale.units)
+    states = np.zeros((1, len(scale.states)))
+    states[0, 0] = 1
+    whole = Looked([np.array([[0.1, 0.2, 0.7]])] * n, np.full((1, n), 0.9), states, np.zeros(1))
+    return replace(whole, **changes)
+
+
+def test_scoring_needs_no_torch(tiny_run, phantom_clip) -> None:
+    program = (
+        "import sys; from models.bundle import load_bundle; from models.scorer import Scorer\n"
+        f"n = sum(1 for _ in Scorer(load_bundle({str(tiny_run.bundle)!r}))"
+        f".score({str(phantom_clip.path)!r}))\n"
+        "assert n == 24, n\n"
+        "assert not {'torch', 'pytorch_lightning', 'pandas'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+def test_every_frame_gets_a_prediction_in_order(bundle: Bundle, phantom_clip) -> None:
+    told: list[float] = []
+    predictions = list(Scorer(bundle).score(phantom_clip.path, on_progress=told.append))
+    assert [p.index for p in predictions] == list(range(24))
+    assert told
+    assert len({p.key.pts for p in predictions}) == 24
+    assert {p.key.blob for p in predictions} == {identity(phantom_clip.path)}
+    for p in predictions:
+        assert (p.image_score is None) == (p.reason is not None)
+        if p.reason is None:
+            assert p.face is not None
+            assert 0 <= p.image_score <= 2
+
+
+def test_scoring_twice_gives_the_same_answer(bundle: Bundle, phantom_clip) -> None:
+    scorer = Scorer(bundle)
+    assert list(scorer.score(phantom_clip.path)) == list(scorer.score(phantom_clip.path))
+
+
+def test_scoring_stops_when_asked(bundle: Bundle, phantom_clip) -> None:
+    assert len(list(Scorer(bundle).score(phantom_clip.path, should_stop=lambda: True))) == 16
+
+
+def test_a_folder_of_pictures_is_scored_picture_by_picture(bundle: Bundle, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number, size in enumerate([(160, 120), (90, 200)]):
+        cv2.imwrite(str(tmp_path / f"p{number}.png"), scenery(size, rng))
+    predictions = list(Scorer(bundle).score(tmp_path))
+    assert [p.key.pts for p in predictions] == [0, 1]
+    assert predictions[0].key.blob == identity(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"confidence": 0.1}, "absence"),
+        ({"box": (20.0, 20.0, 50.0, 120.0)}, "size"),
+        ({"view": "profile"}, "angle"),
+    ],
+)
+def test_a_face_that_cannot_be_graded_gets_no_grade(
+    bundle: Bundle, scale, changes: dict, cause: str
+) -> None:
+    grader = Grader.of(bundle)
+    grader.crop = CropConfig()
+    verdict = grader.verdict(face(**changes), looked(scale), 0, (240, 320))
+    assert verdict.reason == scale.reason_because(cause).key
+    assert verdict.grades == ()
+    assert verdict.image_score is None
+    assert verdict.state == "unclear"
+
+
+def test_an_unfamiliar_face_gets_no_grade(bundle: Bundle, scale) -> None:
+    far = looked(scale, distance=np.array([1.01]))
+    verdict = Grader.of(bundle).verdict(face(), far, 0, (240, 320))
+    assert verdict.reason == scale.reason_because("unnamed").key
+    assert verdict.grades == ()
+
+
+def test_a_state_that_is_not_graded_withholds_grades_but_keeps_probabilities(
+    bundle: Bundle, scale
+) -> None:
+    states = np.zeros((1, len(scale.states)))
+    states[0, scale.state_keys.index("asleep")] = 1
+    verdict = Grader.of(bundle).verdict(face(), looked(scale, states=states), 0, (240, 320))
+    assert verdict.state == "asleep"
+    assert verdict.reason == "asleep"
+    assert all(grade.grade is None and sum(grade.probabilities) for grade in verdict.grades)
+
+
+def test_too_few_scorable_units_give_no_score(bundle: Bundle, scale) -> None:
+    scorable = np.full((1, len(scale.units)), 0.1)
+    scorable[0, :2] = 0.9
+    verdict = Grader.of(bundle).verdict(
+        face(sharpness=1.0), looked(scale, scorable=scorable), 0, (240, 320)
+    )
+    assert verdict.image_score is None
+    assert verdict.reason == scale.reason_because("blur").key
+    assert [grade.grade for grade in verdict.grades] == [2, 2, None, None, None]
+    edge = Grader.of(bundle).verdict(
+        face(box=(0.0, 9.0, 99.0, 99.0)), looked(scale, scorable=scorable), 0, (240, 320)
+    )
+    assert edge.reason == scale.reason_because("border").key
+
+
+def test_a_graded_frame_has_the_mean_expected_grade(bundle: Bundle, scale) -> None:
+    verdict = Grader.of(bundle).verdict(face(), looked(scale), 0, (240, 320))
+    assert verdict.reason is None
+    assert verdict.image_score == pytest.approx(1.6)
+    assert {grade.grade for grade in verdict.grades} == {2}
+
+
+def test_a_state_the_head_has_not_learnt_is_never_named(bundle: Bundle) -> None:
+    grader = Grader.of(bundle)
+    crops = np.random.default_rng(0).integers(0, 255, (4, 32, 32)).astype(np.uint8)
+    states = grader.look(crops).states
+    assert bundle.info["states"] == ["awake", "unclear"]
+    assert states[:, ~grader.told].max() == 0
+    assert states.sum(1) == pytest.approx(np.ones(4))
+
+
+def test_a_crop_repeats_the_border_and_keeps_its_size() -> None:
+    luma = np.full((50, 60), 90, np.uint8)
+    crop = CropConfig(size=24)
+    for box in ((-30.0, -20.0, 20.0, 20.0), (50.0, 40.0, 90.0, 90.0), (10.0, 10.0, 20.0, 20.0)):
+        assert np.array_equal(cut(luma, box, crop), np.full((24, 24), 90))
+    assert cut(luma, (500.0, 500.0, 520.0, 520.0), crop).shape == (24, 24)
+
+
+def test_the_finders_picture_is_padded_to_its_stride() -> None:
+    small = shrink(np.full((1216, 1936), 128, np.uint8), 128)
+    assert small.shape == (80, 128)
+    assert small.min() == small.max() == pytest.approx(128 / 255)
+
+
+def test_blur_lowers_sharpness_and_an_empty_box_has_none() -> None:
+    sharp = np.random.default_rng(0).integers(0, 255, (99, 99)).astype(np.uint8)
+    box = (10.0, 10.0, 90.0, 90.0)
+    assert sharpness(sharp, box) > 4 * sharpness(cv2.GaussianBlur(sharp, (0, 0), 2), box)
+    assert sharpness(sharp, (5.0, 5.0, 6.0, 6.0)) == 0.0
+
+
+def test_faces_between_two_looks_are_interpolated() -> None:
+    half = blend(face(), face(box=(40.0, 20.0, 140.0, 120.0), confidence=0.5), 0.5)
+    assert half.box == (30.0, 20.0, 130.0, 120.0)
+    assert half.confidence == 0.5
+    assert overlap((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
+    assert overlap((0, 0, 1, 1), (2, 2, 3, 3)) == 0.0
+
+
+def test_the_command_scores_and_states_every_outcome(
+    models, tiny_run, phantom_clip, tmp_path: Path
+) -> None:
+    import json
+
+    text = tmp_path / "text.mp4"
+    text.write_text("no film")
+    process = models(
+        "score", phantom_clip.path, text, "--out", tmp_path / "out", "--bundle", tiny_run.bundle,
+        "--json",
+    )  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    first, second = json.loads(out)
+    assert first["outcome"] in ("scored", "no_scorable_frames")
+    assert first["frames"] == 24
+    assert first["phantom"] is True
+    assert second["outcome"] == "unreadable"
+    result = json.loads((tmp_path / "out" / "clip" / "result.json").read_text())
+    assert result["provenance"]["bundle"] == load_bundle(tiny_run.bundle).digest
+    assert (tmp_path / "out" / "clip" / "predictions.parquet").is_file()
+    assert not (tmp_path / "out" / "text" / "predictions.parquet").exists()
