@@ -276,10 +276,16 @@ def picture(request) -> Callable[[Any, str], None]:
     """Keep a picture of a page where ``AMGS_SCREENSHOTS`` names a folder; else do nothing."""
     folder = os.environ.get("AMGS_SCREENSHOTS")
 
-    def take(page: Any, name: str) -> None:
-        if folder:
-            page.wait_for_load_state("networkidle")
-            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    def take(page: Any, name: str, *, whole: bool = True) -> None:
+        if not folder:
+            return
+        from PIL import Image
+
+        page.wait_for_load_state("networkidle")
+        shown = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
+        shown.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3).save(
+            Path(folder) / f"{name}.png", optimize=True
+        )
 
     return take
 

@@ -42,7 +42,12 @@ def units():
     return load_scale().unit_keys
 
 
-def test_keys_grade_undo_and_give_reasons(raters, open_page, given, units):
+def stored(page):
+    """Wait until the site has answered the grades that are sent meanwhile."""
+    return page.expect_response(lambda answer: answer.request.method == "POST" and answer.ok)
+
+
+def test_keys_grade_undo_and_give_reasons(raters, open_page, given, units, picture):
     rita, _ = raters
     page = open_page(rita)
     page.goto("/rate/")
@@ -57,15 +62,16 @@ def test_keys_grade_undo_and_give_reasons(raters, open_page, given, units):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("2")
+    picture(page, "rate-desktop", whole=False)
     page.keyboard.press("Enter")  # one unit is still open, so nothing is committed
     assert page.locator(".unit.unanswered").count() == 1
     assert page.locator("#still").get_attribute("src") == still
     page.keyboard.press("0")
-    page.keyboard.press("Enter")
+    with stored(page):
+        page.keyboard.press("Enter")
     page.wait_for_function(
         "before => document.getElementById('still').getAttribute('src') !== before", arg=still
     )
-    page.wait_for_load_state("networkidle")
     assert given(rita) == dict(zip(units, (0, 1, "blurred", 2, 0), strict=True))
     assert page.locator("input:checked").count() == 0
 
@@ -75,28 +81,25 @@ def test_a_whole_frame_can_be_without_a_score(raters, open_page, given, units):
     page = open_page(rita)
     page.goto("/rate/")
     page.locator(".unit.here").wait_for()
-    still = page.locator("#still").get_attribute("src")
     page.keyboard.press("x")
     page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    page.wait_for_function(
-        "before => document.getElementById('still').getAttribute('src') !== before", arg=still
-    )
-    page.wait_for_load_state("networkidle")
+    with stored(page):
+        page.keyboard.press("Enter")
     assert given(rita) == dict.fromkeys(units, "asleep")
 
 
-def test_thumbs_rate_on_a_phone(raters, open_page, given, units):
+def test_thumbs_rate_on_a_phone(raters, open_page, given, units, picture):
     _, roger = raters
     page = open_page(roger, PHONE, has_touch=True, is_mobile=True)
     page.goto("/rate/")
     page.locator(".unit.here").wait_for()
     for unit in units:
         page.locator(f"#{unit}-1").tap()
+    picture(page, "rate-phone", whole=False)
     box = page.locator("#commit").bounding_box()
     assert box["y"] + box["height"] <= PHONE["height"]
-    page.locator("#commit").tap()
-    page.wait_for_load_state("networkidle")
+    with stored(page):
+        page.locator("#commit").tap()
     assert given(roger) == dict.fromkeys(units, 1)
 
 
@@ -130,9 +133,8 @@ def test_grades_survive_a_connection_that_breaks(raters, open_page, given, units
     page.route("**/api/rating/0*", cut)
     for _ in units:
         page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    with page.expect_response(lambda answer: answer.request.method == "POST" and answer.ok):
-        pass
+    with stored(page):
+        page.keyboard.press("Enter")
     assert len(broken) == 2
     assert given(rita) == dict.fromkeys(units, 1)
 

@@ -18,7 +18,8 @@ from amgs.repository.models import LabelImport, Permission, Recording, Version
 from amgs.repository.services.datasets import LICENCES
 from amgs.repository.services.labels import DECLARED
 from amgs.review import queries as review
-from amgs.review.services import mark_seen
+from amgs.review.models import CheckResult
+from amgs.review.services import answer_check, mark_seen
 from amgs.web import design_table
 from amgs.web.people import actor
 from curation.dataset_version import DRAFT
@@ -118,6 +119,7 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "facts": _facts(page["metadata"]),
         "permissions": Permission.Kind.choices,
         "editable": version.state == DRAFT and bool(may_edit),
+        "may_answer": policy.may(person, "answer_check", version),
         "may_remark": policy.may(person, "remark", version),
         "may_review": policy.may(person, "assign_audit", version),
     }
@@ -166,6 +168,24 @@ def remark(request: HttpRequest, name: str) -> HttpResponse:
         services.remark(by=request.user, version=found, text=request.POST.get("text", ""))
     except Refused as refused:
         return _page(request, found, 422, remark_problem=refused)
+    return redirect("version", ref(found))
+
+
+@require_POST
+@login_required
+def answer(request: HttpRequest, name: str, check: str) -> HttpResponse:
+    """Answer a warning of the newest screening with a reason; the curator reads both."""
+    found = _find(request, name)
+    result = (
+        CheckResult.objects.filter(screening__version=found, check_name=check)
+        .select_related("screening__version__dataset")
+        .order_by("-screening__pk")
+        .first()
+    )
+    if result is None:
+        raise NotFound("The checks of this version say nothing of that name.")
+    answer_check(by=request.user, result=result, answer=request.POST.get("answer", ""))
+    messages.success(request, "Your answer stands beside the warning.")
     return redirect("version", ref(found))
 
 
@@ -383,6 +403,7 @@ urlpatterns = [
     ),
     path("datasets/<str:name>/sheets", sheets, name="version-sheets"),
     path("datasets/<str:name>/sheets/<str:public_id>/undo", undo_labels, name="labels-undo"),
+    path("datasets/<str:name>/checks/<str:check>", answer, name="check-answer"),
     path("datasets/<str:name>/remarks", remark, name="version-remark"),
     path("datasets/<str:name>/acts/", version, name="version-acts"),
     path("datasets/<str:name>/acts/<str:action>", act, name="version-act"),

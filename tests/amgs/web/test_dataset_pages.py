@@ -1,0 +1,101 @@
+"""Pages of datasets: who sees what, answers to warnings, acts and their refusals."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from amgs.review.models import CheckResult, Seen
+
+
+@pytest.fixture
+def browser():
+    """Return a browser in which somebody is signed in."""
+
+    def make(user=None) -> Client:
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def address():
+    """Return the address of a version's page."""
+    return lambda version: f"/datasets/{version.identifier.replace('/', '.')}/"
+
+
+def test_a_draft_is_the_labs_own(draft, browser, address, alice, bob):
+    version = draft(animals=1)
+    assert browser(alice).get(address(version)).status_code == 200
+    assert browser(bob).get(address(version)).status_code == 404
+    assert browser().get(address(version)).status_code == 404
+
+
+def test_others_read_pseudonyms_and_no_group_names(draft, take, browser, address, alice, cora):
+    version = take(draft(animals=1, grades=False), ("submit", alice))
+    own = browser(alice).get(address(version)).content.decode()
+    others = browser(cora).get(address(version)).content.decode()
+    assert "m1, baseline" in own
+    assert "m1, baseline" not in others
+    assert "M001, baseline" in others
+
+
+def test_opening_the_page_ends_blindness_for_it(draft, take, browser, address, alice, rita, cora):
+    version = take(draft(animals=1), ("submit", alice), ("start_review", cora))
+    page = browser(cora).get(address(version))
+    assert page.status_code == 200
+    assert Seen.objects.filter(user=cora, dataset=version.dataset).exists()
+    assert not Seen.objects.filter(user=rita).exists()
+
+
+def test_a_warning_is_answered_by_its_lab_alone(draft, take, browser, address, alice, cora):
+    version = take(draft(animals=1, grades=False), ("submit", alice))
+    warning = CheckResult.objects.filter(severity="warns", passed=False).first()
+    where = f"{address(version)}checks/{warning.check_name}"
+    assert browser(cora).post(where, {"answer": "no"}).status_code == 403
+    assert browser(alice).post(where, {"answer": " "}).status_code == 422
+    browser(alice).post(where, {"answer": "The camera can do no more."})
+    warning.refresh_from_db()
+    assert warning.answer == "The camera can do no more."
+    assert "The camera can do no more." in browser(cora).get(address(version)).content.decode()
+
+
+def test_a_step_without_a_reason_comes_back_with_the_sentence(draft, take, browser, alice, cora):
+    version = take(draft(animals=1, grades=False), ("submit", alice), ("start_review", cora))
+    where = f"/review/{version.identifier.replace('/', '.')}/acts/reject"
+    answer = browser(cora).post(where, {"why": ""})
+    assert answer.status_code == 422
+    assert "Please give a reason" in answer.content.decode()
+    assert browser(cora).post(where, {"why": "The films are of rats."}).status_code == 302
+    version.refresh_from_db()
+    assert version.state == "rejected"
+
+
+def test_nobody_reviews_data_of_their_own_lab(draft, take, browser, alice, carl):
+    version = take(draft(animals=1, grades=False), ("submit", alice))
+    page = browser(carl).get(f"/review/{version.identifier.replace('/', '.')}/")
+    assert page.status_code == 200
+    assert "needs somebody from another lab" in page.content.decode()
+    where = f"/review/{version.identifier.replace('/', '.')}/acts/start_review"
+    assert browser(carl).post(where).status_code == 422
+
+
+def test_a_version_that_was_handed_in_cannot_be_edited(draft, take, browser, address, alice):
+    version = take(draft(animals=1, grades=False), ("submit", alice))
+    for step in ("describe", "design", "files", "labels", "permissions", "submit"):
+        answer = browser(alice).get(f"{address(version)}{step}")
+        assert answer.status_code == 422, step
+        assert "only a draft can" in answer.content.decode()
+
+
+def test_lists_take_a_constant_number_of_queries(
+    draft, browser, alice, django_assert_max_num_queries
+):
+    for number in range(3):
+        draft(animals=1, grades=False, seed=number, title=f"Trial {number}")
+    client = browser(alice)
+    with django_assert_max_num_queries(8):
+        assert client.get("/datasets/").status_code == 200
