@@ -31,12 +31,12 @@ from models.evaluate import benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
 from models.faces import FaceFinder, session
 from models.figures import compute_report, judged
-from models.fitting import fit
 from models.grader import Grader, unknown_state
 from models.manifest import digest_of, target_columns, targets
 from models.module import FrameModule
 from models.nets.export import frame_graph, load_matching, save_weights
 from models.nets.finder_fit import FittedFinder, cached_finder
+from models.nets.fitting import fit
 from models.predictions import constants, grade_frames, with_truth
 from models.report import model_card
 from models.runs import Run, write_json
