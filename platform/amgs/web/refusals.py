@@ -8,6 +8,7 @@ from http import HTTPStatus
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from amgs.core.errors import Conflict, NotAllowed, NotFound, Problem, TooMuch
 
@@ -28,10 +29,22 @@ def status_of(problem: Problem) -> tuple[HTTPStatus, str]:
     raise AssertionError("the last row of STATUSES matches every problem")
 
 
+def _back(request: HttpRequest) -> str:
+    """Return the page of this site that a form was sent from, or nothing."""
+    came_from = request.headers.get("Referer", "")
+    ours = url_has_allowed_host_and_scheme(came_from, {request.get_host()})
+    return came_from if ours and request.method == "POST" else ""
+
+
 def refusal(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Return the plain page of a problem, or for htmx the fragment for the refusal region."""
     status, title = status_of(problem)
-    context = {"problem": problem, "title": title, "status": int(status)}
+    context = {
+        "problem": problem,
+        "title": title,
+        "status": int(status),
+        "back": _back(request),
+    }
     template = "refusal_fragment.html" if request.htmx else "refusal.html"
     return render(request, template, context, status=status)
 

@@ -64,6 +64,15 @@ def test_a_refusal_is_a_page_with_its_status(petra):
     assert "That is not yours to do" in answer.content.decode()
 
 
+def test_a_refused_form_leads_back_to_its_own_page_only(petra):
+    browser = Client()
+    browser.force_login(petra)
+    for came_from, shown in (("http://testserver/models/", True), ("https://evil.example/", False)):
+        answer = browser.post("/training/runs/none/cancel", headers={"Referer": came_from})
+        assert answer.status_code == 404
+        assert (came_from in answer.content.decode()) is shown
+
+
 def test_htmx_gets_the_refusal_as_a_fragment(petra):
     browser = Client()
     browser.force_login(petra)
