@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 PASSWORD = "grimace-demo"
-DESKTOP = {"width": 1280, "height": 800}
+DESKTOP = {"width": 1280, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 COLOURS = 256
 

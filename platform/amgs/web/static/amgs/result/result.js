@@ -32,6 +32,7 @@ async function draw() {
   const { default: uPlot } = await import(root.dataset.uplot);
   const value = (figure) => (figure === null || figure === undefined ? null : figure);
   const middle = data.bins.map((bin) => (bin.t0 + bin.t1) / 2);
+  const [begin, end] = [data.bins[0].t0, data.bins.at(-1).t1]; // a picture lasts no time
   const units = data.units.map((unit) => data.bins.map((bin) => value(bin.units[unit.key])));
   const shaded = data.segments.filter((segment) => segment.reason);
   const lines = data.units.map((unit, index) => ({
@@ -45,7 +46,7 @@ async function draw() {
     {
       width: Math.floor(root.clientWidth),
       height: HEIGHT,
-      scales: { x: { time: false }, y: { range: [-0.05, 2.05] } },
+      scales: { x: { time: false, range: [begin, end > begin ? end : begin + 1] }, y: { range: [-0.05, 2.05] } },
       axes: [axis("seconds"), axis("grade", { size: 44, splits: [0, 0.5, 1, 1.5, 2] })],
       legend: { live: true },
       series: [
