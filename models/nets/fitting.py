@@ -128,6 +128,8 @@ def fit(
         if start is None or trainer.global_step > step_of(start):
             write_checkpoint(trainer, folder)
     module.eval()
+    # Resuming elsewhere from the last step leaves nothing to do and hence no folder yet.
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "finished.json").write_text(json.dumps({"steps": trainer.global_step}))
 
 
