@@ -146,3 +146,17 @@ def test_a_bundle_of_another_place_still_loads(tiny_run, tmp_path: Path) -> None
     copy = tmp_path / "copy"
     shutil.copytree(tiny_run.bundle, copy)
     assert load_bundle(copy).digest == load_bundle(tiny_run.bundle).digest
+
+
+def test_a_run_resumed_elsewhere_from_its_last_step_only_has_to_be_finished(
+    study, models, finish, tiny_run, tmp_path: Path
+) -> None:
+    checkpoints = tiny_run.out / "checkpoints"
+    process = train(models, study, tmp_path / "run", tiny_run.cache, "--resume", checkpoints)
+    events = finish(process)
+    assert events[-1]["event"] == "done"
+    resumed, whole = (
+        load_file(Path(e["bundle"]) / "weights.safetensors")
+        for e in (events[-1], tiny_run.events[-1])
+    )
+    assert all(np.array_equal(resumed[name], whole[name]) for name in whole)
