@@ -29,14 +29,16 @@ def fit_calibration(
     scorable_logits: Array,
     scorable: Array,
     embedding: Array,
+    familiar: Array,
     reference: Array,
     alpha: float,
 ) -> dict[str, Any]:
     """The content of `calibration.json`.
 
     `logits` (n, units, steps), `distribution[u]` (n, grades) with NaN where unknown,
-    `scorable_logits` and `scorable` (n, units), `embedding` (n, features) are those of the
-    calibration crops; `reference` (m, features) are embeddings of training crops.
+    `scorable_logits` and `scorable` (n, units), `embedding` (n, features) and `familiar` (n,)
+    logits are those of the calibration crops; `reference` (m, features) are embeddings of training
+    crops.
     """
     units: dict[str, Any] = {}
     for index, unit in enumerate(scale.units):
@@ -59,7 +61,10 @@ def fit_calibration(
         "split": "calibration",
         "alpha": alpha,
         "units": units,
-        "out_of_distribution": fit_distance(reference, embedding),
+        "out_of_distribution": {
+            **fit_distance(reference, embedding),
+            "least_familiar": least_familiar(familiar),
+        },
     }
 
 
@@ -107,21 +112,31 @@ def fit_distance(reference: Array, calibration: Array) -> dict[str, Any]:
 
     Source: Lee et al. 2018, A simple unified framework for detecting out-of-distribution samples,
     with one class and a covariance shrunk to its diagonal by Ledoit and Wolf's idea with a fixed
-    weight of 0.1. The limit is the 99 % quantile over the calibration crops plus a quarter: about
-    one familiar frame in two hundred is lost, for a wide margin against the unfamiliar.
+    weight of 0.1. The limit is 1.4 times the 99 % quantile over the calibration crops: it catches
+    what is far off, the gate that has learnt from strangers catches what is near.
     """
     mean = reference.mean(0)
     covariance = np.atleast_2d(np.cov(reference, rowvar=False))
     diagonal = np.diag(np.diag(covariance) + 1e-4)
     root = np.linalg.cholesky(np.linalg.inv(0.9 * covariance + 0.1 * diagonal))
     own = np.sqrt((((calibration - mean) @ root) ** 2).sum(1))
-    limit = 1.25 * float(np.quantile(own, 0.99)) if len(own) else float("inf")
+    limit = 1.4 * float(np.quantile(own, 0.99)) if len(own) else float("inf")
     return {
         "mean": [float(value) for value in np.round(mean, 6)],
         "root": [[float(value) for value in row] for row in np.round(root, 6)],
         "limit": limit if np.isfinite(limit) else None,
         "n": len(own),
     }
+
+
+def least_familiar(logits: Array) -> float:
+    """The probability of being familiar under which nothing is graded.
+
+    The 1 % quantile over the calibration crops, between 0.5 and 0.7.
+    """
+    if not len(logits):
+        return 0.5
+    return float(np.clip(np.quantile(sigmoid(logits), 0.01), 0.5, 0.7))
 
 
 class Calibrated:
@@ -135,6 +150,7 @@ class Calibrated:
         self.root = np.array(distance["root"])
         limit = distance["limit"]
         self.limit = float("inf") if limit is None else float(limit)
+        self.least_familiar = float(distance["least_familiar"])
 
     def probabilities(self, logits: Array) -> list[Array]:
         """Per unit the probabilities (n, grades) of logits (n, units, steps)."""
@@ -148,7 +164,12 @@ class Calibrated:
         temperatures = np.array([facts["scorable_temperature"] for facts in self.units])
         return sigmoid(logits / temperatures)
 
-    def distance(self, embedding: Array) -> Array:
-        """Distance of each embedding (n, features) from the training crops, 1 = at the limit."""
-        raw = np.sqrt((((embedding - self.mean) @ self.root) ** 2).sum(1))
-        return np.asarray(raw / self.limit, np.float64)
+    def distance(self, embedding: Array, familiar: Array) -> Array:
+        """How strange each crop is, 1 = at the limit.
+
+        The larger of the distance of its embedding (n, features) from the training crops and of the
+        probability that it is no such face, from `familiar` (n,) logits, each over its limit.
+        """
+        raw = np.sqrt((((embedding - self.mean) @ self.root) ** 2).sum(1)) / self.limit
+        unlike = sigmoid(-familiar) / (1 - self.least_familiar)
+        return np.asarray(np.maximum(raw, unlike), np.float64)

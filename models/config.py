@@ -25,7 +25,7 @@ class ConfigError(ValueError):
 class FinderConfig:
     """The face finder, which learns from pictures it renders itself."""
 
-    long_side: int = 128
+    long_side: int = 112
     """Longer side in pixels of the downscaled luma plane the finder sees."""
     width: int = 24
     """Channels after the first layer; deeper layers have 4/3 and 8/3 times as many."""
@@ -58,7 +58,7 @@ class CropConfig:
     """Border round the face box, as a share of its longer side."""
     minimum_face: int = 48
     """Faces whose shorter side has fewer pixels are too small to grade."""
-    minimum_confidence: float = 0.35
+    minimum_confidence: float = 0.4
     """Finder confidence under which there is no face."""
     minimum_sharpness: float = 12.0
     """Variance of the Laplacian of the crop under which a unit that cannot be scored is blurred."""
@@ -92,6 +92,8 @@ class FitConfig:
     """Weight of the scorable heads in the loss."""
     state_weight: float = 0.3
     """Weight of the state head in the loss."""
+    familiar_weight: float = 1.0
+    """Weight of the gate that tells faces from what is none."""
     checkpoint_every: int = 100
     """Steps between checkpoints."""
     augment: float = 1.3
@@ -116,8 +118,11 @@ class RunConfig:
     """Name shown on reports."""
     seed: int = 1
     """Seed of sample order, augmentation and weights."""
-    threads: int = 2
-    """CPU threads; results are equal bit by bit only for one number of threads."""
+    threads: int = 1
+    """CPU threads inside a step; results are equal bit by bit only for one number of them. The
+    networks are so small that a second one costs nearly as much as it brings."""
+    workers: int = 2
+    """Threads that decode, render and augment beside it; they change no result."""
     finder: FinderConfig = field(default_factory=FinderConfig)
     """Face finder."""
     crop: CropConfig = field(default_factory=CropConfig)

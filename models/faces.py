@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,8 +24,13 @@ Luma = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 VIEWS: tuple[View, ...] = ("frontal", "three_quarter", "profile")
+REVISION = 1
+"""Raise when finding or cutting changes, so that no crop made the old way is used again."""
 STRIDE = 8
 PAD = 16
+SURE_PROFILE = 0.5
+AROUND = 2.0
+"""Side of the second look, in sides of the face found by the first."""
 
 
 def session(graph: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSession:
@@ -39,11 +45,66 @@ def session(graph: Path | bytes, threads: int = 1) -> onnxruntime.InferenceSessi
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
+@dataclass(frozen=True)
+class Peak:
+    """What the maps say at their highest place; box and places (landmarks, 2) in pixels."""
+
+    confidence: float
+    box: tuple[float, float, float, float]
+    places: NDArray[np.float64]
+    views: NDArray[np.float64]
+
+    def moved(self, factor: float, left: float, top: float) -> Peak:
+        """The same in a picture `factor` times as large that begins at (-left, -top)."""
+        x0, y0, x1, y1 = (value * factor for value in self.box)
+        return Peak(
+            self.confidence,
+            (x0 + left, y0 + top, x1 + left, y1 + top),
+            self.places * factor + [left, top],
+            self.views,
+        )
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square of whole pixels, which may reach beyond the picture."""
+
+    left: int
+    top: int
+    edge: int
+
+    @classmethod
+    def round_box(cls, box: tuple[float, float, float, float], factor: float) -> Square:
+        """The square round a box, `factor` times its longer side."""
+        x0, y0, x1, y1 = box
+        side = max(x1 - x0, y1 - y0, 2.0) * factor
+        return cls(round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), max(2, round(side)))
+
+    def cut_from(self, luma: Luma, size: int) -> Luma:
+        """The square resized to (size, size), the border repeated where it leaves the picture."""
+        height, width = luma.shape
+        right, bottom = self.left + self.edge, self.top + self.edge
+        inside = luma[max(self.top, 0) : min(bottom, height), max(self.left, 0) : min(right, width)]
+        if inside.size == 0:
+            return np.zeros((size, size), np.uint8)
+        above, before = max(-self.top, 0), max(-self.left, 0)
+        square = cv2.copyMakeBorder(
+            np.ascontiguousarray(inside),
+            above,
+            self.edge - inside.shape[0] - above,
+            before,
+            self.edge - inside.shape[1] - before,
+            cv2.BORDER_REPLICATE,
+        )
+        how = cv2.INTER_AREA if self.edge > size else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(square, (size, size), interpolation=how), np.uint8)
+
+
 class FaceFinder:
     """Finds the most likely face in each picture.
 
-    `long_side` is the longer side of the picture the network sees, `landmarks` their names
-    in the order of the graph.
+    `long_side` is the longer side of the picture the network sees, a multiple of 16; `landmarks`
+    are their names in the order of the graph.
     """
 
     def __init__(
@@ -56,48 +117,86 @@ class FaceFinder:
     def find(self, lumas: Sequence[Luma]) -> list[Face]:
         """The best candidate of each picture (uint8, (height, width), one shape for all).
 
-        A candidate always comes back; whether its confidence is enough is the caller's question.
+        Looks twice: at the whole picture, then at the part round what it found, enlarged, which
+        places the box several times as well and doubts what only looked like a face from afar. A
+        candidate always comes back; whether its confidence is enough is the caller's question.
         """
         if not lumas:
             return []
         height, width = lumas[0].shape
         scale = self.long_side / max(height, width)
         inputs = np.stack([shrink(luma, self.long_side) for luma in lumas])[:, None]
-        maps = self.session.run(None, {"luma": inputs})
-        return [
-            self._face(luma, [part[index] for part in maps], scale)
-            for index, luma in enumerate(lumas)
-        ]
-
-    def _face(self, luma: Luma, maps: list[Floats], scale: float) -> Face:
-        height, width = luma.shape
-        heat, box, marks, view = maps
         # Peaks in the padding are no place in the picture.
-        rows = max(1, min(heat.shape[1], round(height * scale / STRIDE)))
-        columns = max(1, min(heat.shape[2], round(width * scale / STRIDE)))
+        rows, columns = (max(1, round(side * scale / STRIDE)) for side in (height, width))
+        far = [
+            self._peak(maps, rows, columns).moved(1 / scale, 0.0, 0.0) for maps in self._run(inputs)
+        ]
+        squares = [Square.round_box(peak.box, AROUND) for peak in far]
+        patches = np.stack(
+            [
+                square.cut_from(luma, self.long_side)
+                for square, luma in zip(squares, lumas, strict=True)
+            ]
+        )
+        cells = self.long_side // STRIDE
+        near = [
+            self._peak(maps, cells, cells).moved(
+                square.edge / self.long_side, square.left, square.top
+            )
+            for square, maps in zip(
+                squares,
+                self._run(np.asarray(patches[:, None] / 255, np.float32)),
+                strict=True,
+            )
+        ]
+        return [self._face(luma, *both) for luma, *both in zip(lumas, far, near, strict=True)]
+
+    def _run(self, inputs: Floats) -> list[list[Floats]]:
+        """The maps of each input (n, 1, height, width) in 0..1."""
+        maps = self.session.run(None, {"luma": np.asarray(inputs, np.float32)})
+        return [[part[index] for part in maps] for index in range(len(inputs))]
+
+    def _peak(self, maps: list[Floats], rows: int, columns: int) -> Peak:
+        heat, box, marks, view = maps
         likely = sigmoid(heat[0, :rows, :columns])
         y, x = (int(place) for place in np.unravel_index(int(likely.argmax()), likely.shape))
-        cell = STRIDE / scale
         dx, dy, log_width, log_height = (float(value) for value in box[:, y, x])
-        cx, cy = (x + 0.5 + dx) * cell, (y + 0.5 + dy) * cell
-        half_w, half_h = (0.5 * cell * math.exp(min(v, 5.0)) for v in (log_width, log_height))
-        found = (
-            min(max(cx - half_w, 0.0), width),
-            min(max(cy - half_h, 0.0), height),
-            min(max(cx + half_w, 0.0), width),
-            min(max(cy + half_h, 0.0), height),
-        )
-        places = marks[:, y, x].reshape(-1, 2)
-        return Face(
-            box=found,
-            landmarks={
-                name: (float((x + 0.5 + px) * cell), float((y + 0.5 + py) * cell))
-                for name, (px, py) in zip(self.landmarks, places, strict=True)
-            },
+        cx, cy = (x + 0.5 + dx) * STRIDE, (y + 0.5 + dy) * STRIDE
+        half_w, half_h = (0.5 * STRIDE * math.exp(min(v, 5.0)) for v in (log_width, log_height))
+        odds = np.exp(view[:, y, x] - view[:, y, x].max())
+        return Peak(
             confidence=float(likely[y, x]),
-            view=VIEWS[int(view[:, y, x].argmax())],
-            sharpness=sharpness(luma, found),
+            box=(cx - half_w, cy - half_h, cx + half_w, cy + half_h),
+            places=(np.array([x, y]) + 0.5 + marks[:, y, x].reshape(-1, 2)) * STRIDE,
+            views=odds / odds.sum(),
         )
+
+    def _face(self, luma: Luma, far: Peak, near: Peak) -> Face:
+        height, width = luma.shape
+        x0, y0, x1, y1 = near.box
+        box = (
+            min(max(x0, 0.0), width),
+            min(max(y0, 0.0), height),
+            min(max(x1, 0.0), width),
+            min(max(y1, 0.0), height),
+        )
+        return Face(
+            box=box,
+            landmarks={
+                name: (float(x), float(y))
+                for name, (x, y) in zip(self.landmarks, near.places, strict=True)
+            },
+            confidence=math.sqrt(far.confidence * near.confidence),
+            view=_view((far.views + near.views) / 2),
+            sharpness=sharpness(luma, box),
+        )
+
+
+def _view(likely: NDArray[np.float64]) -> View:
+    """The likeliest view; profile, which costs the frame its grades, only where it is probable."""
+    if likely[-1] > SURE_PROFILE:
+        return VIEWS[-1]
+    return VIEWS[int(likely[:-1].argmax())]
 
 
 def shrink(luma: Luma, long_side: int) -> Floats:
@@ -119,26 +218,7 @@ def shrink(luma: Luma, long_side: int) -> Floats:
 
 def cut(luma: Luma, box: tuple[float, float, float, float], crop: CropConfig) -> Luma:
     """The square crop (size, size) round a box, the border repeated where it leaves the picture."""
-    x0, y0, x1, y1 = box
-    side = max(x1 - x0, y1 - y0, 2.0) * (1 + 2 * crop.margin)
-    left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
-    edge = max(2, round(side))
-    column, row = round(left), round(top)
-    height, width = luma.shape
-    inside = luma[max(row, 0) : min(row + edge, height), max(column, 0) : min(column + edge, width)]
-    if inside.size == 0:
-        return np.zeros((crop.size, crop.size), np.uint8)
-    above, before = max(-row, 0), max(-column, 0)
-    square = cv2.copyMakeBorder(
-        np.ascontiguousarray(inside),
-        above,
-        edge - inside.shape[0] - above,
-        before,
-        edge - inside.shape[1] - before,
-        cv2.BORDER_REPLICATE,
-    )
-    how = cv2.INTER_AREA if edge > crop.size else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(square, (crop.size, crop.size), interpolation=how), np.uint8)
+    return Square.round_box(box, 1 + 2 * crop.margin).cut_from(luma, crop.size)
 
 
 def sharpness(luma: Luma, box: tuple[float, float, float, float], side: int = 64) -> float:

@@ -49,7 +49,7 @@ class Looked:
     """What the networks say of n crops, before it is decided what may be said.
 
     `probabilities[u]` (n, grades), `scorable` (n, units), `states` (n, states) and `distance` (n,)
-    from the training crops, 1 = at the limit.
+    from the training crops, above 1 = too strange to be graded.
     """
 
     probabilities: list[Array]
@@ -95,7 +95,7 @@ class Grader:
 
     def look(self, crops: NDArray[np.uint8]) -> Looked:
         """Run the frame graph on crops (n, size, size)."""
-        logits, scorable, states, embedding = (
+        logits, scorable, states, familiar, embedding = (
             np.asarray(output, np.float64)
             for output in self.session.run(
                 None, {"crops": crops.astype(np.float32)[:, None] / np.float32(255)}
@@ -107,7 +107,7 @@ class Grader:
             self.calibrated.probabilities(logits),
             self.calibrated.scorable(scorable),
             likely / likely.sum(1, keepdims=True),
-            self.calibrated.distance(embedding),
+            self.calibrated.distance(embedding, familiar),
         )
 
     def verdict(self, face: Face, looked: Looked, row: int, shape: tuple[int, int]) -> Verdict:

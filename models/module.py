@@ -14,7 +14,7 @@ from torch.nn import functional
 from models import zoo
 from models.config import RunConfig
 from models.data.stream import Batch
-from models.nets.frame import FrameOutputs
+from models.nets.frame import FrameOutputs, evened
 from models.scale import Scale
 
 
@@ -68,23 +68,31 @@ class FrameModule(pl.LightningModule):
         self.config = config
         self.total_steps = total_steps
         self.net = zoo.frame_net(config.net, scale)
+        # Convolutions on a CPU are a quarter faster with channels last.
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("share", share)
         self._random: dict[str, Any] | None = None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The three losses and their weighted sum `loss`."""
-        outputs: FrameOutputs = self.net(batch.crops.contiguous(memory_format=torch.channels_last))
+        """The losses of all heads and their weighted sum `loss`."""
+        crops = batch.crops.contiguous(memory_format=torch.channels_last)
+        faces = int(batch.familiar.sum())
+        even = evened(crops)
+        familiar = self.net.familiar(even)
+        outputs: FrameOutputs = self.net.grade(even[:faces], familiar[:faces])
         fit = self.config.fit
         share: Tensor = self.share  # type: ignore[assignment]
         parts = {
-            "grades": ordinal_loss(outputs.grades, batch.above, share),
-            "scorable": scorable_loss(outputs.scorable, batch.scorable),
-            "states": state_loss(outputs.states, batch.states),
+            "grades": ordinal_loss(outputs.grades, batch.above[:faces], share),
+            "scorable": scorable_loss(outputs.scorable, batch.scorable[:faces]),
+            "states": state_loss(outputs.states, batch.states[:faces]),
+            "familiar": functional.binary_cross_entropy_with_logits(familiar, batch.familiar),
         }
         total = (
             parts["grades"]
             + fit.scorable_weight * parts["scorable"]
             + fit.state_weight * parts["states"]
+            + fit.familiar_weight * parts["familiar"]
         )
         return {"loss": total, **parts}
 
@@ -106,7 +114,7 @@ class FrameModule(pl.LightningModule):
             {"params": decayed, "weight_decay": fit.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimiser = torch.optim.AdamW(groups, lr=fit.learning_rate)
+        optimiser = torch.optim.AdamW(groups, lr=fit.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, max_lr=fit.learning_rate, total_steps=self.total_steps + 1, pct_start=0.2
         )

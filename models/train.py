@@ -29,7 +29,7 @@ from models.data.labels import shuffled, targets_of
 from models.data.stream import CropModule, Labelled
 from models.evaluate import benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
-from models.faces import FaceFinder, session
+from models.faces import FaceFinder, cut, session
 from models.figures import compute_report, judged
 from models.grader import Grader, unknown_state
 from models.manifest import digest_of, target_columns, targets
@@ -67,7 +67,7 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
         config.finder,
         scale,
         run.cache,
-        config.threads,
+        config.workers,
         lambda part: progress.tell(part, "Teaching the face finder on rendered faces."),
     )
     progress.enter("crops", "Finding the faces of the labelled frames.")
@@ -80,7 +80,7 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
             "in which the face is large enough and seen from the front."
         )
     progress.enter("fit", f"Training on {len(labelled['train'])} frames.")
-    module, epochs = _fit(run, labelled, progress, emit)
+    module, epochs = _fit(run, labelled, _strangers(run, finder), progress, emit)
     progress.enter("calibration", "Calibrating on frames it has not seen.")
     graph = frame_graph(module.net, config.crop.size)
     calibration = _calibrate(config, scale, graph, usable)
@@ -157,11 +157,27 @@ def _gather(
     records = store.gather(
         everything,
         run.media,
-        run.config.threads,
+        run.config.workers,
         lambda part: progress.tell(part, "Finding the faces of the labelled frames."),
     )
     ends = np.cumsum([len(rows) for rows in parts.values()])[:-1]
     return dict(zip(parts, np.split(records, ends), strict=True))
+
+
+def _strangers(run: Run, finder: FittedFinder) -> NDArray[np.uint8]:
+    """Crops of what is no gradable face: where the finder would look, and somewhere else."""
+    crop, rng = run.config.crop, np.random.default_rng(run.config.finder.seed)
+    faces = FaceFinder(
+        finder.graph, run.config.finder.long_side, run.manifest.scale.landmarks, threads=1
+    )
+    crops = []
+    for picture in finder.strangers:
+        height, width = picture.shape
+        side = rng.uniform(0.25, 0.9) * height
+        x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
+        crops.append(cut(picture, faces.find([picture])[0].box, crop))
+        crops.append(cut(picture, (x, y, x + side, y + side), crop))
+    return np.stack(crops)
 
 
 def _usable(
@@ -182,10 +198,14 @@ def _labelled(frames: pd.DataFrame, records: NDArray[Any], scale: Scale) -> Labe
 
 
 def _fit(
-    run: Run, labelled: dict[str, Labelled], progress: Progress, emit: Emit
+    run: Run,
+    labelled: dict[str, Labelled],
+    strange: NDArray[np.uint8],
+    progress: Progress,
+    emit: Emit,
 ) -> tuple[FrameModule, int]:
     config, scale = run.config, run.manifest.scale
-    data = CropModule(labelled["train"], labelled["validation"], config.fit, config.seed)
+    data = CropModule(labelled["train"], labelled["validation"], strange, config.fit, config.seed)
     upper = np.nan_to_num(labelled["train"].above)
     reached = np.concatenate([np.ones_like(upper[..., :1]), upper[..., :-1]], axis=2)
     rated = np.isfinite(labelled["train"].above)
@@ -218,7 +238,7 @@ def _calibrate(
         return [np.concatenate(columns).astype(np.float64) for columns in zip(*parts, strict=True)]
 
     frames, records = usable["calibration"]
-    logits, scorable_logits, _, embedding = outputs(records)
+    logits, scorable_logits, _, familiar, embedding = outputs(records)
     learnt = usable["train"][1]
     some = np.linspace(0, len(learnt) - 1, min(len(learnt), MOST_REFERENCE)).astype(np.int64)
     *_, reference = outputs(learnt[some])
@@ -230,6 +250,7 @@ def _calibrate(
         scorable_logits,
         known.scorable,
         embedding if len(embedding) else reference,
+        familiar,
         reference,
         config.evaluation.alpha,
     )

@@ -92,6 +92,41 @@ def compose(
     return with_mirror_images(result, scale)
 
 
+def strangers(config: FinderConfig, scale: Scale, number: int = 400) -> Luma:
+    """Pictures (number, height, width) in which nothing may be graded, as large as recordings are.
+
+    Heads from the side, scenery, and parts of phantom faces seen from too near. They are drawn at
+    full size, because a network would else learn that what is blurred is strange.
+    """
+    rng = np.random.default_rng([config.seed, 4])
+    pictures = np.zeros((number, SOURCE[1], SOURCE[0]), np.uint8)
+    near: list[tuple[Luma, FaceTruth]] = []
+    for index in range(max(1, number // 40)):
+        params = _params(np.random.default_rng([config.seed, 5, index]), rng, scale)
+        picture, truth = render_face(params, scale)
+        near.append((cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8), truth))
+    for index in range(number):
+        kind = rng.random()
+        if kind < 0.5:
+            pictures[index] = relit(draw_profile(scenery(SOURCE, rng), rng)[0], rng)
+        elif kind < 0.8:
+            pictures[index] = scenery(SOURCE, rng)
+        else:
+            source, truth = near[int(rng.integers(len(near)))]
+            if kind < 0.9:
+                pictures[index] = _elsewhere(source, truth, SOURCE, rng)
+            else:
+                x0, y0, x1, y1 = truth.box
+                wide, high = (x1 - x0) * 0.4, (y1 - y0) * 0.4
+                x, y = rng.uniform(x0, x1 - wide), rng.uniform(y0, y1 - high)
+                part = source[int(max(y, 0)) : int(y + high), int(max(x, 0)) : int(x + wide)]
+                pictures[index] = relit(
+                    np.asarray(cv2.resize(part, SOURCE, interpolation=cv2.INTER_CUBIC), np.uint8),
+                    rng,
+                )
+    return pictures
+
+
 def with_mirror_images(data: Compositions, scale: Scale) -> Compositions:
     """The pictures and their mirror images, in which left landmarks are right ones."""
     turned = [list(scale.landmarks).index(_mirrored(name)) for name in scale.landmarks]
@@ -183,12 +218,17 @@ def _place(
     height, width = result.pictures.shape[1:]
     x0, y0, x1, y1 = truth.box
     face = max(x1 - x0, y1 - y0)
-    # From a face that fills the frame to one of a tenth of its width, small ones less often.
-    zoom = width * math.exp(rng.uniform(math.log(0.14), math.log(0.72))) / face
+    # Half as the first look sees them, from afar, half as the second does, enlarged.
+    far = rng.random() < 0.5
+    part = math.exp(rng.uniform(math.log(0.14), math.log(0.5))) if far else rng.uniform(0.4, 0.7)
+    zoom = width * part / face
     turn = cv2.getRotationMatrix2D(((x0 + x1) / 2, (y0 + y1) / 2), float(rng.uniform(-4, 4)), zoom)
     reach = 0.4 * face * zoom
-    cx = rng.uniform(min(reach, width / 2), max(width - reach, width / 2))
-    cy = rng.uniform(min(reach, height / 2), max(height - reach, height / 2))
+    if far:
+        cx = rng.uniform(min(reach, width / 2), max(width - reach, width / 2))
+        cy = rng.uniform(min(reach, height / 2), max(height - reach, height / 2))
+    else:
+        cx, cy = np.array([width, height]) * rng.normal(0.5, 0.07, 2)
     turn[:, 2] += np.array([cx - (x0 + x1) / 2, cy - (y0 + y1) / 2])
     if zoom < 0.8:
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.45 / zoom), np.uint8)

@@ -1,8 +1,8 @@
 """Face crops of labelled frames, kept once per file as a memory-mapped array.
 
-A store lies in `CACHE/crops/<finder>-<crop>/<blob>.npy`, where the first part names the finder and
-the crop settings by their digests: another finder gives another store, never a mixture. Needs no
-torch.
+A store lies in `CACHE/crops/<finder>-<crop>-<revision>/<blob>.npy`, where the parts name the finder
+and the crop settings by their digests: another finder gives another store, never a mixture. Needs
+no torch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from models import config
 from models.config import CropConfig
-from models.faces import VIEWS, FaceFinder, cut
+from models.faces import REVISION, VIEWS, FaceFinder, cut
 from models.media import Unreadable, read_frames
 from models.records import Face
 
@@ -49,7 +49,8 @@ class CropStore:
         self.finder = finder
         self.crop = crop
         self.kind = crop_type(crop.size, len(finder.landmarks))
-        self.folder = cache / "crops" / f"{finder_digest[:16]}-{config.digest(crop)[:8]}"
+        name = f"{finder_digest[:16]}-{config.digest(crop)[:8]}-{REVISION}"
+        self.folder = cache / "crops" / name
 
     def gather(
         self,

@@ -28,7 +28,7 @@ _EYE, _EAR = (0.50, -0.16), (1.02, -0.36)
 def draw_profile(background: Luma, rng: np.random.Generator) -> tuple[Luma, Box]:
     """A head from the side over a background (height, width), with its box from nose to ear."""
     height, width = background.shape
-    length = width * math.exp(rng.uniform(math.log(0.2), math.log(0.75)))
+    length = width * math.exp(rng.uniform(math.log(0.2), math.log(1.2)))
     turn, taper = math.radians(rng.uniform(-25, 25)), rng.uniform(0.8, 1.25)
     nose = np.array(
         [rng.uniform(0, max(width - 0.8 * length, 1)), height * rng.uniform(0.25, 0.85)]

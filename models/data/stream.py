@@ -7,6 +7,7 @@ step n sees exactly what an undisturbed run sees from step n on.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,46 +48,89 @@ class Batch(NamedTuple):
     above: Tensor
     scorable: Tensor
     states: Tensor
+    familiar: Tensor
 
 
-def batch_of(data: Labelled, rows: NDArray[Any], crops: NDArray[np.uint8]) -> Batch:
-    """The batch of these rows with these (augmented) crops."""
+def batch_of(
+    data: Labelled,
+    rows: NDArray[Any],
+    crops: NDArray[np.uint8],
+    strange: NDArray[np.uint8] | None = None,
+) -> Batch:
+    """The batch of these rows with these (augmented) crops, and strange ones of unknown targets."""
+    more = 0 if strange is None else len(strange)
+    if strange is not None:
+        crops = np.concatenate([crops, strange])
+
+    def targets(values: Array, unknown: float) -> Tensor:
+        rest = np.full((more, *values.shape[1:]), unknown)
+        return torch.from_numpy(np.concatenate([values[rows], rest]).astype(np.float32))
+
     return Batch(
         torch.from_numpy(crops.astype(np.float32) / np.float32(255))[:, None],
-        torch.from_numpy(data.above[rows].astype(np.float32)),
-        torch.from_numpy(data.scorable[rows].astype(np.float32)),
-        torch.from_numpy(data.states[rows].astype(np.float32)),
+        targets(data.above, np.nan),
+        targets(data.scorable, np.nan),
+        targets(data.states, 0.0),
+        torch.cat([torch.ones(len(rows)), torch.zeros(more)]),
     )
 
 
 class TrainingStream:
-    """The batches of steps `start` … `total` - 1; iterating gives `Batch`es."""
+    """The batches of steps `start` … `total` - 1; iterating gives `Batch`es.
+
+    To every two crops comes one of `strangers` (m, size, size), crops of what is no face.
+    """
 
     def __init__(
-        self, data: Labelled, fit: FitConfig, seed: int, start: int = 0, total: int | None = None
+        self,
+        data: Labelled,
+        strangers: NDArray[np.uint8],
+        fit: FitConfig,
+        seed: int,
+        start: int = 0,
+        total: int | None = None,
     ) -> None:
         self.data, self.fit, self.seed, self.start = data, fit, seed, start
+        self.strangers = strangers
         self.per_epoch = steps_per_epoch(len(data), fit)
         self.total = self.per_epoch * fit.epochs if total is None else total
 
     def __iter__(self) -> Iterator[Batch]:
-        for step in range(self.start, self.total):
-            epoch, place = divmod(step, self.per_epoch)
-            # Whole batches only: a last batch of two frames would upset batch norm.
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
-            size = min(self.fit.batch, len(self.data))
-            rows = order[place * size : (place + 1) * size]
-            crops = np.stack(
-                [
-                    augmented(
-                        self.data.crops[row],
-                        np.random.default_rng([self.seed, epoch, int(row)]),
-                        self.fit.augment,
-                    )
-                    for row in rows
-                ]
-            )
-            yield batch_of(self.data, rows, crops)
+        if self.start >= self.total:
+            return
+        # The next batch is made while the network learns from this one.
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(self.batch, self.start)
+            for step in range(self.start, self.total):
+                batch = waiting.result()
+                if step + 1 < self.total:
+                    waiting = pool.submit(self.batch, step + 1)
+                yield batch
+
+    def batch(self, step: int) -> Batch:
+        """The batch of one step, augmented."""
+        epoch, place = divmod(step, self.per_epoch)
+        # Whole batches only: a last batch of two frames would upset batch norm.
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
+        size = min(self.fit.batch, len(self.data))
+        rows = order[place * size : (place + 1) * size]
+        rng = np.random.default_rng([self.seed, step, len(self.data)])
+        some = size // 2 if len(self.strangers) else 0
+        others = rng.integers(0, max(len(self.strangers), 1), some)
+
+        def drawn(crops: NDArray[np.uint8], places: Any, lead: int) -> NDArray[np.uint8]:
+            made = [
+                augmented(
+                    crops[row],
+                    np.random.default_rng([self.seed, lead, int(row)]),
+                    self.fit.augment,
+                )
+                for row in places
+            ]
+            return np.stack(made) if made else np.zeros((0, *crops.shape[1:]), np.uint8)
+
+        strange = drawn(self.strangers, others, step)
+        return batch_of(self.data, rows, drawn(self.data.crops, rows, epoch), strange)
 
 
 class PlainStream:
@@ -138,9 +182,17 @@ def augmented(
 class CropModule(pl.LightningDataModule):
     """Training and validation crops; a checkpoint holds the step at which the stream goes on."""
 
-    def __init__(self, train: Labelled, validation: Labelled, fit: FitConfig, seed: int) -> None:
+    def __init__(
+        self,
+        train: Labelled,
+        validation: Labelled,
+        strangers: NDArray[np.uint8],
+        fit: FitConfig,
+        seed: int,
+    ) -> None:
         super().__init__()
         self.train, self.validation, self.fit, self.seed = train, validation, fit, seed
+        self.strangers = strangers
         self.position = 0
 
     @property
@@ -150,7 +202,7 @@ class CropModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> TrainingStream:
         """The batches from the current position on."""
-        return TrainingStream(self.train, self.fit, self.seed, start=self.position)
+        return TrainingStream(self.train, self.strangers, self.fit, self.seed, start=self.position)
 
     def val_dataloader(self) -> PlainStream:
         """All validation crops."""

@@ -16,17 +16,17 @@ from models.nets.frame import FrameNet
 OPSET = 17
 
 
-def finder_graph(net: FinderNet, long_side: int) -> bytes:
+def finder_graph(net: FinderNet) -> bytes:
     """ONNX graph: `luma` (n, 1, height, width) to `heat`, `box`, `marks`, `view`, of any size."""
     free = {0: "batch", 2: "height", 3: "width"}
     names = ("heat", "box", "marks", "view")
     axes = {"luma": free, **{name: {0: "batch", 2: "rows", 3: "columns"} for name in names}}
-    return _graph(net, torch.rand(2, 1, long_side // 2, long_side), "luma", names, axes)
+    return _graph(net, torch.rand(2, 1, 64, 96), "luma", names, axes)
 
 
 def frame_graph(net: FrameNet, size: int) -> bytes:
-    """ONNX graph: `crops` (n, 1, size, size) to `grades`, `scorable`, `states`, `embedding`."""
-    names = ("grades", "scorable", "states", "embedding")
+    """ONNX graph: `crops` (n, 1, size, size) to `grades`, `scorable`, `states`, `familiar`, …"""
+    names = ("grades", "scorable", "states", "familiar", "embedding")
     axes = {name: {0: "batch"} for name in ("crops", *names)}
     return _graph(net, torch.rand(2, 1, size, size), "crops", names, axes)
 

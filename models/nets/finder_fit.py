@@ -10,29 +10,35 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from models import config as configs
 from models import zoo
 from models.config import FinderConfig
-from models.data.compositions import Compositions, compose
+from models.data.compositions import Compositions, compose, strangers
 from models.nets.export import finder_graph, load_weights, save_weights
 from models.nets.finder import STRIDE, FinderNet, FinderOutputs, heat_targets
 from models.scale import Scale
 
-REVISION = 2
+REVISION = 4
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
 
 
 @dataclass(frozen=True)
 class FittedFinder:
-    """A finder: network, ONNX graph, digest of the configuration, and the last loss."""
+    """A finder: network, ONNX graph, digest of the configuration, the last loss.
+
+    `strangers` (n, height, width) are pictures in which nothing may be graded; they are made here
+    because they come from the same renderer and seed and can be kept with the finder.
+    """
 
     net: FinderNet
     graph: bytes
     digest: str
     loss: float
+    strangers: NDArray[np.uint8]
 
 
 def finder_digest(config: FinderConfig, scale: Scale) -> str:
@@ -61,13 +67,16 @@ def cached_finder(
         load_weights(folder / "weights.safetensors", "finder", net)
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         graph = (folder / "finder.onnx").read_bytes()
-        return FittedFinder(net, graph, digest, float(facts["loss"]))
+        pictures = np.load(folder / "strangers.npy", allow_pickle=False)
+        return FittedFinder(net, graph, digest, float(facts["loss"]), pictures)
     net, loss = fit_finder(config, scale, threads, on_progress)
-    graph = finder_graph(net, config.long_side)
+    graph = finder_graph(net)
+    pictures = strangers(config, scale, max(8, config.renderings))
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     unfinished.mkdir(parents=True, exist_ok=True)
     save_weights(unfinished / "weights.safetensors", finder=net)
     (unfinished / "facts.json").write_text(json.dumps({"loss": loss}), encoding="utf-8")
+    np.save(unfinished / "strangers.npy", pictures, allow_pickle=False)
     (unfinished / "finder.onnx").write_bytes(graph)
     try:
         unfinished.replace(folder)
@@ -76,7 +85,7 @@ def cached_finder(
         for file in unfinished.iterdir():
             file.unlink()
         unfinished.rmdir()
-    return FittedFinder(net, graph, digest, loss)
+    return FittedFinder(net, graph, digest, loss, pictures)
 
 
 def fit_finder(
@@ -90,7 +99,9 @@ def fit_finder(
     data = compose(config, scale, threads, lambda fraction: told(0.4 * fraction))
     torch.manual_seed(config.seed)
     net = zoo.finder(config, scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        net.parameters(), lr=config.learning_rate, weight_decay=0.01, fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=config.learning_rate, total_steps=config.steps, pct_start=0.2
     )

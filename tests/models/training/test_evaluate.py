@@ -13,6 +13,7 @@ from models.calibration import (
     fit_binary_temperature,
     fit_distance,
     fit_temperature,
+    least_familiar,
 )
 from models.compare import compare
 from models.evaluate import CONSTANT, evaluate
@@ -212,12 +213,16 @@ def test_distance_tells_the_familiar_from_the_unfamiliar(scale: Scale) -> None:
     calibrated = Calibrated(
         {
             "units": dict.fromkeys(scale.unit_keys, unit),
-            "out_of_distribution": fit_distance(reference, own),
+            "out_of_distribution": {**fit_distance(reference, own), "least_familiar": 0.8},
         },
         scale,
     )
-    assert (calibrated.distance(rng.normal(size=(500, 6)) @ mixing) > 1).mean() < 0.02
-    assert (calibrated.distance(10 + own) > 1).all()
+    sure = np.full(500, 9.0)
+    assert (calibrated.distance(rng.normal(size=(500, 6)) @ mixing, sure) > 1).mean() < 0.03
+    assert (calibrated.distance(10 + own, sure[:200]) > 1).all()
+    assert calibrated.distance(own[:2], np.log([4.0, 3.9])) == pytest.approx([1.0, 1.02], abs=0.01)
+    assert least_familiar(np.array([-1.0, 9.0])) == 0.5
+    assert least_familiar(sure) == 0.7
     logits = rng.normal(size=(2, len(scale.units), 2))
     assert calibrated.probabilities(logits)[0] == pytest.approx(
         corn_probabilities(logits[:, 0], 2.0)
