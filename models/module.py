@@ -47,8 +47,11 @@ def scorable_loss(logits: Tensor, scorable: Tensor) -> Tensor:
     return (entropy * known).sum() / known.sum().clamp(min=1)
 
 
-def state_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+def state_loss(logits: Tensor, allowed: Tensor, rarity: Tensor) -> Tensor:
     """-log of the probability of the allowed states together, over frames whose votes say any.
+
+    Each frame counts with the `rarity` (states,) of its commonest allowed state: mice are awake in
+    most frames, and a network that always said so would be right too often to learn better.
 
     Raters who say “not scorable” without a reason allow several states; the loss asks only that one
     of them be likely.
@@ -57,13 +60,29 @@ def state_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     if not bool(known.any()):
         return logits.sum() * 0
     log_p = functional.log_softmax(logits[known], dim=1)
-    return -torch.logsumexp(log_p + (allowed[known] + 1e-9).log(), dim=1).mean()
+    surprise = -torch.logsumexp(log_p + (allowed[known] + 1e-9).log(), dim=1)
+    weight = torch.where(allowed[known] > 0, rarity, torch.inf).amin(dim=1)
+    return (surprise * weight).sum() / weight.sum()
+
+
+def state_rarity(allowed: Tensor) -> Tensor:
+    """Weight (states,) of every state: 1 over the square root of its share of `allowed` (n, states)
+    frames, at most 6 times that of the commonest."""
+    share = (allowed > 0).float().mean(dim=0).clamp(min=1e-6)
+    return (share.max() / share).sqrt().clamp(max=6.0)
 
 
 class FrameModule(pl.LightningModule):
     """Fits the frame network."""
 
-    def __init__(self, config: RunConfig, scale: Scale, share: Tensor, total_steps: int) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        scale: Scale,
+        share: Tensor,
+        rarity: Tensor,
+        total_steps: int,
+    ) -> None:
         super().__init__()
         self.config = config
         self.total_steps = total_steps
@@ -71,6 +90,7 @@ class FrameModule(pl.LightningModule):
         # Convolutions on a CPU are a quarter faster with channels last.
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("share", share)
+        self.register_buffer("rarity", rarity)
         self._random: dict[str, Any] | None = None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -82,10 +102,11 @@ class FrameModule(pl.LightningModule):
         outputs: FrameOutputs = self.net.grade(even[:faces], familiar[:faces])
         fit = self.config.fit
         share: Tensor = self.share  # type: ignore[assignment]
+        rarity: Tensor = self.rarity  # type: ignore[assignment]
         parts = {
             "grades": ordinal_loss(outputs.grades, batch.above[:faces], share),
             "scorable": scorable_loss(outputs.scorable, batch.scorable[:faces]),
-            "states": state_loss(outputs.states, batch.states[:faces]),
+            "states": state_loss(outputs.states, batch.states[:faces], rarity),
             "familiar": functional.binary_cross_entropy_with_logits(familiar, batch.familiar),
         }
         total = (

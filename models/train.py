@@ -33,7 +33,7 @@ from models.faces import FaceFinder, cut, session
 from models.figures import compute_report, judged
 from models.grader import Grader, unknown_state
 from models.manifest import digest_of, target_columns, targets
-from models.module import FrameModule
+from models.module import FrameModule, state_rarity
 from models.nets.export import frame_graph, load_matching, save_weights
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
@@ -212,7 +212,11 @@ def _fit(
     share = (reached * rated).sum(0) / np.maximum(rated.sum(0), 1)
     torch.manual_seed(config.seed)
     module = FrameModule(
-        config, scale, torch.from_numpy(share.astype(np.float32)), data.total_steps
+        config,
+        scale,
+        torch.from_numpy(share.astype(np.float32)),
+        state_rarity(torch.from_numpy(labelled["train"].states)).float(),
+        data.total_steps,
     )
     if run.warm_start is not None:
         load_matching(run.warm_start.path / "weights.safetensors", "frame", module.net)

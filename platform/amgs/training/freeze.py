@@ -17,6 +17,7 @@ from amgs.core.base import Actor
 from amgs.core.errors import Refused
 from amgs.repository.models import Animal, Exclusion, Frame, Permission, Recording, Version
 from amgs.review.models import Consensus
+from amgs.review.queries import random_share
 from amgs.training.models import Placement, Snapshot
 
 if TYPE_CHECKING:
@@ -224,14 +225,12 @@ def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -
         Frame.objects.filter(recording__in=list(places), consensus__isnull=False)
         .distinct()
         .order_by("public_id")
-        .values_list(
-            "pk", "public_id", "recording_id", "stream", "pts", "tb_num", "tb_den", "drawn"
-        )
+        .values_list("pk", "public_id", "recording_id", "stream", "pts", "tb_num", "tb_den")
     )
+    # Picked by chance by us, or by a lab that says so; agreement and benchmark rest on these.
+    by_chance = set(random_share(versions).values_list("pk", flat=True))
     table = []
-    for key, public_id, recording, stream, pts, tb_num, tb_den, drawn in frames.iterator(
-        chunk_size=CHUNK
-    ):
+    for key, public_id, recording, stream, pts, tb_num, tb_den in frames.iterator(chunk_size=CHUNK):
         if key in excluded or key not in consensus:
             continue
         held = consensus[key]
@@ -242,7 +241,7 @@ def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -
                 "pts": pts,
                 "tb_num": tb_num,
                 "tb_den": tb_den,
-                "random_share": drawn,
+                "random_share": key in by_chance,
                 **places[recording].columns,
                 **held,
                 "votes": json.dumps(held["votes"], sort_keys=True),

@@ -8,7 +8,7 @@ from models.config import ConfigError, FinderConfig, FitConfig, NetConfig, load_
 from models.data.compositions import compose
 from models.data.labels import image_scores, shuffled, targets_of
 from models.data.stream import Labelled, TrainingStream, augmented, steps_per_epoch
-from models.module import ordinal_loss, scorable_loss, state_loss
+from models.module import ordinal_loss, scorable_loss, state_loss, state_rarity
 from models.nets.export import finder_graph, frame_graph
 from models.nets.finder_fit import cached_finder, finder_digest
 from models.scale import Scale
@@ -83,13 +83,13 @@ def test_unknown_targets_cost_nothing() -> None:
     assert float(scorable_loss(torch.zeros(2, 1), torch.tensor([[nan], [1.0]]))) == pytest.approx(
         np.log(2)
     )
-    assert float(state_loss(torch.randn(2, 3), torch.zeros(2, 3))) == 0.0
+    assert float(state_loss(torch.randn(2, 3), torch.zeros(2, 3), torch.ones(3))) == 0.0
 
 
 def test_any_allowed_state_satisfies_the_state_loss() -> None:
     logits = torch.tensor([[0.0, 9.0, 9.0]])
-    assert float(state_loss(logits, torch.tensor([[0.0, 1.0, 1.0]]))) < 1e-3
-    assert float(state_loss(logits, torch.tensor([[1.0, 0.0, 0.0]]))) > 5
+    assert float(state_loss(logits, torch.tensor([[0.0, 1.0, 1.0]]), torch.ones(3))) < 1e-3
+    assert float(state_loss(logits, torch.tensor([[1.0, 0.0, 0.0]]), torch.ones(3))) > 5
 
 
 def labelled(n: int = 20) -> Labelled:
@@ -194,3 +194,11 @@ def test_a_finder_is_fitted_once_per_configuration(scale: Scale, tmp_path) -> No
     assert np.array_equal(first.strangers, second.strangers)
     assert first.loss == second.loss
     assert finder_digest(FinderConfig(), scale) != first.digest
+
+
+def test_a_rare_state_weighs_more_but_not_without_bound() -> None:
+    allowed = torch.tensor([[1.0, 1.0, 0.0]] * 96 + [[0.0, 0.0, 1.0]] * 4)
+    rarity = state_rarity(allowed)
+    assert rarity[0] == rarity[1] == 1
+    assert float(rarity[2]) == pytest.approx((0.96 / 0.04) ** 0.5)
+    assert float(state_rarity(torch.tensor([[1.0, 0.0]]))[1]) == 6.0
