@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import median
 
 import cv2
@@ -36,13 +37,18 @@ class _Samples:
             self.kept = [sample for sample in self.kept if sample[0] % self.stride == 0]
 
 
-def measure(media: Video | Stills) -> MediaFacts:
-    """Decode everything once and state what it is; raises Unreadable where nothing decodes."""
+def measure(media: Video | Stills, seen: Callable[[Frame], None] | None = None) -> MediaFacts:
+    """Decode everything once and state what it is; raises Unreadable where nothing decodes.
+
+    `seen` is called with every frame: a long film takes a while, and somebody may want to know.
+    """
     samples = _Samples()
     count = first = last = 0
     shortest, longest = None, 0
     for frame in media:
         samples.see(frame)
+        if seen is not None:
+            seen(frame)
         if count == 0:
             first = frame.pts
         else:

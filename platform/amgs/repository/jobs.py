@@ -78,9 +78,14 @@ def ingest_recording(context: Context, recording: str) -> Finish:
         return Finish({"gone": True})
     try:
         with media_files.named_copy(row.blob, row.name) as path:
-            context.progress(0.05, "measuring")
+
+            def measured(frame: Any) -> None:
+                if frame.index % PROGRESS_EVERY == 0:
+                    # How many frames there are is only known at the end.
+                    context.progress(0.05, f"measuring, frame {frame.index}")
+
             with open_media(path) as media:
-                facts = measure(media)
+                facts = measure(media, measured)
             context.progress(0.4, "drawing frames")
             with open_media(path) as media:
                 frames, poster = _draw(context, row, row.blob, facts, media)
