@@ -60,7 +60,9 @@ def kill_recovery_seconds() -> Iterator[dict[str, Any]]:
         run = client.http.ask("POST", "scores", json={"upload": upload["id"], "name": clip.name})
 
         def job() -> dict[str, Any]:
-            return client.http.ask("GET", f"scores/{run['token']}")["job"]
+            told = client.http.ask("GET", f"scores/{run['token']}")["job"]
+            # Before its job exists, a score tells of its upload.
+            return client.job(told["id"]) if told["id"] else told
 
         _until(lambda: job()["state"] == "running" and job()["progress"] > 0, 120, "the score runs")
         first = job()
