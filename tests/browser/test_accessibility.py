@@ -66,7 +66,7 @@ def site(story):
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),
-        ("work", alice, "/work/"),
+        ("work", alice, "/my-work/"),
         ("datasets", alice, "/datasets/"),
         ("dataset-new", alice, "/datasets/new"),
         ("describe", alice, f"/datasets/{ref(draft)}/describe"),

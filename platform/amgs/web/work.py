@@ -58,8 +58,8 @@ def retry(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 urlpatterns = [
-    path("work/", work, name="work"),
-    path("work/<str:public_id>/", progress, name="job"),
-    path("work/<str:public_id>/cancel", cancel, name="job-cancel"),
-    path("work/<str:public_id>/retry", retry, name="job-retry"),
+    path("my-work/", work, name="work"),
+    path("my-work/<str:public_id>/", progress, name="job"),
+    path("my-work/<str:public_id>/cancel", cancel, name="job-cancel"),
+    path("my-work/<str:public_id>/retry", retry, name="job-retry"),
 ]
