@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -29,6 +27,6 @@ urlpatterns = [
         SpectacularSwaggerView.as_view(url_name="api-schema", permission_classes=[]),
         name="api-docs",
     ),
-    *(path("api/", include(f"amgs.api.{noun}")) for noun in NOUNS if find_spec(f"amgs.api.{noun}")),
-    *(path("", include(f"amgs.api.{noun}")) for noun in _AT_ROOT if find_spec(f"amgs.api.{noun}")),
+    *(path("api/", include(f"amgs.api.{noun}")) for noun in NOUNS),
+    *(path("", include(f"amgs.api.{noun}")) for noun in _AT_ROOT),
 ]

@@ -77,7 +77,9 @@ class Command(BaseCommand):
             if json_path and not json_path.exists():
                 told.write(json_path)
         if not told.ok:
-            raise CommandError("Not every stage was ok; the site's log is in var/demo/log.")
+            raise CommandError(
+                f"Not every stage was ok; the site's log is in {settings.VAR / 'log'}."
+            )
 
     def _fresh_folder(self) -> None:
         """Begin anew in a folder of the demo's own; never in one that holds a site."""
