@@ -16,7 +16,7 @@ import pytest
 pytestmark = [pytest.mark.service("browser"), pytest.mark.django_db(transaction=True)]
 
 ANIMALS = 20
-GRADED = (1, 4)  # numbers of the frames that the sheet grades in each film
+GRADED = (0, 2, 4)  # numbers of the frames that the sheet grades in each film
 PATIENCE = 120_000  # milliseconds
 
 
@@ -53,7 +53,12 @@ def study(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def lenient(monkeypatch) -> str:
-    """Name a gate profile that a model which learned next to nothing passes."""
+    """Name a gate profile that a model which learned next to nothing passes.
+
+    Gates that refuse where a figure is missing are left out: on a handful of frames such a model
+    may lack any of them (a correlation needs two scores that differ). The demonstration is judged
+    by all gates, and each has tests of its own.
+    """
     from curation import gates
 
     profile = dataclasses.replace(
@@ -61,16 +66,19 @@ def lenient(monkeypatch) -> str:
         name="lenient",
         benchmark_frames=1,
         benchmark_animals=1,
-        mean_kappa=-1.0,
         unit_kappa_share=-10.0,
-        rmse_ratio=1000.0,
-        image_r=-1.0,
-        coverage=0.0,
-        calibration=1.0,
         slope=(-1e9, 1e9),
         observation_bias=10.0,
     )
-    kept = tuple(gate for gate in gates.GATES if gate is not gates.better_than_constant)
+    needs_figures = {
+        gates.mean_kappa,
+        gates.image_rmse,
+        gates.image_r,
+        gates.coverage,
+        gates.calibration,
+        gates.better_than_constant,
+    }
+    kept = tuple(gate for gate in gates.GATES if gate not in needs_figures)
     monkeypatch.setattr(gates, "GATES", kept)
     monkeypatch.setitem(gates.PROFILES, "lenient", profile)
     return "lenient"
