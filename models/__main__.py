@@ -36,7 +36,6 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--media", type=Path, required=True)
     evaluate.add_argument("--out", type=Path, required=True)
     evaluate.add_argument("--split", default="benchmark")
-    evaluate.add_argument("--cache", type=Path)
     for command in (train, evaluate):
         command.add_argument(
             "--watch-stdin", action="store_true", help="exit when standard input closes"
@@ -141,7 +140,6 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.media,
         options.out,
         split=options.split,
-        cache=options.cache,
         emit=emit,
     )
     emit({"event": "done", "report": str(options.out / "report.json")})

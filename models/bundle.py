@@ -18,12 +18,13 @@ from typing import Any
 from models.config import ConfigError, CropConfig, RunConfig, load_config
 from models.scale import Scale, ScaleError, read_scale
 
-FORMAT = 1
+FORMAT = 2
 DIGEST = "DIGEST"
 FILES = (
     "bundle.json",
     "finder.onnx",
     "frame.onnx",
+    "temporal.onnx",
     "weights.safetensors",
     "config.yaml",
     "scale.toml",

@@ -101,6 +101,32 @@ class FitConfig:
 
 
 @dataclass(frozen=True)
+class TemporalConfig:
+    """The temporal network and its optimisation."""
+
+    recipe: str = "dilated"
+    """Name of the network in `models.zoo`."""
+    width: int = 48
+    """Channels of its convolutions."""
+    dropout: float = 0.2
+    """Dropout of the features."""
+    epochs: int = 20
+    """Passes over the training recordings; 0 leaves the frame network's answers as they are."""
+    batch: int = 16
+    """Recordings per step."""
+    learning_rate: float = 0.003
+    """Highest learning rate of the one-cycle schedule."""
+    weight_decay: float = 0.05
+    """Decoupled weight decay."""
+    jitter: float = 0.2
+    """Noise on the features, in their standard deviations."""
+    scorable_weight: float = 0.3
+    """Weight of the scorable heads in the loss."""
+    state_weight: float = 0.5
+    """Weight of the state head in the loss."""
+
+
+@dataclass(frozen=True)
 class EvaluationConfig:
     """Evaluation at the end of a run."""
 
@@ -131,6 +157,8 @@ class RunConfig:
     """Frame network."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Optimisation."""
+    temporal: TemporalConfig = field(default_factory=TemporalConfig)
+    """Temporal network."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     """Evaluation."""
 

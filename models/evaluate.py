@@ -9,16 +9,18 @@ from typing import Any
 import pandas as pd
 
 from models.bundle import Bundle, load_bundle
-from models.data.crops import CropStore
+from models.context import Context
 from models.events import Emit, Progress, Refused, silent
-from models.faces import FaceFinder
 from models.figures import compute_report, judged
 from models.grader import Grader
+from models.looker import Looker
 from models.manifest import Manifest, digest_of
 from models.predictions import constants, grade_by_constant, grade_frames, with_truth
 from models.report import write_report
+from models.sequences import look_round
 
 CONSTANT = "constant"
+LOOKING = "Looking at the recordings."
 LEARNT_FROM = ("train", "validation", "calibration")
 
 
@@ -29,7 +31,6 @@ def evaluate(
     out: Path,
     *,
     split: str = "benchmark",
-    cache: Path | None = None,
     threads: int = 2,
     emit: Emit = silent,
 ) -> dict[str, Any]:
@@ -37,10 +38,10 @@ def evaluate(
 
     Returns the report. Raises Refused, BundleError or Unreadable.
     """
-    progress = Progress(emit, {"crops": 6, "grading": 2, "report": 2})
+    progress = Progress(emit, {"looking": 6, "grading": 2, "report": 2})
     frames = benchmark_frames(manifest, split)
     training: dict[str, Any] = {"config": CONSTANT, "shuffled_labels": False}
-    progress.enter("crops", f"Finding the faces of {len(frames)} frames.")
+    progress.enter("looking", f"Looking at {len(frames)} frames.")
     if str(bundle) == CONSTANT:
         graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
         title, draws = "The constant baseline", 400
@@ -48,7 +49,7 @@ def evaluate(
         loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
         training = dict(loaded.report["training"])
-        graded = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
+        graded = _graded(loaded, frames, media, threads, progress)
         title = f"Bundle {loaded.digest[:12]}"
         draws = loaded.config.evaluation.draws
     progress.enter("report", "Computing the figures.")
@@ -100,16 +101,12 @@ def _graded(
     bundle: Bundle,
     frames: pd.DataFrame,
     media: Path,
-    cache: Path,
     threads: int,
     progress: Progress,
 ) -> pd.DataFrame:
-    finder = FaceFinder(
-        bundle.path / "finder.onnx", bundle.config.finder.long_side, bundle.scale.landmarks
-    )
-    store = CropStore(cache, finder, bundle.info["finder_digest"], bundle.crop)
-    records = store.gather(
-        frames, media, threads, lambda part: progress.tell(part, "Finding faces.")
+    sequences = look_round(
+        frames, media, Looker.of(bundle), threads, lambda part: progress.tell(part, LOOKING)
     )
     progress.enter("grading", "Grading the faces.")
-    return grade_frames(frames, records, Grader.of(bundle, threads), bundle.scale.landmarks)
+    context = Context(bundle.path / "temporal.onnx", threads)
+    return grade_frames(frames, sequences, Grader.of(bundle), context)

@@ -1,7 +1,7 @@
 """From a face crop to grades, state, and the reason where there is no grade.
 
 The one place where it is decided that a frame is not graded: scoring, evaluation and the report all
-ask here. Needs numpy and ONNX Runtime only.
+ask here. Needs numpy only.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.calibration import Calibrated
 from models.config import CropConfig
-from models.faces import session
 from models.records import Face, Grade
 from models.scale import Scale, State
 from models.stats.ordinal import expected_grade, nearest_grade
@@ -26,12 +24,25 @@ from models.stats.ordinal import expected_grade, nearest_grade
 Array = NDArray[np.float64]
 
 SCORABLE = 0.5
+UNSURE = 0.35
+"""Probability of the less likely one of sleep and waking above which the state is unclear."""
 
 
 def unknown_state(scale: Scale) -> State:
     """The state of a frame of which nothing else can be said."""
     cause = scale.reason_because("unnamed").key
     return next(state for state in scale.states if state.reason == cause)
+
+
+def refusal(face: Face, crop: CropConfig) -> str | None:
+    """The cause for which a face candidate is not looked at any further, if there is one."""
+    if face.confidence < crop.minimum_confidence:
+        return "absence"
+    if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < crop.minimum_face:
+        return "size"
+    if face.view == "profile":
+        return "angle"
+    return None
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class Looked:
 
 
 class Grader:
-    """The frame graph of a bundle with its calibration and its gates.
+    """What may be said of a frame, given what the networks say of it: calibration and gates.
 
     `known_states` are the keys of the states the state head has learnt to tell; the others are
     never named.
@@ -67,47 +78,49 @@ class Grader:
 
     def __init__(
         self,
-        graph: Path | bytes,
         calibration: dict[str, Any],
         scale: Scale,
         crop: CropConfig,
         known_states: Sequence[str],
-        threads: int = 1,
     ) -> None:
-        self.session = session(graph, threads)
         self.calibrated = Calibrated(calibration, scale)
         self.scale, self.crop = scale, crop
         awake = scale.graded_state.key
         self.told = np.array([key in {awake, *known_states} for key in scale.state_keys])
         self.unknown = unknown_state(scale)
+        sleep = scale.reason_because("sleep").key
+        self.awake = scale.state_keys.index(awake)
+        self.asleep = next(
+            (n for n, state in enumerate(scale.states) if state.reason == sleep), self.awake
+        )
 
     @classmethod
-    def of(cls, bundle: Bundle, threads: int = 1) -> Grader:
+    def of(cls, bundle: Bundle) -> Grader:
         """The grader of a bundle."""
-        return cls(
-            bundle.path / "frame.onnx",
-            bundle.calibration,
-            bundle.scale,
-            bundle.crop,
-            bundle.info["states"],
-            threads,
-        )
+        return cls(bundle.calibration, bundle.scale, bundle.crop, bundle.info["states"])
 
-    def look(self, crops: NDArray[np.uint8]) -> Looked:
-        """Run the frame graph on crops (n, size, size)."""
-        logits, scorable, states, familiar, embedding = (
-            np.asarray(output, np.float64)
-            for output in self.session.run(
-                None, {"crops": crops.astype(np.float32)[:, None] / np.float32(255)}
-            )
-        )
-        masked = np.where(self.told, states, -np.inf)
+    def weigh(
+        self,
+        grades: NDArray[Any],
+        scorable: NDArray[Any],
+        states: NDArray[Any],
+        familiar: NDArray[Any],
+        embedding: NDArray[Any],
+    ) -> Looked:
+        """The logits of n frames as calibrated probabilities.
+
+        `grades` (n, units, steps), `scorable` (n, units), `states` (n, states) and `familiar` (n,)
+        are logits, `embedding` (n, features) is the frame graph's.
+        """
+        masked = np.where(self.told, np.asarray(states, np.float64), -np.inf)
         likely = np.exp(masked - masked.max(1, keepdims=True))
         return Looked(
-            self.calibrated.probabilities(logits),
-            self.calibrated.scorable(scorable),
+            self.calibrated.probabilities(np.asarray(grades, np.float64)),
+            self.calibrated.scorable(np.asarray(scorable, np.float64)),
             likely / likely.sum(1, keepdims=True),
-            self.calibrated.distance(embedding, familiar),
+            self.calibrated.distance(
+                np.asarray(embedding, np.float64), np.asarray(familiar, np.float64)
+            ),
         )
 
     def verdict(self, face: Face, looked: Looked, row: int, shape: tuple[int, int]) -> Verdict:
@@ -139,20 +152,24 @@ class Grader:
 
     def refuse_face(self, face: Face) -> str | None:
         """The cause for which a face candidate is not looked at any further, if there is one."""
-        if face.confidence < self.crop.minimum_confidence:
-            return "absence"
-        if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < self.crop.minimum_face:
-            return "size"
-        if face.view == "profile":
-            return "angle"
-        return None
+        return refusal(face, self.crop)
 
     def faceless(self) -> Verdict:
         """The verdict on a frame without a face."""
         return Verdict(self.unknown.key, (), None, self.scale.reason_because("absence").key)
 
     def _state(self, likely: Array) -> State:
-        return self.scale.states[int(likely.argmax())]
+        """The likeliest state; where sleep and waking are both likely, that it is unclear.
+
+        A gate on sleep that guesses would remove animals that sit still in strong pain, or grade
+        animals that sleep.
+        """
+        first, second = np.argsort(-likely, kind="stable")[:2]
+        best = self.scale.states[int(first)]
+        pair = {int(first), int(second)}
+        if pair == {self.awake, self.asleep} and likely[second] > UNSURE:
+            return self.unknown
+        return best
 
     def _grades(
         self, face: Face, looked: Looked, row: int, shape: tuple[int, int]

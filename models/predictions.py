@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.data.crops import face_of
+from models.context import Context
 from models.data.labels import image_scores, targets_of
-from models.grader import Grader
+from models.grader import SCORABLE, Grader
 from models.manifest import targets
 from models.records import Grade
 from models.scale import Scale
+from models.sequences import Sequence
 from models.stats.ordinal import expected_grade
 
 CARRIED = (
     "frame", "dataset", "lab", "animal", "observation", "assay", "coat", "sex", "strain",
     "time_point", "phantom", "random_share", "votes",
 )  # fmt: skip
-BATCH = 64
 
 
 def with_truth(frames: pd.DataFrame, scale: Scale) -> pd.DataFrame:
@@ -40,36 +40,49 @@ def with_truth(frames: pd.DataFrame, scale: Scale) -> pd.DataFrame:
 
 
 def grade_frames(
-    frames: pd.DataFrame, records: NDArray[Any], grader: Grader, landmarks: tuple[str, ...]
+    frames: pd.DataFrame, sequences: list[Sequence], grader: Grader, context: Context | None
 ) -> pd.DataFrame:
-    """`with_truth` and the grader's verdict on each frame, given the crop store's records.
+    """`with_truth` and the grader's verdict on each frame, given what was seen round them.
 
-    Adds `score`, `reason`, `state`, and per unit `grade`, `expected`, `scorable`, `p0` …; NaN where
-    nothing is graded.
+    Adds `score`, `score_ungated`, `reason`, `state`, and per unit `grade`, `expected`, `scorable`,
+    `p0` …; NaN where nothing is graded. Without a `context` the frame graph's own answers are
+    judged.
     """
     scale = grader.scale
     absent = grader.faceless()
-    scores, reasons, states = [], [], []
-    cells: list[dict[str, float]] = []
-    for start in range(0, len(frames), BATCH):
-        part = records[start : start + BATCH]
-        looked = grader.look(np.asarray(part["crop"]))
-        for row, record in enumerate(part):
-            verdict = absent
-            if bool(record["found"]):
-                face = face_of(record, landmarks)
-                # The store holds no picture size; a face that touches a border is told by its box
-                # alone, so that the reason for a unit may differ there, never the grade.
-                verdict = grader.verdict(face, looked, row, (1 << 20, 1 << 20))
-            scores.append(np.nan if verdict.image_score is None else verdict.image_score)
-            reasons.append(verdict.reason or "")
-            states.append(verdict.state)
-            cells.append(_cells(verdict.grades, scale, verdict.reason))
+    scores = np.full((len(frames), 2), np.nan)
+    reasons = np.full(len(frames), absent.reason or "", object)
+    states = np.full(len(frames), absent.state, object)
+    cells: list[dict[str, float]] = [_cells((), scale, absent.reason)] * len(frames)
+    for sequence in sequences:
+        if sequence.empty:
+            continue
+        seen, rows = sequence.labelled()
+        said = sequence.answers(context) if context is not None else seen
+        looked = grader.weigh(
+            said.grades, said.scorable, said.states, seen.familiar, seen.embedding
+        )
+        for number, row in enumerate(rows):
+            verdict = grader.verdict(seen.faces[number], looked, number, seen.shapes[number])
+            scores[row] = [
+                np.nan if score is None else score
+                for score in (verdict.image_score, ungated_score(verdict.grades, scale))
+            ]
+            reasons[row], states[row] = verdict.reason or "", verdict.state
+            cells[row] = _cells(verdict.grades, scale, verdict.reason)
     result = with_truth(frames, scale)
-    result["score"] = np.array(scores, np.float64)
+    result["score"], result["score_ungated"] = scores.T
     result["reason"] = pd.Series(reasons, dtype=object)
     result["state"] = pd.Series(states, dtype=object)
     return pd.concat([result, pd.DataFrame(cells, columns=list(_columns(scale)))], axis=1)
+
+
+def ungated_score(grades: tuple[Grade, ...], scale: Scale) -> float | None:
+    """The image score with the state left out of account; None under enough scorable units."""
+    seen = [
+        float(expected_grade(grade.probabilities)) for grade in grades if grade.scorable >= SCORABLE
+    ]
+    return float(np.mean(seen)) if len(seen) >= scale.minimum_units else None
 
 
 def grade_by_constant(frames: pd.DataFrame, known: pd.DataFrame, scale: Scale) -> pd.DataFrame:
@@ -87,7 +100,7 @@ def grade_by_constant(frames: pd.DataFrame, known: pd.DataFrame, scale: Scale) -
         cells[f"{unit.key}__scorable"] = 1.0
         for grade in range(len(unit.grades)):
             cells[f"{unit.key}__p{grade}"] = p[grade]
-    result["score"] = means[""]
+    result["score"] = result["score_ungated"] = means[""]
     result["reason"] = ""
     result["state"] = scale.graded_state.key
     constant = pd.DataFrame({name: np.full(len(result), value) for name, value in cells.items()})

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.bundle import Bundle, file_digest
-from models.faces import FaceFinder, cut, overlap
+from models.context import CHUNK, REACH, Answers, Context, tick_of
 from models.grader import Grader
-from models.media import Frame, open_media
-from models.records import Face, FrameKey, Prediction
+from models.looker import Block, Looker, Region, reading_span, whole
+from models.records import FrameKey, Prediction
 
-GRID_S = 0.2
-"""The finder looks once per cell of this many seconds; faces are interpolated between."""
-SAME_FACE = 0.3
-"""Overlap from which two boxes are taken for the same face."""
-BATCH = 16
-"""Crops per call of the frame graph, and most frames held between two looks of the finder."""
+Span = tuple[float, float]
 
 
 class Scorer:
@@ -28,129 +23,88 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self.bundle = bundle
-        self.finder = FaceFinder(
-            bundle.path / "finder.onnx",
-            bundle.config.finder.long_side,
-            bundle.scale.landmarks,
-            threads,
-        )
-        self.grader = Grader.of(bundle, threads)
+        self.looker = Looker.of(bundle, threads)
+        self.context = Context(bundle.path / "temporal.onnx", threads)
+        self.grader = Grader.of(bundle)
 
     def score(
         self,
         path: Path | str,
         on_progress: Callable[[float], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        *,
+        region: Region | None = None,
+        span: Span | None = None,
     ) -> Iterator[Prediction]:
         """Predictions of every frame in presentation order; raises Unreadable.
 
         `on_progress` is told the time in seconds up to which frames are scored; `should_stop` is
-        asked now and then, and a yes ends the stream.
+        asked now and then, and a yes ends the stream. `region` (x0, y0, x1, y1) in pixels holds the
+        animal to score. `span` restricts the answer to frames in [start, end) seconds: they get the
+        same answers as in a score of the whole recording, because what lies around is read too.
         """
         path = Path(path)
         blob = identity(path)
-        waiting: list[tuple[Frame, Face]] = []
-        for pair in self._faces(path):
-            waiting.append(pair)
-            if len(waiting) >= BATCH:
-                yield from self._predictions(waiting, blob)
-                if on_progress is not None:
-                    on_progress(waiting[-1][0].time_s)
-                waiting = []
-                if should_stop is not None and should_stop():
-                    return
-        yield from self._predictions(waiting, blob)
+        start, end = span or (-np.inf, np.inf)
+        around = None if span is None else reading_span(span)
+        blocks = self.looker.blocks(path, region=region, span=around, should_stop=should_stop)
+        for block, answers in self._answered(blocks):
+            for prediction in self._predictions(block, answers, blob):
+                if start <= prediction.time_s < end:
+                    yield prediction
+            if on_progress is not None:
+                on_progress(float(block.times[-1]))
 
-    def _faces(self, path: Path) -> Iterator[tuple[Frame, Face]]:
-        """Every frame with its face candidate: found on the grid, interpolated between."""
-        with open_media(path) as media:
-            still = media.kind == "stills"
-            anchor: tuple[Frame, Face] | None = None
-            between: list[Frame] = []
-            cell: int | None = None
-            for frame in media:
-                here = int(np.floor(frame.time_s / GRID_S + 1e-6))
-                if not still and here == cell and len(between) < BATCH:
-                    between.append(frame)
-                    continue
-                face = self.finder.find([frame.luma])[0]
-                yield from self._between(anchor, (frame, face), between)
-                yield frame, face
-                anchor, between, cell = (frame, face), [], here
-            if between:
-                face = self.finder.find([between[-1].luma])[0]
-                last = (between[-1], face)
-                yield from self._between(anchor, last, between[:-1])
-                yield last
+    def _answered(self, blocks: Iterator[Block]) -> Iterator[tuple[Block, Answers]]:
+        """Every chunk of ticks that holds frames, once all that lies in its reach was seen."""
+        held: deque[Block] = deque()
+        chunk: int | None = None
+        for block in blocks:
+            if block.alone:
+                places = np.arange(len(block))
+                yield block, self.context.at(block.times, block.rows, places, alone=True)
+                continue
+            held.append(block)
+            if chunk is None:
+                chunk = int(tick_of(block.times[:1])[0] // CHUNK)
+            newest = int(tick_of(block.times[:1])[0])
+            while newest >= (chunk + 1) * CHUNK + REACH:
+                yield from self._chunk(held, chunk)
+                chunk += 1
+                while held and tick_of(held[0].times[-1:])[0] < chunk * CHUNK - REACH:
+                    held.popleft()
+        if held and chunk is not None:
+            for last in range(chunk, int(tick_of(held[-1].times[-1:])[0] // CHUNK) + 1):
+                yield from self._chunk(held, last)
 
-    def _between(
-        self,
-        before: tuple[Frame, Face] | None,
-        after: tuple[Frame, Face],
-        frames: list[Frame],
-    ) -> Iterator[tuple[Frame, Face]]:
-        if not frames:
-            return
-        sure = self.grader.crop.minimum_confidence
-        if (
-            before is not None
-            and min(before[1].confidence, after[1].confidence) >= sure
-            and overlap(before[1].box, after[1].box) >= SAME_FACE
-        ):
-            start, end = before[0].time_s, after[0].time_s
-            for frame in frames:
-                part = (frame.time_s - start) / (end - start) if end > start else 0.0
-                yield frame, blend(before[1], after[1], part)
-            return
-        # A face came, went or jumped: look at every frame instead of guessing when.
-        found = self.finder.find([frame.luma for frame in frames])
-        yield from zip(frames, found, strict=True)
+    def _chunk(self, held: deque[Block], chunk: int) -> Iterator[tuple[Block, Answers]]:
+        together = whole(iter(held))
+        tick = tick_of(together.times)
+        near = (tick >= chunk * CHUNK - REACH) & (tick < (chunk + 1) * CHUNK + REACH)
+        wanted = tick // CHUNK == chunk
+        if wanted.any():
+            answers = self.context.answer(
+                together.times[near], together.rows[near], chunk, wanted[near]
+            )
+            yield together.part(wanted), answers
 
-    def _predictions(self, pairs: list[tuple[Frame, Face]], blob: str) -> Iterator[Prediction]:
-        refused = [self.grader.refuse_face(face) is not None for _, face in pairs]
-        crops: NDArray[np.uint8] = np.zeros(
-            (len(pairs), self.grader.crop.size, self.grader.crop.size), np.uint8
+    def _predictions(self, block: Block, answers: Answers, blob: str) -> Iterator[Prediction]:
+        looked = self.grader.weigh(
+            answers.grades, answers.scorable, answers.states, block.familiar, block.embedding
         )
-        for row, (frame, face) in enumerate(pairs):
-            if not refused[row]:
-                crops[row] = cut(frame.luma, face.box, self.grader.crop)
-        if not pairs:
-            return
-        looked = self.grader.look(crops)
         absent = self.grader.faceless()
-        for row, (frame, face) in enumerate(pairs):
-            height, width = frame.luma.shape
-            verdict = self.grader.verdict(face, looked, row, (height, width))
+        for row, face in enumerate(block.faces):
+            verdict = self.grader.verdict(face, looked, row, block.shapes[row])
             yield Prediction(
-                key=FrameKey(blob, frame.stream, frame.pts, frame.time_base),
-                index=frame.index,
-                time_s=frame.time_s,
+                key=FrameKey(blob, block.stream, int(block.pts[row]), block.time_base),
+                index=int(block.index[row]),
+                time_s=float(block.times[row]),
                 state=verdict.state,
                 face=None if verdict.reason == absent.reason else face,
                 grades=verdict.grades,
                 image_score=verdict.image_score,
                 reason=verdict.reason,
             )
-
-
-def blend(before: Face, after: Face, part: float) -> Face:
-    """The face a share `part` of the way from one to another; the less certain of both counts."""
-
-    def mix(one: float, other: float) -> float:
-        return one + (other - one) * part
-
-    x0, y0, x1, y1 = (mix(*pair) for pair in zip(before.box, after.box, strict=True))
-    return Face(
-        box=(x0, y0, x1, y1),
-        landmarks={
-            name: (mix(x, after.landmarks[name][0]), mix(y, after.landmarks[name][1]))
-            for name, (x, y) in before.landmarks.items()
-            if name in after.landmarks
-        },
-        confidence=min(before.confidence, after.confidence),
-        view=before.view if part < 0.5 else after.view,
-        sharpness=mix(before.sharpness, after.sharpness),
-    )
 
 
 def identity(path: Path) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +19,44 @@ import torch
 from numpy.typing import NDArray
 
 from models import config as configs
+from models import zoo
 from models.bundle import Bundle, load_bundle, seal
 from models.calibration import fit_calibration
 from models.config import RunConfig
+from models.context import Context
 from models.data.crops import CropStore
 from models.data.labels import shuffled, targets_of
 from models.data.stream import CropModule, Labelled
-from models.evaluate import benchmark_frames, save_evaluation
+from models.evaluate import LOOKING, benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
-from models.faces import FaceFinder, cut, session
+from models.faces import FaceFinder, cut
 from models.figures import compute_report, judged
-from models.grader import Grader, unknown_state
+from models.grader import Grader
+from models.looker import Looker
 from models.manifest import digest_of, target_columns, targets
 from models.module import FrameModule, state_rarity
-from models.nets.export import frame_graph, load_matching, save_weights
+from models.nets.export import frame_graph, load_matching, save_weights, temporal_graph
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
+from models.nets.temporal import TemporalNet
+from models.nets.temporal_fit import clips, fit_temporal
 from models.predictions import constants, grade_frames, with_truth
+from models.provenance import bundle_info
 from models.report import model_card
 from models.runs import Run, write_json
 from models.scale import HERE as SCALES
 from models.scale import Scale
+from models.sequences import Sequence, answered, look_round
 
-STAGES = {"finder": 8.0, "crops": 6.0, "fit": 14.0, "calibration": 1.0, "evaluation": 4.0}
+STAGES = {
+    "finder": 8.0,
+    "crops": 6.0,
+    "fit": 14.0,
+    "looking": 8.0,
+    "context": 3.0,
+    "calibration": 0.5,
+    "evaluation": 1.5,
+}
 FEWEST_FRAMES = 16
 MOST_REFERENCE = 600
 
@@ -81,9 +94,15 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
         )
     progress.enter("fit", f"Training on {len(labelled['train'])} frames.")
     module, epochs = _fit(run, labelled, _strangers(run, finder), progress, emit)
-    progress.enter("calibration", "Calibrating on frames it has not seen.")
     graph = frame_graph(module.net, config.crop.size)
-    calibration = _calibrate(config, scale, graph, usable)
+    progress.enter("looking", LOOKING)
+    sequences = _look(run, finder, graph, parts, progress)
+    progress.enter("context", "Learning from the seconds round the frames.")
+    temporal, learned = _fit_temporal(run, module, parts, sequences, progress)
+    context_graph = temporal_graph(temporal)
+    context = Context(context_graph, config.threads)
+    progress.enter("calibration", "Calibrating on frames it has not seen.")
+    calibration = _calibrate(config, scale, parts, sequences, context)
     progress.enter("evaluation", "Evaluating on the benchmark.")
     training = {
         "config": config.name,
@@ -92,21 +111,29 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
         "n_train": len(labelled["train"]),
         "shuffled_labels": run.shuffle_labels,
         "finder_loss": finder.loss,
+        "context_losses": learned["losses"],
+        "context_epoch": learned["epoch"],
     }
     unfinished = out / f".bundle.{os.getpid()}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    info = _info(run, finder, calibration, labelled["train"])
+    info = bundle_info(run, finder.digest, calibration, labelled["train"].states)
     (unfinished / "finder.onnx").write_bytes(finder.graph)
     (unfinished / "frame.onnx").write_bytes(graph)
-    save_weights(unfinished / "weights.safetensors", finder=finder.net, frame=module.net)
+    (unfinished / "temporal.onnx").write_bytes(context_graph)
+    save_weights(
+        unfinished / "weights.safetensors",
+        finder=finder.net,
+        frame=module.net,
+        temporal=temporal,
+    )
     (unfinished / "config.yaml").write_text(configs.to_yaml(config), encoding="utf-8")
     shutil.copyfile(SCALES / f"{scale.name}.toml", unfinished / "scale.toml")
     write_json(unfinished / "calibration.json", calibration)
     write_json(unfinished / "bundle.json", info)
     report = _evaluate(
-        run, Grader(graph, calibration, scale, config.crop, info["states"], config.threads),
-        records["benchmark"], training, progress, unfinished,
+        run, Grader(calibration, scale, config.crop, info["states"]), context,
+        sequences["benchmark"], training, progress, unfinished,
     )  # fmt: skip
     (unfinished / "card.md").write_text(
         model_card(info, report, scale, calibration), encoding="utf-8"
@@ -224,114 +251,111 @@ def _fit(
     return module, config.fit.epochs
 
 
-def _calibrate(
-    config: RunConfig,
-    scale: Scale,
+def _look(
+    run: Run,
+    finder: FittedFinder,
     graph: bytes,
-    usable: dict[str, tuple[pd.DataFrame, NDArray[Any]]],
-) -> dict[str, Any]:
-    """Calibration on the graph that will be shipped."""
-    frame = session(graph, config.threads)
+    parts: dict[str, pd.DataFrame],
+    progress: Progress,
+) -> dict[str, list[Sequence]]:
+    """What the frame graph says of the labelled frames and of the seconds round them."""
+    faces = FaceFinder(
+        finder.graph, run.config.finder.long_side, run.manifest.scale.landmarks, threads=1
+    )
+    looker = Looker(faces, graph, run.config.crop, threads=1)
+    done, every = 0, sum(len(rows) for rows in parts.values())
+    result = {}
+    for name, rows in parts.items():
+        share = len(rows) / max(every, 1)
+        before = done / max(every, 1)
+        result[name] = look_round(
+            rows,
+            run.media,
+            looker,
+            run.config.workers,
+            lambda part, before=before, share=share: progress.tell(  # type: ignore[misc]
+                before + part * share, LOOKING
+            ),
+        )
+        done += len(rows)
+    return result
 
-    def outputs(records: NDArray[Any]) -> list[NDArray[np.float64]]:
-        crops = np.ascontiguousarray(records["crop"]).astype(np.float32)[:, None] / np.float32(255)
-        parts = [
-            frame.run(None, {"crops": crops[start : start + 64]})
-            for start in range(0, max(len(crops), 1), 64)
-        ]
-        return [np.concatenate(columns).astype(np.float64) for columns in zip(*parts, strict=True)]
 
-    frames, records = usable["calibration"]
-    logits, scorable_logits, _, familiar, embedding = outputs(records)
-    learnt = usable["train"][1]
-    some = np.linspace(0, len(learnt) - 1, min(len(learnt), MOST_REFERENCE)).astype(np.int64)
-    *_, reference = outputs(learnt[some])
-    known = targets_of(frames, scale)
-    return fit_calibration(
+def _fit_temporal(
+    run: Run,
+    module: FrameModule,
+    parts: dict[str, pd.DataFrame],
+    sequences: dict[str, list[Sequence]],
+    progress: Progress,
+) -> tuple[TemporalNet, dict[str, Any]]:
+    config, scale = run.config, run.manifest.scale
+    learnt, judged_on = (
+        clips(sequences[name], targets_of(parts[name], scale)) for name in ("train", "validation")
+    )
+    embedding = module.net.features
+    start = None
+    if run.warm_start is not None:
+        start = zoo.temporal_net(config.temporal, scale, embedding)
+        load_matching(run.warm_start.path / "weights.safetensors", "temporal", start)
+    share: torch.Tensor = module.share  # type: ignore[assignment]
+    rarity: torch.Tensor = module.rarity  # type: ignore[assignment]
+    return fit_temporal(
+        config.temporal,
         scale,
-        logits,
-        [targets(frames, unit.key, len(unit.grades))[0] for unit in scale.units],
-        scorable_logits,
-        known.scorable,
-        embedding if len(embedding) else reference,
-        familiar,
-        reference,
-        config.evaluation.alpha,
+        embedding,
+        learnt,
+        judged_on,
+        share,
+        rarity,
+        config.seed,
+        start,
+        lambda part: progress.tell(part, "Learning from the seconds round the frames."),
     )
 
 
-def _info(
-    run: Run, finder: FittedFinder, calibration: dict[str, Any], learnt: Labelled
+def _calibrate(
+    config: RunConfig,
+    scale: Scale,
+    parts: dict[str, pd.DataFrame],
+    sequences: dict[str, list[Sequence]],
+    context: Context,
 ) -> dict[str, Any]:
-    """The content of bundle.json."""
-    config, scale, manifest = run.config, run.manifest.scale, run.manifest
-    ours = [
-        {"name": name, "phantom": bool(rows["phantom"].any())}
-        for name, rows in manifest.part("train").groupby("dataset")
-    ]
-    held = [
-        {"name": name, "phantom": bool(rows["phantom"].any())}
-        for name, rows in manifest.part("benchmark").groupby("dataset")
-    ]
-    fitted = [
-        {"name": name, "phantom": bool(rows["phantom"].any())}
-        for name, rows in manifest.part("calibration").groupby("dataset")
-    ]
-    rendered = [{"name": "rendered faces", "phantom": True}]
-    heads = {"trained_on": ours, "judged_on": held}
-    return {
-        "format": 1,
-        "version": _version(),
-        "scale": scale.name,
-        "scale_version": scale.version,
-        "config": config.name,
-        "parts": {
-            "finder": {"trained_on": rendered, "judged_on": []},
-            "units": heads,
-            "scorable": heads,
-            "states": heads,
-            "calibration": {"trained_on": fitted, "judged_on": held},
-        },
-        "phantom": any(part["phantom"] for part in [*ours, *held, *fitted]) or not ours,
-        "labs": sorted(set(manifest.part("train")["lab"])),
-        "states": _states_told(learnt, scale),
-        "inputs": {
-            "crop_size": config.crop.size,
-            "minimum_face": config.crop.minimum_face,
-            "finder_long_side": config.finder.long_side,
-            "channels": "luma",
-            "normalisation": "0..1, then mean and deviation of each picture inside the graph",
-        },
-        "finder_digest": finder.digest,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "snapshot_digest": manifest.digest,
-        "manifest": {key: manifest.header.get(key) for key in ("versions", "counts", "seed")},
-        "config_digest": configs.digest(config),
-        "warm_start": run.warm_start.digest if run.warm_start else None,
-        "shuffled_labels": run.shuffle_labels,
-        "calibrated_frames": calibration["out_of_distribution"]["n"],
-    }
-
-
-def _states_told(learnt: Labelled, scale: Scale) -> list[str]:
-    """States that enough training frames show for the head to tell them; the unknown one always."""
-    weight = learnt.states / np.maximum(learnt.states.sum(1, keepdims=True), 1)
-    seen = weight.sum(0) >= min(5, max(1, len(learnt) // 50))
-    told = {key for key, enough in zip(scale.state_keys, seen, strict=True) if enough}
-    return [key for key in scale.state_keys if key in told | {unknown_state(scale).key}]
+    """Calibration on the answers of the graphs that will be shipped."""
+    frames = parts["calibration"]
+    said = answered(sequences["calibration"], context)
+    if not len(said.rows):
+        raise Refused(
+            "No face that can be graded was found in the frames set aside for calibration; add "
+            "recordings of more animals."
+        )
+    reference = answered(sequences["train"], None).embedding
+    some = np.linspace(0, len(reference) - 1, min(len(reference), MOST_REFERENCE)).astype(np.int64)
+    known = frames.iloc[said.rows]
+    return fit_calibration(
+        scale,
+        said.grades,
+        [targets(known, unit.key, len(unit.grades))[0] for unit in scale.units],
+        said.scorable,
+        targets_of(known, scale).scorable,
+        said.embedding,
+        said.familiar,
+        reference[some],
+        config.evaluation.alpha,
+    )
 
 
 def _evaluate(
     run: Run,
     grader: Grader,
-    records: NDArray[Any],
+    context: Context,
+    sequences: list[Sequence],
     training: dict[str, Any],
     progress: Progress,
     folder: Path,
 ) -> dict[str, Any]:
     manifest, scale = run.manifest, run.manifest.scale
     frames = benchmark_frames(manifest, "benchmark")
-    graded = grade_frames(frames, records, grader, scale.landmarks)
+    graded = grade_frames(frames, sequences, grader, context)
     progress.tell(0.3, "Computing the figures.")
     spent = {**progress.seconds}
     report = compute_report(
@@ -347,10 +371,3 @@ def _evaluate(
     for name in ("report.json", "report.html"):
         shutil.copyfile(run.out / "evaluation" / name, folder / name)
     return report
-
-
-def _version() -> str:
-    try:
-        return version("amgs")
-    except PackageNotFoundError:
-        return "2.0.0.dev0"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from models.config import ConfigError, FinderConfig, NetConfig
+from models.config import ConfigError, FinderConfig, NetConfig, TemporalConfig
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
+from models.nets.temporal import TemporalNet
 from models.scale import Scale
 
 Recipe = TypeVar("Recipe")
@@ -28,8 +29,20 @@ def heatmap(config: FinderConfig, scale: Scale) -> FinderNet:
     return FinderNet(config.width, len(scale.landmarks))
 
 
+def dilated(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet:
+    """Dilated convolutions over ticks, about 60,000 parameters."""
+    return TemporalNet(
+        embedding=embedding,
+        steps=[unit.top_grade for unit in scale.units],
+        states=len(scale.states),
+        width=config.width,
+        dropout=config.dropout,
+    )
+
+
 FRAME_NETS: dict[str, Callable[[NetConfig, Scale], FrameNet]] = {"small": small}
 FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": heatmap}
+TEMPORAL_NETS: dict[str, Callable[[TemporalConfig, Scale, int], TemporalNet]] = {"dilated": dilated}
 
 
 def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
@@ -40,6 +53,11 @@ def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
 def finder(config: FinderConfig, scale: Scale) -> FinderNet:
     """The face finder a configuration names; raises ConfigError."""
     return _named(FINDERS, config.recipe)(config, scale)
+
+
+def temporal_net(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet:
+    """The temporal network a configuration names, for so many features; raises ConfigError."""
+    return _named(TEMPORAL_NETS, config.recipe)(config, scale, embedding)
 
 
 def _named(recipes: Mapping[str, Recipe], name: str) -> Recipe:

@@ -10,8 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.context import REACH
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
+from models.nets.temporal import TemporalNet
 
 OPSET = 17
 
@@ -21,20 +23,38 @@ def finder_graph(net: FinderNet) -> bytes:
     free = {0: "batch", 2: "height", 3: "width"}
     names = ("heat", "box", "marks", "view")
     axes = {"luma": free, **{name: {0: "batch", 2: "rows", 3: "columns"} for name in names}}
-    return _graph(net, torch.rand(2, 1, 64, 96), "luma", names, axes)
+    return _graph(net, (torch.rand(2, 1, 64, 96),), ("luma",), names, axes)
 
 
 def frame_graph(net: FrameNet, size: int) -> bytes:
     """ONNX graph: `crops` (n, 1, size, size) to `grades`, `scorable`, `states`, `familiar`, …"""
     names = ("grades", "scorable", "states", "familiar", "embedding")
     axes = {name: {0: "batch"} for name in ("crops", *names)}
-    return _graph(net, torch.rand(2, 1, size, size), "crops", names, axes)
+    return _graph(net, (torch.rand(2, 1, size, size),), ("crops",), names, axes)
+
+
+def temporal_graph(net: TemporalNet) -> bytes:
+    """ONNX graph: `ticks`, `own`, `row`, `column` to the logits `grades`, `scorable`, `states`."""
+    given = ("ticks", "own", "row", "column")
+    names = ("grades", "scorable", "states")
+    axes = {
+        "ticks": {0: "recordings", 2: "length"},
+        **{name: {0: "frames"} for name in (*given[1:], *names)},
+    }
+    length = 2 * REACH + 3
+    example = (
+        torch.rand(2, net.size + 1, length),
+        torch.rand(3, net.size),
+        torch.tensor([0, 1, 1]),
+        torch.tensor([REACH, REACH, REACH + 1]),
+    )
+    return _graph(net, example, given, names, axes)
 
 
 def _graph(
     net: nn.Module,
-    example: Tensor,
-    given: str,
+    example: tuple[Tensor, ...],
+    given: tuple[str, ...],
     names: tuple[str, ...],
     axes: dict[str, dict[int, str]],
 ) -> bytes:
@@ -47,9 +67,9 @@ def _graph(
         warnings.simplefilter("ignore")
         torch.onnx.export(
             net,
-            (example,),
+            example,
             buffer,  # type: ignore[arg-type]
-            input_names=[given],
+            input_names=list(given),
             output_names=list(names),
             dynamic_axes=axes,
             opset_version=OPSET,

@@ -44,6 +44,7 @@ class FrameNet(nn.Module):
             stages += [convolution(inputs, outputs, stride=2), Residual(outputs)]
         self.backbone = nn.Sequential(*stages)
         units, features = len(self.steps), widths[-1]
+        self.features = features
         self.attention = nn.Conv2d(features, units, 1)
         self.dropout = nn.Dropout(dropout)
         self.grade_weight = nn.Parameter(torch.randn(units, features, max(self.steps)) * 0.02)

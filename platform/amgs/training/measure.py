@@ -53,7 +53,6 @@ def measure(
     def evaluate(which: str, out: Path) -> dict[str, Any]:
         arguments = ["evaluate", "--bundle", which, "--manifest", str(manifest)]
         arguments += ["--media", str(media), "--out", str(out), "--split", "benchmark"]
-        arguments += ["--cache", str(cache())]
         run_child(context, arguments, log, diary.hear, watch=True)
         return _read(out / "report.json")
 

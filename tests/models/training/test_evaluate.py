@@ -35,7 +35,7 @@ def constant(study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def judged_run(study, tiny_run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("judged")
-    evaluate(tiny_run.bundle, study.read(), study.media, out, cache=tiny_run.cache)
+    evaluate(tiny_run.bundle, study.read(), study.media, out)
     return out
 
 

@@ -36,7 +36,9 @@ def test_a_run_tells_its_progress_metrics_checkpoints_and_end(tiny_run) -> None:
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     stages = [e["stage"] for e in tiny_run.events if e["event"] == "progress"]
-    assert list(dict.fromkeys(stages)) == ["finder", "crops", "fit", "calibration", "evaluation"]
+    assert list(dict.fromkeys(stages)) == [
+        "finder", "crops", "fit", "looking", "context", "calibration", "evaluation"
+    ]  # fmt: skip
     bundle = load_bundle(tiny_run.events[-1]["bundle"])
     assert bundle.digest == tiny_run.events[-1]["digest"]
     assert bundle.info["shuffled_labels"] is False

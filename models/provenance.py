@@ -1,0 +1,87 @@
+"""Where a bundle comes from: the content of bundle.json."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import config as configs
+from models.bundle import FORMAT
+from models.grader import unknown_state
+from models.runs import Run
+from models.scale import Scale
+
+Array = NDArray[np.float64]
+
+
+def bundle_info(
+    run: Run, finder_digest: str, calibration: dict[str, Any], states: Array
+) -> dict[str, Any]:
+    """The content of bundle.json; `states` (n, states) are those that training frames allow."""
+    config, scale, manifest = run.config, run.manifest.scale, run.manifest
+    ours = [
+        {"name": name, "phantom": bool(rows["phantom"].any())}
+        for name, rows in manifest.part("train").groupby("dataset")
+    ]
+    held = [
+        {"name": name, "phantom": bool(rows["phantom"].any())}
+        for name, rows in manifest.part("benchmark").groupby("dataset")
+    ]
+    fitted = [
+        {"name": name, "phantom": bool(rows["phantom"].any())}
+        for name, rows in manifest.part("calibration").groupby("dataset")
+    ]
+    rendered = [{"name": "rendered faces", "phantom": True}]
+    heads = {"trained_on": ours, "judged_on": held}
+    return {
+        "format": FORMAT,
+        "version": program_version(),
+        "scale": scale.name,
+        "scale_version": scale.version,
+        "config": config.name,
+        "parts": {
+            "finder": {"trained_on": rendered, "judged_on": []},
+            "units": heads,
+            "scorable": heads,
+            "states": heads,
+            "calibration": {"trained_on": fitted, "judged_on": held},
+        },
+        "phantom": any(part["phantom"] for part in [*ours, *held, *fitted]) or not ours,
+        "labs": sorted(set(manifest.part("train")["lab"])),
+        "states": states_told(states, scale),
+        "inputs": {
+            "crop_size": config.crop.size,
+            "minimum_face": config.crop.minimum_face,
+            "finder_long_side": config.finder.long_side,
+            "channels": "luma",
+            "normalisation": "0..1, then mean and deviation of each picture inside the graph",
+        },
+        "finder_digest": finder_digest,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "snapshot_digest": manifest.digest,
+        "manifest": {key: manifest.header.get(key) for key in ("versions", "counts", "seed")},
+        "config_digest": configs.digest(config),
+        "warm_start": run.warm_start.digest if run.warm_start else None,
+        "shuffled_labels": run.shuffle_labels,
+        "calibrated_frames": calibration["out_of_distribution"]["n"],
+    }
+
+
+def states_told(states: Array, scale: Scale) -> list[str]:
+    """States that enough training frames show for the head to tell them; the unknown one always."""
+    weight = states / np.maximum(states.sum(1, keepdims=True), 1)
+    seen = weight.sum(0) >= min(5, max(1, len(states) // 50))
+    told = {key for key, enough in zip(scale.state_keys, seen, strict=True) if enough}
+    return [key for key in scale.state_keys if key in told | {unknown_state(scale).key}]
+
+
+def program_version() -> str:
+    """The version of the installed program."""
+    try:
+        return version("amgs")
+    except PackageNotFoundError:
+        return "2.0.0.dev0"
