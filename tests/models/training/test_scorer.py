@@ -14,6 +14,9 @@ from models.data.compositions import scenery
 from models.faces import cut, overlap, sharpness, shrink
 from models.grader import Grader, Looked
 from models.looker import blend
+from models.phantom.clip import write_clip
+from models.phantom.look import Look
+from models.phantom.motion import ClipPlan
 from models.records import Face
 from models.scorer import Scorer, identity
 
@@ -72,17 +75,29 @@ def test_scoring_stops_when_asked(bundle: Bundle, phantom_clip) -> None:
     assert 0 < len(list(Scorer(bundle).score(phantom_clip.path, should_stop=lambda: True))) < 24
 
 
+@pytest.fixture(scope="module")
+def long_clip(scale, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of three chunks of ticks."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    plan = ClipPlan(
+        coat=scale.coats[0], look=Look(), animal=5, pain=0.6, duration_s=17.0, size=(200, 150)
+    )
+    write_clip(path, plan, 5, scale)
+    return path
+
+
 @pytest.mark.parametrize("number", [2, 7])
 def test_scores_do_not_depend_on_how_a_recording_is_cut(
-    bundle: Bundle, phantom_clip, number: int
+    bundle: Bundle, long_clip: Path, number: int
 ) -> None:
     scorer = Scorer(bundle)
-    once = list(scorer.score(phantom_clip.path))
+    once = list(scorer.score(long_clip))
+    assert len({p.image_score for p in once}) > 100
     edges = np.linspace(0, once[-1].time_s + 0.01, number + 1)
     parts = [
         prediction
         for span in itertools.pairwise(edges.tolist())
-        for prediction in scorer.score(phantom_clip.path, span=span)
+        for prediction in scorer.score(long_clip, span=span)
     ]
     assert [p.key for p in parts] == [p.key for p in once]
     assert [p.state for p in parts] == [p.state for p in once]
