@@ -52,7 +52,7 @@ class FinderConfig:
 class CropConfig:
     """How a face becomes the picture that the frame network sees."""
 
-    size: int = 72
+    size: int = 80
     """Side of the square crop in pixels."""
     margin: float = 0.12
     """Border round the face box, as a share of its longer side."""
@@ -70,8 +70,8 @@ class NetConfig:
 
     recipe: str = "small"
     """Name of the network in `models.zoo`."""
-    widths: tuple[int, ...] = (16, 24, 48, 64)
-    """Channels of the four stages."""
+    widths: tuple[int, ...] = (16, 32, 64)
+    """Channels of the stages, each of which halves the size."""
     dropout: float = 0.2
     """Dropout before the heads."""
 

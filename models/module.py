@@ -86,7 +86,7 @@ class FrameModule(pl.LightningModule):
         super().__init__()
         self.config = config
         self.total_steps = total_steps
-        self.net = zoo.frame_net(config.net, scale)
+        self.net = zoo.frame_net(config.net, config.crop, scale)
         # Convolutions on a CPU are a quarter faster with channels last.
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("share", share)

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from models.config import ConfigError, FinderConfig, NetConfig, TemporalConfig
+import torch
+
+from models.config import ConfigError, CropConfig, FinderConfig, NetConfig, TemporalConfig
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 from models.nets.temporal import TemporalNet
+from models.regions import region_masks
 from models.scale import Scale
 
 Recipe = TypeVar("Recipe")
 
 
-def small(config: NetConfig, scale: Scale) -> FrameNet:
-    """The baseline: a residual network of about 200,000 parameters, heads as the scale says."""
+def small(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
+    """The baseline: a residual network of about 150,000 parameters, heads as the scale says."""
+    places = crop.size
+    for _ in config.widths:
+        places = -(-places // 2)
     return FrameNet(
         widths=config.widths,
         steps=[unit.top_grade for unit in scale.units],
         states=len(scale.states),
         dropout=config.dropout,
+        regions=torch.from_numpy(region_masks(scale, crop, places)),
     )
 
 
@@ -40,14 +47,14 @@ def dilated(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet
     )
 
 
-FRAME_NETS: dict[str, Callable[[NetConfig, Scale], FrameNet]] = {"small": small}
+FRAME_NETS: dict[str, Callable[[NetConfig, CropConfig, Scale], FrameNet]] = {"small": small}
 FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": heatmap}
 TEMPORAL_NETS: dict[str, Callable[[TemporalConfig, Scale, int], TemporalNet]] = {"dilated": dilated}
 
 
-def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
-    """The frame network a configuration names; raises ConfigError."""
-    return _named(FRAME_NETS, config.recipe)(config, scale)
+def frame_net(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
+    """The frame network a configuration names, for crops of a size; raises ConfigError."""
+    return _named(FRAME_NETS, config.recipe)(config, crop, scale)
 
 
 def finder(config: FinderConfig, scale: Scale) -> FinderNet:

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from models.nets.blocks import Residual, convolution
 
+OUTSIDE = 0.02
+"""Weight of a place outside a unit's region before anything is learnt, where 1 is inside."""
+
 
 class FrameOutputs(NamedTuple):
     """What the frame network says of n crops.
@@ -30,11 +33,21 @@ class FrameNet(nn.Module):
     """A small residual network with one attention-pooled head per unit.
 
     Each unit looks at the feature map through a softmax over places of its own, because units live
-    in different parts of the face; `steps` is the number of grades of each unit minus one.
+    in different parts of the face. `regions` (units, rows, columns) is the share of each place that
+    lies in the unit's face region: a place outside is looked at only where it tells much more, so
+    that a grade rests on the part of the face it is about. `steps` is the number of grades of each
+    unit minus one.
     """
 
+    prior: Tensor
+
     def __init__(
-        self, widths: Sequence[int], steps: Sequence[int], states: int, dropout: float
+        self,
+        widths: Sequence[int],
+        steps: Sequence[int],
+        states: int,
+        dropout: float,
+        regions: Tensor,
     ) -> None:
         super().__init__()
         self.steps = tuple(steps)
@@ -45,11 +58,12 @@ class FrameNet(nn.Module):
         self.backbone = nn.Sequential(*stages)
         units, features = len(self.steps), widths[-1]
         self.features = features
+        self.register_buffer("prior", torch.log(regions.flatten(1) + OUTSIDE)[None])
         self.attention = nn.Conv2d(features, units, 1)
         self.dropout = nn.Dropout(dropout)
         self.grade_weight = nn.Parameter(torch.randn(units, features, max(self.steps)) * 0.02)
         self.grade_bias = nn.Parameter(torch.zeros(units, max(self.steps)))
-        self.scorable_weight = nn.Parameter(torch.randn(units, features) * 0.02)
+        self.scorable_weight = nn.Parameter(torch.randn(units, 2 * features) * 0.02)
         self.scorable_bias = nn.Parameter(torch.zeros(units))
         self.state = nn.Linear(features, states)
         # A network of its own: strangers in the batches of the backbone would shift what its batch
@@ -77,11 +91,12 @@ class FrameNet(nn.Module):
         """All heads on crops of `evened` light; `familiar` is handed through."""
         features = self.backbone(even)
         embedding = features.mean(dim=(2, 3))
-        places = self.attention(features).flatten(2).softmax(dim=2)
-        looked = torch.matmul(places, features.flatten(2).transpose(1, 2))
-        looked = self.dropout(looked + embedding[:, None, :])
+        places = (self.attention(features).flatten(2) + self.prior).softmax(dim=2)
+        looked = self.dropout(torch.matmul(places, features.flatten(2).transpose(1, 2)))
         grades = torch.einsum("nuf,ufs->nus", looked, self.grade_weight) + self.grade_bias
-        scorable = (looked * self.scorable_weight).sum(dim=2) + self.scorable_bias
+        # Whether a unit can be scored shows in the whole face, too: its angle, a paw before it.
+        around = torch.cat([looked, embedding[:, None, :].expand_as(looked)], dim=2)
+        scorable = (around * self.scorable_weight).sum(dim=2) + self.scorable_bias
         states = self.state(self.dropout(embedding))
         return FrameOutputs(grades, scorable, states, familiar, embedding)
 

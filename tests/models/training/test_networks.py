@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models import zoo
-from models.config import ConfigError, FinderConfig, FitConfig, NetConfig, load_config
+from models.config import ConfigError, CropConfig, FinderConfig, FitConfig, NetConfig, load_config
 from models.data.compositions import compose
 from models.data.labels import image_scores, shuffled, targets_of
 from models.data.stream import Labelled, TrainingStream, augmented, steps_per_epoch
@@ -14,11 +14,12 @@ from models.nets.finder_fit import cached_finder, finder_digest
 from models.scale import Scale
 from models.stats.ordinal import corn_probabilities
 
-NET = NetConfig(widths=(4, 8, 8, 16))
+NET = NetConfig(widths=(4, 8, 16))
+CROP = CropConfig(size=32)
 
 
 def test_heads_follow_the_scale(scale: Scale) -> None:
-    outputs = zoo.frame_net(NET, scale).eval()(torch.rand(3, 1, 32, 32))
+    outputs = zoo.frame_net(NET, CROP, scale).eval()(torch.rand(3, 1, 32, 32))
     assert outputs.grades.shape == (3, len(scale.units), 2)
     assert outputs.scorable.shape == (3, len(scale.units))
     assert outputs.states.shape == (3, len(scale.states))
@@ -28,18 +29,18 @@ def test_heads_follow_the_scale(scale: Scale) -> None:
 
 def test_the_baseline_is_small(scale: Scale) -> None:
     config = load_config("demo")
-    size = sum(p.numel() for p in zoo.frame_net(config.net, scale).parameters())
-    assert 150_000 < size < 400_000
+    size = sum(p.numel() for p in zoo.frame_net(config.net, config.crop, scale).parameters())
+    assert 80_000 < size < 400_000
 
 
 def test_an_unknown_network_is_refused(scale: Scale) -> None:
     with pytest.raises(ConfigError, match="use small"):
-        zoo.frame_net(NetConfig(recipe="huge"), scale)
+        zoo.frame_net(NetConfig(recipe="huge"), CROP, scale)
 
 
 def test_the_onnx_graphs_equal_the_networks(scale: Scale) -> None:
     torch.manual_seed(0)
-    net = zoo.frame_net(NET, scale).eval()
+    net = zoo.frame_net(NET, CROP, scale).eval()
     graph = frame_graph(net, 32)
     crops = torch.rand(5, 1, 32, 32)
     with torch.no_grad():
