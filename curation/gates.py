@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from curation.profiles import PROFILES, Profile
+from curation.sentences import count
 from models.scale import load_scale
 
 __all__ = [
@@ -334,8 +335,8 @@ def group_non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verd
                 None,
                 _number(row.get("difference")),
                 profile.group_margin,
-                f"Not assessed {place}: {animals:.0f} animals with labels, {profile.group_animals} "
-                "are needed. A maintainer has to decide about this group.",
+                f"Not assessed {place}: {count(round(animals), 'animal')} with labels, "
+                f"{profile.group_animals} are needed. A maintainer has to decide about this group.",
             )
         else:
             yield _not_worse(gate, title, place, row, profile.group_margin)

@@ -18,9 +18,10 @@ def no_other_dataset_holds_them(facts: VersionFacts) -> Finding:
     if not files:
         return Finding(True, "No other dataset holds these recordings.")
     others = sorted({name for names in shared.values() for name in names})
+    hold = "holds" if len(others) == 1 else "hold"
     return Finding(
         False,
-        f"{listing(others)} also holds {count(len(files), 'recording')} of this version, first "
+        f"{listing(others)} also {hold} {count(len(files), 'recording')} of this version, first "
         f"{files[0]}; no animal may count twice. Say which dataset is the right one.",
         files,
     )

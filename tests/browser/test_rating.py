@@ -82,6 +82,8 @@ def test_a_whole_frame_can_be_without_a_score(raters, open_page, given, units):
     page.goto("/rate/")
     page.locator(".unit.here").wait_for()
     page.keyboard.press("x")
+    box = page.locator("#commit-whole").bounding_box()
+    assert box["y"] + box["height"] <= page.viewport_size["height"]  # the reasons are in sight
     page.keyboard.press("1")
     with stored(page):
         page.keyboard.press("Enter")

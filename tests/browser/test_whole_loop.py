@@ -202,6 +202,8 @@ def test_the_whole_loop_in_the_browser(
     act(maintainer, "Promote", "It is the first.")
     assert state(maintainer) == "serving"
     picture(maintainer, "loop-model")
+    bundle = maintainer.get_by_role("link", name="mouse-v1.tar").get_attribute("href")
+    assert maintainer.request.get(bundle).headers["content-type"] == "application/x-tar"
     full = maintainer.get_by_role("link", name="The full report").get_attribute("href")
     assert "sandbox" in maintainer.request.get(full).headers["content-security-policy"]
 

@@ -160,6 +160,12 @@ def test_an_earlier_version_of_the_same_dataset_is_no_duplicate(
     assert _outcome(facts, "duplicates_elsewhere").passed
 
 
+def test_two_other_datasets_hold_a_recording(sound_version: VersionFacts) -> None:
+    facts = _recording(0, elsewhere=("AMGS-000007/1", "AMGS-000008/1"))(sound_version)
+    sentence = _outcome(facts, "duplicates_elsewhere").sentence
+    assert sentence.startswith("AMGS-000007/1 and AMGS-000008/1 also hold 1 recording")
+
+
 def test_a_value_of_the_dataset_is_inherited_by_its_animals(sound_version: VersionFacts) -> None:
     facts = replace(sound_version, metadata={**sound_version.metadata, "sex": "female"})
     assert _outcome(_animal(1, sex="")(facts), "metadata_required").passed

@@ -194,6 +194,7 @@ const KEYS = {
   ArrowDown: () => mark(here + 1),
   x: () => {
     whole.open = true;
+    whole.scrollIntoView({ block: "nearest" });
     pending = "frame";
   },
   d: () => {
