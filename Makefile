@@ -12,7 +12,7 @@ export TORCH_PIP_ARGS
 RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test services demo serve test lint docs bench endurance lock clean
+.PHONY: help setup setup-test services demo serve test lint docs bench endurance report lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -50,7 +50,10 @@ bench: setup-test ## quick figures into var/bench/results.json (BENCH=name runs 
 	@$(RUN) tests/benchmarks/run.py $(if $(BENCH),--only $(BENCH))
 
 endurance: setup-test ## long figures into docs/reference/endurance.json; may be interrupted and continued
-	@$(RUN) tests/benchmarks/run.py --endurance $(if $(BENCH),--only $(BENCH))
+	@$(RUN) tests/benchmarks/run.py --kind endurance $(if $(BENCH),--only $(BENCH))
+
+report: setup-test ## figures that need training into docs/reference/report.json, and the shipped bundle; about two hours
+	@$(RUN) tests/benchmarks/run.py --kind report $(if $(BENCH),--only $(BENCH))
 
 lock: setup-test ## pin the dependencies anew
 	@sh deploy/lock.sh

@@ -1,9 +1,10 @@
-"""Measure, judge and keep the project's figures: ``make bench`` and ``make endurance``.
+"""Measure, judge and keep the project's figures: ``make bench``, ``endurance`` and ``report``.
 
 Every public function of a ``bench_<subject>.py`` beside this file yields rows ``{name, value,
 unit, target}``, where ``name`` begins with ``<subject>.`` and ``target`` reads ``≤ 300``,
-``≥ 0.9`` or ``= 1``. Functions of ``endurance_<subject>.py`` do the same for hours; they are
-handed a `State` in which they keep what they have done, so that an interrupted run goes on.
+``≥ 0.9`` or ``= 1``. Functions of ``endurance_<subject>.py`` and ``report_<subject>.py`` do the
+same for hours (the latter train); they are handed a `State` in which they keep what they have done,
+so that an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -32,8 +33,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 VAR = Path(os.environ.get("AMGS_VAR") or ROOT / "var").resolve()
 RESULTS = VAR / "bench" / "results.json"
-STATES = VAR / "bench" / "endurance"
-ENDURANCE = ROOT / "docs" / "reference" / "endurance.json"
+KEPT = ROOT / "docs" / "reference"
 TARGET = re.compile(r"^(≤|≥|=) ?(-?[0-9.]+)$")
 Row = dict[str, Any]
 Function = Callable[..., Iterator[Row]]
@@ -188,12 +188,15 @@ def bench(only: str | None, console: Console) -> list[Row]:
     return rows
 
 
-def endure(only: str | None, console: Console) -> list[Row]:
-    """Measure the long figures; what an earlier run finished on this commit is not repeated."""
-    here = commit()
+def keep(kind: str, only: str | None, console: Console) -> list[Row]:
+    """Measure long figures into ``docs/reference/<kind>.json``.
+
+    What an earlier run finished on this commit is not repeated.
+    """
+    here, target = commit(), KEPT / f"{kind}.json"
     rows: list[Row] = []
-    for name, function in discover("endurance", only):
-        state = State(STATES / f"{name}.json")
+    for name, function in discover(kind, only):
+        state = State(VAR / "bench" / kind / f"{name}.json")
         if state.get("commit") != here:
             state.path.unlink(missing_ok=True)
             state = State(state.path)
@@ -207,8 +210,8 @@ def endure(only: str | None, console: Console) -> list[Row]:
             console.print(f"[bold]{name}[/bold] was measured on this commit before")
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         rows += [{**row, "commit": here, "machine": machine(), "date": today} for row in measured]
-        old = json.loads(ENDURANCE.read_text(encoding="utf-8")) if ENDURANCE.exists() else []
-        write_json(ENDURANCE, merged(old, rows))
+        old = json.loads(target.read_text(encoding="utf-8")) if target.exists() else []
+        write_json(target, merged(old, rows))
     return rows
 
 
@@ -216,11 +219,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 when every measured figure meets its target, 2 when there is none to measure."""
     parser = argparse.ArgumentParser(description="Measure the project's figures.")
     parser.add_argument("--only", metavar="NAME", help="a subject (loop) or a figure in it")
-    parser.add_argument("--endurance", action="store_true", help="the long figures")
+    parser.add_argument(
+        "--kind",
+        choices=("bench", "endurance", "report"),
+        default="bench",
+        help="the quick figures, the long ones, or those that need training",
+    )
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120)
     sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
-    rows = (endure if options.endurance else bench)(options.only, console)
+    rows = (
+        bench(options.only, console)
+        if options.kind == "bench"
+        else keep(options.kind, options.only, console)
+    )
     if not rows:
         console.print(f"There is no figure {options.only or ''} to measure.")
         return 2

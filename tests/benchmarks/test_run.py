@@ -25,8 +25,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "HERE", tmp_path)
     monkeypatch.setattr(module, "RESULTS", tmp_path / "bench" / "results.json")
-    monkeypatch.setattr(module, "STATES", tmp_path / "bench" / "endurance")
-    monkeypatch.setattr(module, "ENDURANCE", tmp_path / "endurance.json")
+    monkeypatch.setattr(module, "VAR", tmp_path)
+    monkeypatch.setattr(module, "KEPT", tmp_path)
     return module
 
 
@@ -100,11 +100,13 @@ def test_an_endurance_run_goes_on_where_it_was_stopped(
         "    yield {'name': 'one.kills', 'value': kills, 'unit': '', 'target': '= 4'}\n"
     )
     with pytest.raises(KeyboardInterrupt):
-        run.endure(None, CONSOLE)
-    assert [each["value"] for each in run.endure(None, CONSOLE)] == [4]
+        run.keep("endurance", None, CONSOLE)
+    assert [each["value"] for each in run.keep("endurance", None, CONSOLE)] == [4]
     (tmp_path / "endurance_one.py").write_text("def kills(state):\n    raise RuntimeError\n")
-    assert [each["value"] for each in run.endure(None, CONSOLE)] == [4], "it is not repeated"
-    written = json.loads(run.ENDURANCE.read_text())
+    assert [each["value"] for each in run.keep("endurance", None, CONSOLE)] == [4], (
+        "it is not repeated"
+    )
+    written = json.loads((run.KEPT / "endurance.json").read_text())
     assert written[0].keys() >= {
         "name",
         "value",
@@ -127,7 +129,7 @@ def test_an_endurance_run_begins_anew_on_another_commit(
     )
     for name in ("abc", "def"):
         monkeypatch.setattr(run, "commit", lambda name=name: name)
-        assert run.endure(None, CONSOLE)[0]["value"] == 1
+        assert run.keep("endurance", None, CONSOLE)[0]["value"] == 1
 
 
 def test_a_name_that_no_figure_has_is_said() -> None:

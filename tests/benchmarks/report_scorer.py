@@ -1,0 +1,236 @@
+"""What the shipped recipe reaches on rendered mice: every lab left out once, then the bundle.
+
+A study is rendered, every lab is left out once and judged with raters drawn for the evaluation
+alone, and a last run on all labs makes the bundle that is shipped. A finished fold leaves a JSON
+file with the digests of its commit and data, which a rerun with the same ones takes as it is.
+``AMGS_REPORT_ANIMALS`` (animals per lab and coat) makes a smaller study for a trial; its figures
+are not worth keeping.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = Path(os.environ.get("AMGS_VAR") or ROOT / "var").resolve() / "report"
+LABS = 5
+ANIMALS = int(os.environ.get("AMGS_REPORT_ANIMALS", "16"))
+CONFIG = os.environ.get("AMGS_REPORT_CONFIG", "shipped")
+SEED = 1
+SHIPPED = ROOT / "models" / "bundles" / "phantom"
+Row = dict[str, Any]
+
+
+def study(state: Any) -> Iterator[Row]:
+    """Render the study and gather its frames."""
+    folder = _study()
+    minutes = state.get("render_minutes")
+    if not (folder / "study.json").exists():
+        started = time.monotonic()
+        _run(
+            "phantom", "study", "--labs", LABS, "--animals", ANIMALS, "--seed", SEED,
+            "--processes", os.cpu_count() or 1, "--out", folder,
+        )  # fmt: skip
+        minutes = (time.monotonic() - started) / 60
+        state["render_minutes"] = minutes
+    if not (_gathered() / "evaluation.parquet").exists():
+        from models.phantom.manifest import gather_study
+
+        gather_study(folder, _gathered())
+    yield _row("scorer.study_render_minutes", minutes, "min", "≤ 20")
+
+
+def left_out_labs(state: Any) -> Iterator[Row]:
+    """Train on all labs but one, judge on that one, for every lab."""
+    labs = json.loads((_study() / "study.json").read_text())["labs"]
+    started = time.monotonic()
+    # One run per core: a run computes on one thread, so that its result does not depend on them.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        reports = dict(zip(labs, pool.map(_fold, labs), strict=True))
+    spent = state.get("minutes") or (time.monotonic() - started) / 60
+    state["minutes"] = spent
+    yield _row("scorer.folds_minutes", spent, "min", "≤ 80")
+    for lab, report in reports.items():
+        yield from _lab_rows(lab, report)
+    whole = _together(labs)
+    yield from _unit_rows(whole)
+    yield from _state_rows(whole)
+    gap = whole.get("coat_gap")
+    yield _row("scorer.left_out_coat_gap_rmse", _at(gap, "gap"), "grades", "≤ 0.03")
+
+
+def shipped(state: Any) -> Iterator[Row]:
+    """Train on all labs and keep the bundle."""
+    manifest = WORK / "shipped.parquet"
+    from models.phantom.manifest import write_fold
+
+    write_fold(_gathered(), manifest, None, SEED)
+    out = WORK / "runs" / "shipped"
+    started = time.monotonic()
+    _train(manifest, out)
+    minutes = state.get("minutes") or (time.monotonic() - started) / 60
+    state["minutes"] = minutes
+    shutil.rmtree(SHIPPED, ignore_errors=True)
+    shutil.copytree(out / "bundle", SHIPPED)
+    size = sum(file.stat().st_size for file in SHIPPED.iterdir())
+    yield _row("scorer.shipped_minutes", minutes, "min", "≤ 20")
+    yield _row("scorer.bundle_mib", size / 2**20, "MiB", "≤ 30")
+    report = _judged(out, "The shipped bundle on unseen animals of known labs")
+    image = report["image_score"]
+    yield _row("scorer.known_labs_rmse", image["rmse"], "grades", "≤ 0.3")
+    yield _row("scorer.known_labs_r", image["r"], "", "≥ 0.87")
+
+
+def _fold(lab: str) -> dict[str, Any]:
+    """The report of the run that never saw a lab."""
+    from models.phantom.manifest import write_fold
+
+    manifest = WORK / f"without-{lab}.parquet"
+    digest = write_fold(_gathered(), manifest, lab, SEED)
+    kept = WORK / "folds" / f"{lab}.json"
+    key = {"commit": _commit(), "manifest": digest, "config": CONFIG, "seed": SEED}
+    if kept.exists():
+        told: dict[str, Any] = json.loads(kept.read_text())
+        if told["key"] == key:
+            return dict(told["report"])
+    out = WORK / "runs" / f"without-{lab}"
+    _train(manifest, out)
+    report = _judged(out, f"Trained without lab {lab}, judged on it")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({"key": key, "report": report}, indent=1))
+    return report
+
+
+def _train(manifest: Path, out: Path) -> None:
+    _run(
+        "train", "--manifest", manifest, "--media", _gathered() / "media", "--out", out,
+        "--config", CONFIG, "--seed", SEED, "--cache", WORK / "cache",
+    )  # fmt: skip
+
+
+def _judged(out: Path, title: str) -> dict[str, Any]:
+    """The figures of a run against the evaluation raters, with oracle and true states beside."""
+    import pandas as pd
+
+    graded = pd.read_parquet(out / "evaluation" / "predictions.parquet")
+    return _figures(graded, out / "against-evaluation", title, json.loads(
+        (out / "bundle" / "report.json").read_text())["training"])  # fmt: skip
+
+
+def _together(labs: list[str]) -> dict[str, Any]:
+    """The figures over all left-out labs, each graded by the run that never saw it."""
+    import pandas as pd
+
+    graded = pd.concat(
+        [
+            pd.read_parquet(WORK / "runs" / f"without-{lab}" / "evaluation" / "predictions.parquet")
+            for lab in labs
+        ],
+        ignore_index=True,
+    )
+    title = "Every lab graded by a model that never saw it"
+    return _figures(graded, WORK / "left-out", title, {"config": CONFIG, "seed": SEED})
+
+
+def _figures(graded: Any, out: Path, title: str, training: Mapping[str, Any]) -> dict[str, Any]:
+    import pandas as pd
+
+    from models.figures import compute_report
+    from models.manifest import read_manifest
+    from models.predictions import constants, with_truth
+    from models.report import write_report
+    from models.scale import load_scale
+
+    scale = load_scale()
+    known = pd.read_parquet(_gathered() / "evaluation.parquet")
+    table = graded.merge(known, on="frame", how="left", validate="one_to_one")
+    manifest = read_manifest(next(iter(sorted(WORK.glob("without-*.parquet")))))
+    constant = constants(with_truth(manifest.frames, scale), scale)
+    report = compute_report(
+        table,
+        constant,
+        scale,
+        split="benchmark",
+        benchmark_digest="",
+        training=dict(training),
+        draws=1000,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False))
+    write_report(out / "report.html", report, table, scale, title)
+    return report
+
+
+def _lab_rows(lab: str, report: Mapping[str, Any]) -> Iterator[Row]:
+    image = report["image_score"]
+    best = _at(image["oracle"], "r")
+    ratio = image["rmse"] / image["constant_rmse"] if image["constant_rmse"] else None
+    yield _row(f"scorer.left_out_{lab}_rmse", image["rmse"], "grades", "≤ 0.3")
+    yield _row(f"scorer.left_out_{lab}_rmse_to_constant", ratio, "", "≤ 0.55")
+    yield _row(f"scorer.left_out_{lab}_r", image["r"], "", "≥ 0.87")
+    yield _row(
+        f"scorer.left_out_{lab}_r_to_oracle", image["r"] / best if best else None, "", "≥ 0.9"
+    )
+
+
+def _unit_rows(report: Mapping[str, Any]) -> Iterator[Row]:
+    for unit, row in report["units"].items():
+        gain = (_at(row.get("against_one_rater"), "interval") or [None])[0]
+        yield _row(f"scorer.left_out_{unit}_kappa_over_one_rater", gain, "", "≥ 0")
+        yield _row(f"scorer.left_out_{unit}_ece", row["ece"], "", "≤ 0.03")
+
+
+def _state_rows(report: Mapping[str, Any]) -> Iterator[Row]:
+    states = report.get("states_known") or report.get("state") or {}
+    for name, key, target in (
+        ("asleep_graded_high", "asleep_graded_high", "≤ 0.02"),
+        ("awake_scorable_kept", "awake_scorable_kept", "≥ 0.9"),
+        ("painful_awake_kept", "painful_awake_kept", "≥ 0.85"),
+    ):
+        yield _row(f"scorer.left_out_{name}", _at(states.get(key), "share"), "", target)
+
+
+def _at(part: Any, key: str) -> Any:
+    return part.get(key) if isinstance(part, Mapping) else None
+
+
+def _row(name: str, value: float | None, unit: str, target: str) -> Row:
+    return {"name": name, "value": value, "unit": unit, "target": target}
+
+
+def _study() -> Path:
+    return WORK / f"study-{LABS}-{ANIMALS}-{SEED}"
+
+
+def _gathered() -> Path:
+    return WORK / f"gathered-{LABS}-{ANIMALS}-{SEED}"
+
+
+def _commit() -> str:
+    said = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return said.stdout.strip()
+
+
+def _run(*arguments: object) -> None:
+    log = WORK / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as stream:
+        subprocess.run(
+            [sys.executable, "-m", "models", *map(str, arguments)],
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=stream,
+            stderr=stream,
+            check=True,
+        )
