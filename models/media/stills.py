@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -37,6 +37,7 @@ class Stills:
     stream = 0
     rotation = 0
     has_audio = False
+    interlaced = False
     decoder = f"Pillow {PIL.__version__}, OpenCV {cv2.__version__}"
 
     def __init__(self, path: Path) -> None:
@@ -70,11 +71,31 @@ class Stills:
 
     def __iter__(self) -> Iterator[Frame]:
         """Every readable picture; raises Unreadable where there is none at all."""
+        index = -1
+        for index, (place, image) in enumerate(self._pictures(range(len(self.files)))):
+            yield _frame(index, place, image)
+        if index < 0:
+            raise Unreadable(f"None of the pictures in {self.path.name} can be read.")
+
+    def between(self, start_s: float, end_s: float) -> Iterator[Frame]:
+        """The pictures with start_s ≤ place < end_s; `index` is -1 where it was not counted."""
+        places = [place for place in range(len(self.files)) if start_s <= place < end_s]
+        counted = bool(places) and places[0] == 0
+        for index, (place, image) in enumerate(self._pictures(places)):
+            yield _frame(index if counted else -1, place, image)
+
+    def scattered(self, wanted: Iterable[int]) -> Iterator[Frame]:
+        """The readable pictures at these places, in their order, with index -1."""
+        places = sorted({place for place in wanted if 0 <= place < len(self.files)})
+        for place, image in self._pictures(places):
+            yield _frame(-1, place, image)
+
+    def _pictures(self, places: Iterable[int]) -> Iterator[tuple[int, Picture]]:
+        """Place and pixels of what can be read; the rest is told in `problems`."""
         self.problems = ()
-        index = 0
-        for place, file in enumerate(self.files):
+        for place in places:
             try:
-                image = self._read(file)
+                image = self._read(self.files[place])
             except Unreadable as refusal:
                 if len(self.files) == 1:
                     raise
@@ -82,10 +103,7 @@ class Stills:
                 continue
             if not self.width:
                 self.height, self.width = image.shape[:2]
-            yield _frame(index, place, image)
-            index += 1
-        if index == 0:
-            raise Unreadable(f"None of the pictures in {self.path.name} can be read.")
+            yield place, image
 
     def _read(self, file: Path) -> Picture:
         try:
