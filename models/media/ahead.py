@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from models.media.frames import Frame
 
 DEPTH = 8
 
 
-def decoded_ahead(frames: Iterable[Frame], depth: int = DEPTH) -> Iterator[Frame]:
+def decoded_ahead(frames: Iterable[Frame], depth: int = DEPTH) -> Generator[Frame, None, None]:
     """The frames of a recording, or of a part of one, with up to `depth` of them decoded ahead.
 
     What reading raises is raised here, behind the frames before it. Ending, closing or dropping
@@ -26,7 +26,7 @@ def decoded_ahead(frames: Iterable[Frame], depth: int = DEPTH) -> Iterator[Frame
     return _taken(frames, depth)
 
 
-def _taken(frames: Iterable[Frame], depth: int) -> Iterator[Frame]:
+def _taken(frames: Iterable[Frame], depth: int) -> Generator[Frame, None, None]:
     line = _Line(depth)
     # A daemon: a caller who never finishes must not keep the interpreter from ending.
     thread = threading.Thread(

@@ -2,6 +2,10 @@
 
 A packet that cannot be decoded, and a picture that the decoder marks as damaged, yields nothing:
 both are counted, and reading goes on behind them.
+
+AVI states no time of presentation, only one per packet in the order of decoding. There the n-th
+picture shown takes the n-th packet's time, which is what its cameras mean; a packet without content
+is a picture that the camera dropped, and leaves a gap.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from models.media.frames import Unreadable
 
 # Text is "decoded" as terminal art by FFmpeg, and subtitles have no pictures either.
 NOT_RECORDINGS = frozenset({"tty", "srt", "ass", "webvtt", "concat", "ffmetadata"})
+MPEG_STREAMS = frozenset({"mpeg", "mpegts"})
 # Each thread of the decoder holds pictures of its own; a film needs no more than these.
 MOST_THREADS = 8
 
@@ -101,6 +106,8 @@ class Reading:
         codec = self.stream.codec_context
         self._threads = codec.thread_count
         by_frame = codec.codec.capabilities & Capabilities.frame_threads
+        self.by_order = self.container.format.name == "avi"
+        self._times: deque[int] = deque()
         # An error comes out when the packet is that many places behind.
         self._sent: deque[int | None] = deque(maxlen=self._threads if by_frame else 1)
 
@@ -112,6 +119,13 @@ class Reading:
 
     def seek(self, pts: int) -> None:
         """Go to a key frame, as a rule the last one before; raises av.error.FFmpegError."""
+        name, codec = self.container.format.name, self.stream.codec_context
+        # In AVI, pictures shown before the key frame would be missing from the count. MPEG streams
+        # have no time for each picture, and FFmpeg fills in others after a jump, save for codecs
+        # whose times it never guesses.
+        guessed = name in MPEG_STREAMS and codec.codec.canonical_name not in {"h264", "hevc"}
+        if guessed or (self.by_order and codec.has_b_frames):
+            raise av.error.InvalidDataError(0, "the file cannot be searched by presentation time")
         self.container.seek(pts, stream=self.stream, backward=True, any_frame=False)
 
     def pictures(self) -> Iterator[VideoFrame]:
@@ -137,13 +151,17 @@ class Reading:
                 else:
                     decoded = self._decoded(packet)
             for picture in decoded:
+                if self.by_order:
+                    picture.pts = self._times.popleft() if self._times else None
                 if picture.is_corrupt:
                     self.report.note("pictures", picture.pts)
                 else:
                     yield picture
 
     def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
-        self._sent.append(packet.pts)
+        self._sent.append(packet.dts if packet.pts is None else packet.pts)
+        if self.by_order and packet.dts is not None:
+            self._times.append(packet.dts)
         self._due += 1
         if packet.is_corrupt:
             self.report.note(None, packet.pts)
@@ -151,6 +169,8 @@ class Reading:
             decoded = packet.decode()
         except av.error.FFmpegError:
             self._due -= 1
+            if self._times:
+                self._times.popleft()
             self.report.note("packets", self._sent[0])
             return []
         self._due -= len(decoded)
