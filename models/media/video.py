@@ -308,7 +308,9 @@ def _pair(value: Fraction) -> tuple[int, int]:
 
 def _stated_length(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        # FFmpeg shortens the length of an AVI that was cut off, but not the header's frame count.
+        ticks = max(stream.duration, stream.frames if container.format.name == "avi" else 0)
+        return float(ticks * stream.time_base)
     # The container's length may be that of its sound.
     if container.duration and len(container.streams) == 1:
         return float(Fraction(container.duration, av.time_base))

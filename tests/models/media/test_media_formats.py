@@ -272,3 +272,34 @@ def test_reading_a_long_film_holds_few_frames(
             most = max(most, len(alive))
         assert not media._readings
     assert most <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "states_its_length"),
+    [
+        ("cut.mkv", "libx264", True),
+        ("cut.avi", "mjpeg", True),
+        ("cut-b.avi", "mpeg4", True),
+        ("cut.webm", "libvpx-vp9", True),
+        ("cut.wmv", "wmv2", False),
+        ("cut.ts", "libx264", False),
+        ("cut.h264", "libx264", False),
+    ],
+)
+def test_a_film_that_was_cut_off_gives_what_is_left(
+    tmp_path: Path, film: Write, name: str, codec: str, states_its_length: bool
+) -> None:
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = film(tmp_path / name, range(100), codec, pix_fmt=pix_fmt, time_base=Fraction(1, 25))
+    with open_media(path) as media:
+        whole = {frame.pts: frame.luma.tobytes() for frame in media}
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_media(path) as media:
+        left = {frame.pts: frame.luma.tobytes() for frame in media}
+        problems = media.problems
+    assert 25 < len(left) < 75
+    assert list(left) == list(whole)[: len(left)]
+    # The last one may be half there.
+    assert sum(left[pts] != whole[pts] for pts in left) <= 1
+    if states_its_length:
+        assert "The file ends early: what lies behind the last readable frame is lost." in problems
