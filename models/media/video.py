@@ -133,6 +133,8 @@ class Video:
         `index` is -1 where their place in the film was not counted. Raises Unreadable where no
         picture can be decoded, as far as the film is read.
         """
+        if start_s >= end_s:
+            return
         last: int | None = None
         target = math.floor(max(start_s / self._tick_s, self._starts))
         with contextlib.suppress(_Doubtful), contextlib.closing(self._reached(target)) as frames:
@@ -166,7 +168,6 @@ class Video:
     def _picked(self, left: deque[int]) -> Iterator[Frame]:
         """Take what can be had from `left` by jumping; raises _Doubtful."""
         at: int | None = None
-        jumping = True
         while left:
             with contextlib.closing(self._reached(left[0])) as frames:
                 first = next(frames, None)
@@ -207,6 +208,7 @@ class Video:
                     yield from (one for one in found if one.pts is not None and one.pts > last)
                     return
         with self._reading(1, reading.report) as tail:
+            # No key frame before it, or no timestamps: count what was given already.
             yield from itertools.islice(tail.pictures(), count, None)
 
     def _undoubted(self, pictures: Iterator[VideoFrame], reading: Reading) -> Iterator[Frame]:

@@ -128,6 +128,8 @@ def test_the_place_of_a_frame_is_told_only_where_it_was_counted(
     with open_media(b_frames[0]) as media:
         assert [frame.index for frame in media.between(0.0, 0.1)] == [0, 1, 2]
         assert {frame.index for frame in media.between(9.0, 9.5)} == {-1}
+        assert not list(media.between(math.inf, math.inf))
+        assert not list(media.between(20.0, math.inf))
 
 
 def test_reading_far_into_a_film_decodes_no_more_than_from_the_key_frame_before(
