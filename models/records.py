@@ -37,7 +37,8 @@ class MediaFacts:
     degrees that displaying takes; `frame_count` counts the frames that could be decoded;
     `first_pts` is in units of `time_base` seconds; `sharpness_median` is the variance of the
     Laplacian and `brightness_median` the mean luma (0..255), medians over sampled frames;
-    `problems` are sentences about what could not be read.
+    `problems` are sentences about what could not be read; `interlaced` says that pictures hold two
+    moments in alternating lines.
     """
 
     kind: Literal["video", "stills"]
@@ -61,6 +62,7 @@ class MediaFacts:
     sharpness_median: float
     brightness_median: float
     grayscale: bool
+    interlaced: bool = False
 
 
 @dataclass(frozen=True)

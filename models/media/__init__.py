@@ -1,20 +1,23 @@
 """Recordings of any lab as frames with exact timestamps.
 
 `open_media(path)` iterates a video, a picture or a folder of pictures in presentation order;
-`probe(path)` states what it is; `read_frames(path, pts)` gets single frames by their timestamps.
-All raise `Unreadable` with one plain sentence where there is nothing to read. The rules for
-missing and repeated timestamps and for damaged files are those of `models.media.video`.
+`between` of what it returns gives a part of it. `decoded_ahead(frames)` lets a thread of its own
+decode while the caller works. `probe(path)` states what a recording is; `read_frames(path, pts)`
+gets single frames by their timestamps. All raise `Unreadable` with one plain sentence where there
+is nothing to read. The rules for missing and repeated timestamps and for damaged files are those
+of `models.media.video`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
+from models.media.ahead import decoded_ahead
 from models.media.facts import measure
 from models.media.frames import Frame, Picture, Unreadable
 from models.media.stills import SUFFIXES, Stills
-from models.media.video import Video, read_video_frames
+from models.media.video import Video
 from models.records import MediaFacts
 
 Media = Video | Stills
@@ -24,6 +27,7 @@ __all__ = [
     "Media",
     "Picture",
     "Unreadable",
+    "decoded_ahead",
     "frame_times",
     "open_media",
     "probe",
@@ -31,8 +35,12 @@ __all__ = [
 ]
 
 
-def open_media(path: str | Path) -> Media:
-    """Open a recording as a context manager that iterates `Frame`s; raises Unreadable."""
+def open_media(path: str | Path, threads: int | None = None) -> Media:
+    """Open a recording as a context manager that iterates `Frame`s; raises Unreadable.
+
+    `threads` decode a video; None takes one per core that this process may use, at most eight.
+    The frames are the same whatever their number.
+    """
     path = Path(path)
     if path.is_dir():
         return Stills(path)
@@ -42,7 +50,7 @@ def open_media(path: str | Path) -> Media:
         raise Unreadable(f"{path.name} is empty (0 bytes); copy it again from the camera.")
     if _is_picture(path):
         return Stills(path)
-    return Video(path)
+    return Video(path, threads)
 
 
 def probe(path: str | Path) -> MediaFacts:
@@ -51,21 +59,17 @@ def probe(path: str | Path) -> MediaFacts:
         return measure(media)
 
 
-def read_frames(path: str | Path, pts: Sequence[int]) -> dict[int, Frame]:
+def read_frames(path: str | Path, pts: Iterable[int]) -> dict[int, Frame]:
     """The frames with these timestamps, keyed by timestamp, held in memory.
 
-    Timestamps that no frame has are absent from the answer. Frames reached by jumping into a long
-    video have index -1, because their place in the film was not counted. Raises Unreadable.
+    Timestamps that no frame has are absent from the answer. Frames reached by jumping have index
+    -1, because their place in the recording was not counted. Raises Unreadable.
     """
     wanted = set(pts)
     if not wanted:
         return {}
-    media = open_media(path)
-    if isinstance(media, Video):
-        media.close()
-        return read_video_frames(Path(path), wanted)
-    with media:
-        return {frame.pts: frame for frame in media if frame.pts in wanted}
+    with open_media(path) as media:
+        return {frame.pts: frame for frame in media.scattered(wanted)}
 
 
 def frame_times(path: str | Path) -> list[int]:

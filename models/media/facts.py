@@ -87,6 +87,7 @@ def measure(media: Video | Stills, seen: Callable[[Frame], None] | None = None) 
         sharpness_median=median(sample[1] for sample in samples.kept),
         brightness_median=median(sample[2] for sample in samples.kept),
         grayscale=all(sample[3] for sample in samples.kept),
+        interlaced=media.interlaced,
     )
 
 

@@ -8,15 +8,19 @@ repairs are counted in `problems`.
 
 A packet that cannot be decoded, and a picture that the decoder marks as damaged, yields no frame:
 both are counted in `problems`, and reading goes on behind them.
+
+A part of a film is read from the key frame before it. Where its frames could differ from those of
+the whole film (damage, timestamps that need repair, a file that cannot be searched) the film is
+read from its first frame instead, so that a part never depends on how it was reached.
 """
 
 from __future__ import annotations
 
 import contextlib
-import struct
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import itertools
+import math
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,55 +28,45 @@ from typing import Literal
 
 import av
 import av.error
-import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from models.media.frames import Frame, Picture, Unreadable
+from models.media import planes
+from models.media.frames import Frame, Unreadable
+from models.media.reading import Reading, Report
 
-# Text is "decoded" as terminal art by FFmpeg, and subtitles have no pictures either.
-NOT_RECORDINGS = frozenset({"tty", "srt", "ass", "webvtt", "concat", "ffmetadata"})
-SEEK_AFTER_S = 10.0
+FrameStream = Generator[Frame, None, None]
+
+# Nearer to the first frame than this the film is read from there: then places are known.
+SEEK_AFTER_S = 2.0
+# Files are searched by decoding time, and some loosely: how far before the wanted time to try.
+STEPS_BACK_S = (0.0, 1.0, 10.0)
+# Key frames are rarely further apart; wanted frames nearer than this are reached by decoding on.
+NEAR_S = 10.0
 # Headers round the length and count the last frame's own duration: less than this is no loss.
 LOST_END_S = 1.0
 
 
-@dataclass(frozen=True)
-class Orientation:
-    """How stored pictures are turned for display: mirrored first, then quarter turns clockwise."""
-
-    quarter_turns: int
-    mirrored: bool
-
-    @property
-    def rotation(self) -> int:
-        """Clockwise turn in degrees: 0, 90, 180 or 270."""
-        return self.quarter_turns * 90
-
-    def display(self, picture: Picture) -> Picture:
-        """The stored picture as it is displayed."""
-        if self.mirrored:
-            picture = picture[:, ::-1]
-        if self.quarter_turns:
-            picture = np.rot90(picture, -self.quarter_turns)
-        return np.ascontiguousarray(picture)
-
-
-UPRIGHT = Orientation(0, mirrored=False)
+class _Doubtful(Exception):
+    """Reading a part of the film could give other frames than reading the whole."""
 
 
 class Video:
-    """A video opened for reading; iterate it as often as you like, close it at the end."""
+    """A video opened for reading; read it as often as you like, close it at the end.
+
+    `threads` decode it (None: one per usable core, eight at most).
+    """
 
     kind: Literal["video", "stills"] = "video"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         self.path = path
-        self._open = contextlib.ExitStack()
-        container, stream = self._opened()
-        try:
+        self.threads = threads
+        self._readings: set[Reading] = set()
+        self._report = Report()
+        with contextlib.closing(Reading(path, threads)) as reading:
+            container, stream = reading.container, reading.stream
             self.container_name = container.format.name
             self.stream = stream.index
             self.time_base = _pair(stream.time_base or Fraction(1, 1000))
@@ -87,13 +81,12 @@ class Video:
             )
             rate = stream.guessed_rate or stream.average_rate or Fraction(25)
             self.nominal_gap = max(1, round(1 / rate / Fraction(*self.time_base)))
-        finally:
-            container.close()
-        self.orientation = UPRIGHT
+            self._starts = stream.start_time or 0
+            self._tick_s = self.time_base[0] / self.time_base[1]
+        self.orientation = planes.UPRIGHT
         self.width = 0
         self.height = 0
-        self._counts: Counter[str] = Counter()
-        self._first_damage_s: float | None = None
+        self.interlaced = False
 
     def __enter__(self) -> Video:
         return self
@@ -107,25 +100,24 @@ class Video:
         self.close()
 
     def close(self) -> None:
-        """Close every file handle that reading opened."""
-        self._open.close()
+        """Close every file handle that reading opened, also where another thread is reading."""
+        for reading in tuple(self._readings):
+            reading.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Every readable frame from the first; raises Unreadable where there is none at all."""
-        self._counts.clear()
-        self._first_damage_s = None
-        container, stream = self._opened()
-        self._open.callback(container.close)
+        return self._whole()
+
+    def _whole(self) -> FrameStream:
         index, previous, first = 0, None, None
-        try:
-            for decoded in self._decoded(container, stream):
-                pts = self._rising(decoded.pts, previous)
-                self._measure(decoded)
+        with self._reading() as reading:
+            for decoded in self._complete(reading.pictures(), reading):
+                pts, repair = rising(decoded.pts, previous, self.nominal_gap)
+                if repair is not None:
+                    reading.report.counts[repair] += 1
                 yield self._frame(decoded, index, pts)
                 index, previous = index + 1, pts
                 first = pts if first is None else first
-        finally:
-            container.close()
         if index == 0:
             raise Unreadable(
                 f"No picture of {self.path.name} could be decoded; send the original file of the "
@@ -133,182 +125,183 @@ class Video:
             )
         read_s = ((previous or 0) - (first or 0)) * Fraction(*self.time_base)
         if self.stated_s is not None and self.stated_s - read_s > LOST_END_S:
-            self._counts["cut"] += 1
+            reading.report.counts["cut"] += 1
 
-    def from_key_frame(self, pts: int) -> Iterator[VideoFrame]:
-        """Decoded frames from the last key frame at or before `pts`, less the undecodable."""
-        container, stream = self._opened()
-        self._open.callback(container.close)
-        try:
-            container.seek(pts, stream=stream, backward=True, any_frame=False)
-            first: int | None = None
-            for decoded in self._decoded(container, stream):
-                if first is None and decoded.key_frame:
-                    first = decoded.pts
-                # Pictures displayed before the key frame lean on ones that were jumped over.
-                if first is not None and decoded.pts is not None and decoded.pts >= first:
-                    self._measure(decoded)
-                    yield decoded
-        finally:
-            container.close()
+    def between(self, start_s: float, end_s: float) -> Iterator[Frame]:
+        """The frames with start_s ≤ time < end_s, the very ones that iterating gives.
+
+        `index` is -1 where their place in the film was not counted. Raises Unreadable where no
+        picture can be decoded, as far as the film is read.
+        """
+        if start_s >= end_s:
+            return
+        last: int | None = None
+        target = math.floor(max(start_s / self._tick_s, self._starts))
+        with contextlib.suppress(_Doubtful), contextlib.closing(self._reached(target)) as frames:
+            for frame in frames:
+                if frame.time_s >= end_s:
+                    return
+                if frame.time_s >= start_s:
+                    last = frame.pts
+                    yield frame
+            return
+        with contextlib.closing(self._whole()) as frames:
+            for frame in frames:
+                if frame.time_s >= end_s:
+                    return
+                if frame.time_s >= start_s and (last is None or frame.pts > last):
+                    yield frame
+
+    def scattered(self, wanted: Iterable[int]) -> Iterator[Frame]:
+        """The frames with these timestamps in their order, as far as there are any.
+
+        `index` is -1 where their place in the film was not counted. Long stretches between wanted
+        frames are jumped over, and nothing behind the last is decoded.
+        """
+        left = deque(sorted(set(wanted)))
+        with contextlib.suppress(_Doubtful):
+            yield from self._picked(left)
+            return
+        with contextlib.closing(self._whole()) as frames:
+            yield from _taken(frames, left)
+
+    def _picked(self, left: deque[int]) -> Iterator[Frame]:
+        """Take what can be had from `left` by jumping; raises _Doubtful."""
+        at: int | None = None
+        while left:
+            with contextlib.closing(self._reached(left[0])) as frames:
+                first = next(frames, None)
+                # Where key frames are further apart than wanted frames, jumping goes backwards.
+                jumping = first is not None and (at is None or first.pts > at)
+                following = frames if first is None else itertools.chain([first], frames)
+                reach = round(NEAR_S / self._tick_s) if jumping else None
+                for frame in _taken(following, left, reach):
+                    at = frame.pts
+                    yield frame
+
+    def _reached(self, target: int) -> FrameStream:
+        """Frames from a key frame at or before a timestamp on; raises _Doubtful."""
+        if (target - self._starts) * self._tick_s <= SEEK_AFTER_S:
+            yield from self._whole()
+            return
+        for back_s in STEPS_BACK_S:
+            with self._reading() as reading:
+                pictures = _from_key(reading, target - round(back_s / self._tick_s), target)
+                if pictures is not None:
+                    yield from self._undoubted(pictures, reading)
+                    return
+        raise _Doubtful
+
+    def _complete(self, pictures: Iterator[VideoFrame], reading: Reading) -> Iterator[VideoFrame]:
+        """The pictures, then those that threads kept back at a damaged end, read by one alone."""
+        count, last = 0, None
+        for decoded in pictures:
+            count, last = count + 1, decoded.pts
+            yield decoded
+        if not reading.unfinished:
+            return
+        reading.report.since = last
+        if last is not None:
+            with self._reading(1, reading.report) as tail:
+                found = _from_key(tail, last, last)
+                if found is not None:
+                    yield from (one for one in found if one.pts is not None and one.pts > last)
+                    return
+        with self._reading(1, reading.report) as tail:
+            # No key frame before it, or no timestamps: count what was given already.
+            yield from itertools.islice(tail.pictures(), count, None)
+
+    def _undoubted(self, pictures: Iterator[VideoFrame], reading: Reading) -> Iterator[Frame]:
+        start = previous = None
+        for decoded in self._complete(pictures, reading):
+            pts = decoded.pts
+            start = pts if start is None else start
+            if pts is None or start is None or reading.report.damaged_from(start):
+                raise _Doubtful
+            if previous is not None and pts <= previous:
+                raise _Doubtful
+            yield self._frame(decoded, -1, pts)
+            previous = pts
+        if start is None or reading.report.damaged_from(start):
+            raise _Doubtful
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Sentences about what the last reading could not make sense of."""
-        sentences = []
-        counts = self._counts
-        if counts["packets"] or counts["pictures"]:
-            lost = counts["packets"] + counts["pictures"]
-            sentences.append(
-                f"The file is damaged: {lost} {'frame' if lost == 1 else 'frames'} could not be "
-                f"decoded, the first near {self._first_damage_s or 0.0:.2f} s."
-            )
-        if counts["cut"]:
-            sentences.append(
-                "The file ends early: what lies behind the last readable frame is lost."
-            )
-        if counts["missing"]:
-            sentences.append(
-                f"{counts['missing']} frames had no timestamp; it was set from the frame rate."
-            )
-        if counts["repeated"]:
-            sentences.append(
-                f"{counts['repeated']} frames repeated an earlier timestamp; each was set one tick "
-                "after the frame before it."
-            )
-        return tuple(sentences)
+        return self._report.sentences(Fraction(*self.time_base))
 
-    def _opened(self) -> tuple[InputContainer, VideoStream]:
-        name = self.path.name
+    @contextlib.contextmanager
+    def _reading(
+        self, threads: int | None = None, report: Report | None = None
+    ) -> Iterator[Reading]:
+        reading = Reading(self.path, threads or self.threads, report)
+        self._readings.add(reading)
+        self._report = reading.report
         try:
-            container = av.open(str(self.path), metadata_errors="replace")
-        except (av.error.FFmpegError, ValueError) as error:
-            raise Unreadable(
-                f"{name} is not recognised as a video or a picture; send the original file of the "
-                "camera."
-            ) from error
-        try:
-            if container.format.name in NOT_RECORDINGS:
-                raise Unreadable(f"{name} holds text, not a video; send the file of the camera.")
-            stream = next(iter(container.streams.video), None)
-            if stream is None:
-                raise Unreadable(
-                    f"{name} has no video track (perhaps it holds sound only); send the file with "
-                    "the pictures."
-                )
-            if stream.codec_context is None:
-                raise Unreadable(
-                    f"The pictures of {name} are stored in a format (codec) that cannot be read "
-                    "here; convert it to H.264 in an MP4 file."
-                )
-            stream.thread_type = "AUTO"
-        except BaseException:
-            container.close()
-            raise
-        return container, stream
-
-    def _decoded(self, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except av.error.FFmpegError:
-                # The demuxer cannot find its way on: flush what the decoder still holds.
-                self._counts["cut"] += 1
-                yield from self._sound(self._decode_one(lambda: stream.codec_context.decode(None)))
-                return
-            at = packet.pts
-            if packet.is_corrupt:
-                self._note_damage(at)
-            yield from self._sound(self._decode_one(packet.decode, at))
-
-    def _decode_one(
-        self, decode: Callable[[], list[VideoFrame]], at: int | None = None
-    ) -> list[VideoFrame]:
-        try:
-            return decode()
-        except av.error.FFmpegError:
-            self._counts["packets"] += 1
-            self._note_damage(at)
-            return []
-
-    def _sound(self, decoded: list[VideoFrame]) -> Iterator[VideoFrame]:
-        for frame in decoded:
-            if frame.is_corrupt:
-                self._counts["pictures"] += 1
-                self._note_damage(frame.pts)
-            else:
-                yield frame
-
-    def _note_damage(self, pts: int | None) -> None:
-        if self._first_damage_s is None and pts is not None:
-            self._first_damage_s = float(pts * Fraction(*self.time_base))
-
-    def _rising(self, pts: int | None, previous: int | None) -> int:
-        if pts is None:
-            self._counts["missing"] += 1
-            return 0 if previous is None else previous + self.nominal_gap
-        if previous is not None and pts <= previous:
-            self._counts["repeated"] += 1
-            return previous + 1
-        return pts
-
-    def _measure(self, decoded: VideoFrame) -> None:
-        if self.width:
-            return
-        self.orientation = _orientation(decoded)
-        turned = self.orientation.quarter_turns % 2
-        size = (decoded.width, decoded.height)
-        self.width, self.height = size[::-1] if turned else size
-        self.pixel_format = decoded.format.name
+            yield reading
+        finally:
+            self._readings.discard(reading)
+            reading.close()
 
     def _frame(self, decoded: VideoFrame, index: int, pts: int) -> Frame:
+        if not self.width:
+            self.orientation = planes.orientation(decoded)
+            turned = self.orientation.quarter_turns % 2
+            size = (decoded.width, decoded.height)
+            self.width, self.height = size[::-1] if turned else size
+            self.pixel_format = decoded.format.name
+        self.interlaced |= decoded.interlaced_frame
         display = self.orientation.display
         return Frame(
             index=index,
             pts=pts,
             time_base=self.time_base,
             stream=self.stream,
-            to_image=lambda: display(_converted(decoded, "rgb24")),
-            to_luma=lambda: display(_luma(decoded)),
+            to_image=lambda: display(planes.rgb(decoded)),
+            to_luma=lambda: display(planes.luma(decoded)),
         )
 
 
-def read_video_frames(path: Path, wanted: set[int]) -> dict[int, Frame]:
-    """The frames with these timestamps, as far as they exist (see `read_frames`)."""
-    found: dict[int, Frame] = {}
-    with Video(path) as video:
-        late = SEEK_AFTER_S / float(Fraction(*video.time_base))
-        if min(wanted) > late:
-            # Their place in the film is unknown after a jump, so only the picture is used.
-            with contextlib.suppress(av.error.FFmpegError):
-                for decoded in video.from_key_frame(min(wanted)):
-                    pts = decoded.pts
-                    if pts in wanted and pts not in found:
-                        found[pts] = _held(video._frame(decoded, -1, pts))
-                    if len(found) == len(wanted):
-                        return found
-        for frame in video:
-            if frame.pts in wanted:
-                found[frame.pts] = _held(frame)
-            if frame.pts >= max(wanted):
-                break
-    return found
+def rising(pts: int | None, previous: int | None, gap: int) -> tuple[int, str | None]:
+    """The timestamp a frame is given and, where it is not its own, whether `missing` or `repeated`.
+
+    All in ticks of the time base: `previous` is the timestamp given to the frame before, `gap` the
+    nominal duration of a frame. The first frame without a timestamp gets 0.
+    """
+    if pts is None:
+        return (0 if previous is None else previous + gap), "missing"
+    if previous is not None and pts <= previous:
+        return previous + 1, "repeated"
+    return pts, None
 
 
-def _held(frame: Frame) -> Frame:
-    # Convert now and drop the decoder's own buffers, which are several times larger.
-    image, luma = frame.image, frame.luma
-    return Frame(
-        index=frame.index,
-        pts=frame.pts,
-        time_base=frame.time_base,
-        stream=frame.stream,
-        to_image=lambda: image,
-        to_luma=lambda: luma,
-    )
+def _from_key(reading: Reading, pts: int, target: int) -> Iterator[VideoFrame] | None:
+    """Its pictures from a key frame at or before `target`, None where a search for `pts` fails."""
+    try:
+        reading.seek(pts)
+    except av.error.FFmpegError:
+        return None
+    pictures = reading.pictures()
+    # Pictures shown before the key frame lean on ones that were jumped over.
+    key = next((one for one in pictures if one.key_frame), None)
+    if key is None or key.pts is None or key.pts > target:
+        return None
+    return itertools.chain([key], pictures)
+
+
+def _taken(frames: Iterable[Frame], left: deque[int], reach: int | None = None) -> Iterator[Frame]:
+    """Frames whose timestamps lead `left`, until it is empty or the next is `reach` ticks away."""
+    for frame in frames:
+        if frame.pts < left[0]:
+            continue
+        while left and left[0] < frame.pts:
+            left.popleft()  # no frame has it
+        if left and left[0] == frame.pts:
+            left.popleft()
+            yield frame
+        if not left or (reach is not None and left[0] - frame.pts > reach):
+            return
+    left.clear()
 
 
 def _pair(value: Fraction) -> tuple[int, int]:
@@ -317,41 +310,10 @@ def _pair(value: Fraction) -> tuple[int, int]:
 
 def _stated_length(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
+        # FFmpeg shortens the length of an AVI that was cut off, but not the header's frame count.
+        ticks = max(stream.duration, stream.frames if container.format.name == "avi" else 0)
+        return float(ticks * stream.time_base)
     # The container's length may be that of its sound.
     if container.duration and len(container.streams) == 1:
         return float(Fraction(container.duration, av.time_base))
     return None
-
-
-def _orientation(decoded: VideoFrame) -> Orientation:
-    matrix = decoded.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
-    if matrix is None:
-        return UPRIGHT
-    a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix))
-    mirrored = a * d - b * c < 0
-    if mirrored:
-        a, b = -a, -b
-    # The first row says where the stored x axis points on the screen (y down, so b > 0 turns
-    # clockwise).
-    if abs(a) >= abs(b):
-        return Orientation(0 if a > 0 else 2, mirrored)
-    return Orientation(1 if b > 0 else 3, mirrored)
-
-
-def _luma(decoded: VideoFrame) -> Picture:
-    form = decoded.format
-    planar = form.name.startswith(("yuv", "gray", "nv", "gbr")) and not form.name.startswith("yuyv")
-    if form.is_rgb or not planar or form.name.endswith("be"):
-        return _converted(decoded, "gray")
-    plane = decoded.planes[0]
-    bits = form.components[0].bits
-    if bits <= 8:
-        rows = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)
-        return rows[:, : plane.width]
-    wide = np.frombuffer(bytes(plane), np.uint16).reshape(plane.height, plane.line_size // 2)
-    return (wide[:, : plane.width] >> (bits - 8)).astype(np.uint8)
-
-
-def _converted(decoded: VideoFrame, form: str) -> Picture:
-    return np.asarray(decoded.to_ndarray(format=form), np.uint8)
