@@ -9,7 +9,8 @@ began to read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ from models.context import (
 )
 from models.faces import FaceFinder, cut, overlap, session
 from models.grader import refusal
-from models.media import Frame, open_media
+from models.media import Frame, Media, open_media
+from models.media.ahead import decoded_ahead
+from models.media.video import Video
 from models.records import Face
 
 GRID_S = 0.2
@@ -137,22 +140,21 @@ class Looker:
         """
         before: Track | None = None
         with open_media(path) as media:
-            stills = media.kind == "stills"
-            for looks in self._grouped(self._tracked(iter(media), stills, region), stills, span):
-                block, track = self._seen(looks, None if stills else before, stills)
-                yield block
-                before = (joined([before, track]) if before is not None else track).tail(KEPT_S)
-                if should_stop is not None and should_stop():
-                    return
+            alone = media.kind == "stills"
+            with contextlib.closing(_frames(media, span)) as frames:
+                for looks in self._grouped(self._tracked(frames, alone, region), alone):
+                    block, track = self._seen(looks, None if alone else before, alone)
+                    yield block
+                    before = (joined([before, track]) if before is not None else track).tail(KEPT_S)
+                    if should_stop is not None and should_stop():
+                        return
 
-    def _grouped(
-        self, looks: Iterator[Look], stills: bool, span: tuple[float, float] | None
-    ) -> Iterator[list[Look]]:
+    def _grouped(self, looks: Iterator[Look], alone: bool) -> Iterator[list[Look]]:
         """Looks block by block; a picture of a set is a block of its own."""
         waiting: list[Look] = []
         number = 0
         for look in looks:
-            here = look[0].index if stills else int(_cell(look[0]) // CELLS)
+            here = look[0].index if alone else int(_cell(look[0]) // CELLS)
             if waiting and here != number:
                 yield waiting
                 waiting = []
@@ -286,6 +288,14 @@ def reading_span(span: tuple[float, float]) -> tuple[float, float]:
     start = np.floor(span[0] / length) * length - margin
     end = (np.floor(span[1] / length) + 1) * length + margin
     return float(start), float(end)
+
+
+def _frames(media: Media, span: tuple[float, float] | None) -> Generator[Frame, None, None]:
+    """The frames of a recording, or of a span of it, decoded while the caller works."""
+    if isinstance(media, Video):
+        return decoded_ahead(media if span is None else media.between(*span))
+    start, end = span or (-np.inf, np.inf)
+    return (frame for frame in media if start <= frame.time_s < end)
 
 
 def _cell(frame: Frame) -> int:

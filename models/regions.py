@@ -27,4 +27,4 @@ def region_masks(scale: Scale, crop: CropConfig, side: int | None = None) -> NDA
             across = (along >= x0) & (along < x1)
             down = (along >= y0) & (along < y1)
             mask[np.ix_(down, across)] = 1
-    return grid.reshape(len(grid), side, FINE, side, FINE).mean(axis=(2, 4))
+    return np.asarray(grid.reshape(len(grid), side, FINE, side, FINE).mean(axis=(2, 4)), np.float32)
