@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -90,9 +90,7 @@ def test_the_parts_of_a_film_are_the_film(films: Callable[[str], Path], name: st
         assert known(found) == [whole[at] for at in (2, 150, 151, 290)]
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_range_of_a_film_with_b_frames_is_that_part_of_it(
     b_frames: tuple[Path, Known], data: st.DataObject
@@ -107,9 +105,7 @@ def test_any_range_of_a_film_with_b_frames_is_that_part_of_it(
         assert frame.index in (-1, [one[0] for one in whole].index(frame.pts))
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(wanted=st.sets(st.integers(-3, LONG + 3), max_size=8))
 def test_scattered_frames_are_those_of_the_film(
     b_frames: tuple[Path, Known], wanted: set[int]
