@@ -10,7 +10,8 @@ import numpy as np
 from models.phantom.look import Look, Picture
 from models.phantom.plans import LOOKS
 from models.phantom.pose import Pose
-from models.phantom.render import FaceParams, render_face
+from models.phantom.render import render_face
+from models.phantom.truth import FaceParams
 from models.phantom.units import TOP
 from models.scale import Coat, Scale, load_scale
 

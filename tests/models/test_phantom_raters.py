@@ -15,7 +15,7 @@ from models.phantom.raters import (
     noise_sd,
     rate,
 )
-from models.phantom.render import FaceTruth, render_face
+from models.phantom.truth import FaceTruth, not_scorable
 from models.scale import Scale, load_scale
 
 UNITS = load_scale().unit_keys
@@ -106,7 +106,7 @@ def test_not_scorable_rates_are_about_those_of_people(scale: Scale) -> None:
     for seed in range(60):
         frames = course(ClipPlan(scale.coats[0], Look(), seed, 0.3), scale, seed)
         for params in frames[::10]:
-            for unit in render_face(params, scale)[1].not_scorable:
+            for unit in not_scorable(params, scale):
                 counts[unit] += 1
             total += 1
     rates = {unit: count / total for unit, count in counts.items()}
