@@ -113,7 +113,7 @@ def _room(
     tilt = np.float32(rng.uniform(-0.06, 0.06))
     ragged = 0.012 * _noise(rng, size, 3)
     floor = np.clip((ys - horizon - tilt * (xs - 0.5) + ragged) * 40, 0, 1)[:, :, None]
-    wall = f32(look.wall) * (1 + 0.07 * blotches + 0.16 * (0.5 - ys[:, :, None]))
+    wall: Floats = f32(look.wall) * (1 + 0.07 * blotches + 0.16 * (0.5 - ys[:, :, None]))
     # An edge of the box, where two walls meet.
     corner = np.float32(rng.uniform(0.05, 0.95))
     wall = wall * (
@@ -121,7 +121,7 @@ def _room(
     )
     if look.litter == "chips":
         chips = (0.8 * _noise(rng, size, 1.1) + 0.8 * _noise(rng, size, 2.6))[:, :, None]
-        bedding = f32(look.bedding) * (0.90 + 0.20 * chips)
+        bedding: Floats = f32(look.bedding) * (0.90 + 0.20 * chips)
     elif look.litter == "paper":
         crumple = np.abs(_noise(rng, size, 4.5))[:, :, None]
         bedding = f32(look.bedding) * (
@@ -184,7 +184,7 @@ def _body(
         * np.exp(-(((xs - x) / (0.9 * half)) ** 2) - ((ys - y - 0.9 * half) / (0.5 * half)) ** 2)
     )
     tone = 1 + (0.06 + 0.35 * coat.ticking) * tufts
-    rgb = f32(coat.fur) * (light * tone)[:, :, None]
+    rgb: Floats = f32(coat.fur) * (light * tone)[:, :, None]
     for way in (-1, 1):
         fx = (xs - x - 0.5 * aside - way * 0.44 * half) / (0.17 * half)
         foot = fx**2 + ((ys - y - 1.86 * half) / (0.10 * half)) ** 2
@@ -193,7 +193,7 @@ def _body(
         rgb = rgb * (1 - part[:, :, None]) + f32(coat.skin) * (0.66 * part * toes)[:, :, None]
         cover = np.maximum(cover, part)
     blur = 0.5 + look.lens_blur
-    rgba = np.dstack([np.clip(seen(look, rgb), 0, 255) * cover[:, :, None], cover * 255])
+    rgba: Floats = np.dstack([np.clip(seen(look, rgb), 0, 255) * cover[:, :, None], cover * 255])
     rgba = f32(cv2.GaussianBlur(f32(rgba), (0, 0), blur))
     return np.clip(rgba, 0, 255).astype(np.uint8), (x0, y0), (x - x0, y + 1.9 * half - y0)
 
@@ -204,8 +204,8 @@ def _front(
     if not look.front_bars and not look.glare:
         return None, None
     xs, ys = grid
-    keep = np.ones((size[1], size[0], 1), np.float32)
-    add = np.zeros((size[1], size[0], 3), np.float32)
+    keep: Floats = np.ones((size[1], size[0], 1), np.float32)
+    add: Floats = np.zeros((size[1], size[0], 3), np.float32)
     for n in range(look.front_bars):
         centre = (n + 0.5 + rng.uniform(-0.08, 0.08)) / look.front_bars
         across = (xs - centre - 0.02 * (ys - 0.5)) * size[0] / (0.0085 * size[0] + 0.6)

@@ -151,4 +151,4 @@ def _softened(mask: NDArray[np.uint8], soft: float) -> NDArray[np.uint8]:
 
 
 def _fixed(points: Floats) -> NDArray[np.int32]:
-    return np.rint(points * np.float32(1 << SHIFT)).astype(np.int32)
+    return np.asarray(np.rint(points * np.float32(1 << SHIFT)), np.int32)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from models.phantom.canvas import Canvas, Colour, mixed, plane_through
+from models.phantom.canvas import Canvas, Colour, Plane, mixed, plane_through
 from models.phantom.pose import Projection
 from models.phantom.shape import (
     BACK,
@@ -30,6 +30,8 @@ UPPER, LOWER = 0.95, 0.84
 SEAM = 0.03
 # Depth by which the globe stands out of the head.
 BULGE = 0.11
+# An eye that faces the camera this much lies before the head altogether.
+IN_FRONT = 0.35
 _FRONT = -0.75 * BACK + 0.22 * UP
 
 _TURN = np.linspace(0, 2 * np.pi, 28, endpoint=False, dtype=np.float32)
@@ -154,7 +156,9 @@ def _draw_eye(
 ) -> None:
     eye, fur, skin = colours
     r, opening, squeeze = EYE_RADIUS, opening_of(shape), shape.eye_squeeze
-    plane = plane_through(at.seen(frame.at(_COS * r, _SIN * r)) + f32([0, 0, BULGE]))
+    plane = None
+    if frame.facing < IN_FRONT:
+        plane = plane_through(at.seen(frame.at(_COS * r, _SIN * r)) + f32([0, 0, BULGE]))
     places = at.seen(frame.at(f32([0, r, 0]), f32([0, 0, r])))
     lens = _Lens(
         places[0, :2],
@@ -204,7 +208,7 @@ def _draw_globe(
     opening: float,
     colours: tuple[Colour, Colour],
     light: tuple[float, float, float],
-    plane: tuple[float, float, float],
+    plane: Plane | None,
 ) -> None:
     eye, margin = colours
     # Lids meet in points at the corners once they are half shut.

@@ -21,11 +21,11 @@ from models.phantom.truth import FaceParams
 from models.phantom.units import TOP, narrow_the_eyes
 from models.scale import Coat, Scale, State
 
-YAW_SD, PITCH_SD, ROLL_SD = 17.0, 6.5, 4.5
-YAW_LIMIT, PITCH_LIMIT = 62.0, 32.0
+YAW_SD, PITCH_SD, ROLL_SD = 16.0, 6.5, 4.5
+YAW_LIMIT, PITCH_LIMIT = 60.0, 30.0
 # Looking aside: how often an animal that is free to move does so, for how long, how far.
-ASIDE_PER_S, ASIDE_S, ASIDE = 0.03, 0.9, (30.0, 60.0)
-BLINKS_PER_S = 0.10
+ASIDE_PER_S, ASIDE_S, ASIDE = 0.045, 0.9, (36.0, 66.0)
+BLINKS_PER_S = 0.09
 BLINK_S = 0.20
 # A fresh draw of the wandering part every so often: its correlation time in seconds.
 POSE_S, UNIT_S = 0.8, 1.2
@@ -194,9 +194,9 @@ def _pose(
     for start in rng.uniform(0, t[-1] + 1, rng.poisson(ASIDE_PER_S * (t[-1] + 1))):
         bump = np.exp(-(np.clip(np.abs(t - start) / (0.5 * ASIDE_S), 0, 9) ** 4))
         yaw = yaw * (1 - bump) + bump * rng.uniform(*ASIDE) * float(rng.choice([-1, 1]))
-    yaw = YAW_LIMIT * np.tanh(yaw / YAW_LIMIT)
+    yaw = np.clip(yaw, -YAW_LIMIT, YAW_LIMIT)
     pitch = PITCH_SD * wandering(rng, n, fps, POSE_S) + rng.normal(0, 5)
-    pitch = PITCH_LIMIT * np.tanh(pitch / PITCH_LIMIT)
+    pitch = np.clip(pitch, -PITCH_LIMIT, PITCH_LIMIT)
     roll = ROLL_SD * wandering(rng, n, fps, POSE_S)
     return (
         _held(f32(yaw), played.activity, fps),

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from models.phantom.look import Look, Picture
-from models.phantom.plans import LOOKS
+from models.phantom.looks import LOOKS
 from models.phantom.pose import Pose
 from models.phantom.render import render_face
 from models.phantom.truth import FaceParams

@@ -277,6 +277,91 @@ def test_sleep_shuts_the_eyes_and_grooming_brings_paws(scale: Scale) -> None:
     assert max(frames[6].smear) < 4
 
 
+def clip(scale: Scale, stretch: Stretch, seed: int = 3) -> list[FaceParams]:
+    plan = ClipPlan(scale.coats[0], Look(), 1, 0.6, duration_s=8, stretches=(stretch,))
+    return course(plan, scale, seed)
+
+
+def speed(frames: list[FaceParams]) -> float:
+    return float(np.abs(np.diff([frame.pose.yaw for frame in frames])).mean())
+
+
+def test_an_animal_still_in_pain_is_awake_with_its_eyes_squeezed_shut(scale: Scale) -> None:
+    frames = clip(scale, Stretch(scale.graded_state, 2.0, 6.0, pain=0.9))
+    middle = frames[36:66]
+    assert {frame.state for frame in middle} == {scale.graded_state}
+    assert min(frame.intensities["orbital_tightening"] for frame in middle) > 1.6
+    assert max(frame.lids for frame in middle) < 0.4
+    assert max(frame.relaxed for frame in middle) == 0
+    assert speed(middle) < 0.3 * speed(frames[:20] + frames[80:])
+    assert "orbital_tightening" not in render_face(middle[5])[1].not_scorable
+
+
+def test_sleep_is_still_relaxed_and_breathes_slower_than_pain(scale: Scale) -> None:
+    asleep = clip(scale, Stretch(scale.state("asleep"), 2.0, 6.0))
+    pained = clip(scale, Stretch(scale.graded_state, 2.0, 6.0, pain=0.9))
+
+    def breaths(frames: list[FaceParams]) -> int:
+        signs = np.sign([frame.breath for frame in frames[30:68]])
+        return int((np.diff(signs) != 0).sum())
+
+    assert speed(asleep[36:66]) < 0.3 * speed(asleep[:20] + asleep[80:])
+    assert min(frame.relaxed for frame in asleep[36:66]) > 0.9
+    assert max(abs(frame.sniff) for frame in asleep[36:66]) == 0
+    assert breaths(pained) > 2 * breaths(asleep)
+
+
+@pytest.mark.parametrize(
+    ("state", "field"), [("eating", "food"), ("occluded", "cover"), ("grooming", "paws")]
+)
+def test_what_covers_the_face_is_drawn(
+    scale: Scale, face: Callable[..., FaceParams], state: str, field: str
+) -> None:
+    frames = clip(scale, Stretch(scale.state(state), 2.0, 6.0))
+    assert max(getattr(frame, field) for frame in frames[36:66]) == 1
+    assert max(getattr(frame, field) for frame in frames[:20]) == 0
+    for animal in range(4):
+        bare, truth = render_face(face(animal=animal))
+        covered, _ = render_face(face(animal=animal, **{field: 1.0}))
+        x0, y0, x1, y1 = (round(edge) for edge in truth.box)
+        changed = (np.abs(covered.astype(int) - bare).sum(axis=2) > 40)[y0:y1, x0:x1]
+        assert changed.mean() > 0.03
+
+
+def test_breath_and_whisking_move_the_picture(face: Callable[..., FaceParams]) -> None:
+    rest, _ = render_face(face())
+    for changes in ({"breath": 1.0}, {"sweep": 12.0}, {"sniff": 1.0}):
+        assert not np.array_equal(rest, render_face(face(**changes))[0])
+
+
+def test_heads_turn_to_sixty_degrees(scale: Scale) -> None:
+    plan = ClipPlan(scale.coats[0], Look(), 1, 0.3, duration_s=60)
+    yaws = [frame.pose.yaw for seed in range(3) for frame in course(plan, scale, seed)]
+    assert 55 < max(np.abs(yaws)) <= 60
+    assert np.median(np.abs(yaws)) < 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"front_bars": 6}, {"glare": 1.0}, {"ghost": 0.2}, {"litter": "paper"}, {"closeness": 0.2}],
+)
+def test_every_property_of_a_camera_shows(
+    face: Callable[..., FaceParams], changes: dict[str, Any]
+) -> None:
+    plain, _ = render_face(face())
+    assert not np.array_equal(plain, render_face(face(look=Look(noise=0, **changes)))[0])
+
+
+def test_interlacing_combs_what_moves(face: Callable[..., FaceParams]) -> None:
+    def comb(look: Look) -> float:
+        picture, truth = render_face(face(look=look, smear=(6.0, 0.0)))
+        x0, y0, x1, y1 = (round(edge) for edge in truth.box)
+        grey = picture[y0:y1, x0:x1].astype(float).mean(axis=2)
+        return float(np.abs(grey[1:-1] - (grey[:-2] + grey[2:]) / 2).mean())
+
+    assert comb(Look(noise=0, interlaced=True)) > 1.5 * comb(Look(noise=0))
+
+
 def test_pain_raises_every_unit(scale: Scale) -> None:
     calm = population(scale, {0.05: 1.0}, 300)
     pain = population(scale, {0.70: 1.0}, 300)
