@@ -159,7 +159,7 @@ def _body(
     aside = -math.sin(math.radians(heading)) * half
     stretch = 1.0 + 0.75 * abs(math.sin(math.radians(heading)))
     centre = (x + 0.95 * aside, y + 0.55 * half)
-    rx, ry = 1.52 * half * stretch, 1.42 * half
+    rx, ry = rng.uniform(1.36, 1.62) * half * stretch, rng.uniform(1.30, 1.46) * half
     x0, y0 = max(0, math.floor(centre[0] - rx * 1.2)), max(0, math.floor(centre[1] - ry * 1.2))
     x1 = min(size[0], math.ceil(centre[0] + rx * 1.2))
     y1 = min(size[1], math.ceil(centre[1] + ry * 1.3))
@@ -168,10 +168,12 @@ def _body(
         return np.zeros((0, 0, 4), np.uint8), (0, 0), (0.0, 0.0)
     xs, ys = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
     across, along = (xs - centre[0]) / rx, (ys - centre[1]) / ry
+    # Shoulders are narrower than haunches.
+    across = across * (1.06 - 0.16 * along)
     fine = f32(cv2.GaussianBlur(f32(rng.standard_normal((high, wide))), (0, 0), 0.8, sigmaY=2.2))
     tufts = fine / np.float32(fine.std()) + 0.8 * _noise(rng, (wide, high), 3.0)
     # A loaf: flat below, rounded above.
-    round_ = across**2 + np.where(along > 0, np.abs(along) ** 3.2, along**2) + 0.05 * tufts
+    round_ = across**2 + np.where(along > 0, np.abs(along) ** 3.4, along**2) + 0.03 * tufts
     cover = np.clip((1 - round_) * 0.16 * half, 0, 1)
     lx, ly, lz = look.light
     rise = np.sqrt(np.clip(1.05 - across**2 - along**2, 0.02, 1))
@@ -209,7 +211,7 @@ def _front(
     for n in range(look.front_bars):
         centre = (n + 0.5 + rng.uniform(-0.08, 0.08)) / look.front_bars
         across = (xs - centre - 0.02 * (ys - 0.5)) * size[0] / (0.0085 * size[0] + 0.6)
-        bar = 0.78 * np.exp(-(np.abs(across) ** 2.4))[:, :, None]
+        bar = 0.62 * np.exp(-(np.abs(across) ** 2.4))[:, :, None]
         keep = keep * (1 - bar)
         add = add * (1 - bar) + bar * (112 + 46 * np.clip(-across, -1, 1)[:, :, None])
     if look.glare:

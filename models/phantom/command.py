@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from models.phantom.plans import PLANS, study_plan
-from models.phantom.sheet import write_contact_sheet
+from models.phantom.sheet import SHEETS, write_contact_sheet
 from models.phantom.study import write_study, write_unseen_clip
 from models.scale import load_scale
 
@@ -38,7 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     study.add_argument("--processes", type=int, default=1, help="clips rendered at a time")
     clip = commands.add_parser("clip", help="render one clip of an animal that no study holds")
     clip.add_argument("--coat", choices=load_scale().coat_keys)
-    sheet = commands.add_parser("sheet", help="draw the contact sheet of coats, units and states")
+    sheet = commands.add_parser("sheet", help="draw a contact sheet")
+    sheet.add_argument(
+        "--kind",
+        choices=sorted(SHEETS),
+        default="faces",
+        help="faces: coats, units, poses; labs: cameras and states",
+    )
     for command in (study, clip, sheet):
         command.add_argument("--out", type=Path, required=True, help="folder of the study, or file")
         command.add_argument("--seed", type=int, default=0)
@@ -55,7 +61,7 @@ def run(
         emit({"event": "done", "path": str(options.out), "frames": len(truth)})
         return 0
     if options.phantom == "sheet":
-        write_contact_sheet(str(options.out))
+        write_contact_sheet(str(options.out), options.kind)
         emit({"event": "done", "path": str(options.out)})
         return 0
     if options.labs < 1 or options.animals < 1:

@@ -112,7 +112,7 @@ def course(plan: ClipPlan, scale: Scale, seed: int) -> list[FaceParams]:
         centre + _held(amount * face * wandering(rng, n, fps, POSE_S), played.activity, fps)
         for centre, amount in zip(home, (4.5, 3.0), strict=True)
     )
-    # A swing of amplitude A at frequency f has the top speed 2πfA.
+    # A swing of amplitude A at frequency f has the top speed 2πfA; round, so that it never rests.
     swing = played.motion * 2.2 * half / (2 * np.pi * 1.5)
     turn = 2 * np.pi * 1.5 * t + rng.uniform(0, 2 * np.pi)
     # Who rears shows more of the underside of the head.
@@ -121,7 +121,7 @@ def course(plan: ClipPlan, scale: Scale, seed: int) -> list[FaceParams]:
     x = x + swing * np.sin(turn)
     breath = np.sin(2 * np.pi * np.cumsum(played.breath) / fps + rng.uniform(0, 6))
     depth = np.where(played.pained > 0.5, 0.45, np.where(played.activity < 0.5, 1.25, 0.8))
-    y = y + 0.5 * swing * np.sin(1.7 * turn) + 0.45 * face * depth * breath
+    y = y + 0.55 * swing * np.cos(turn) + 0.45 * face * depth * breath
     y = y + half * played.flinch * 0.07
     half_width = half * (1 + 0.005 * depth * breath)
     # The smear is how far the face moves while the shutter is open.

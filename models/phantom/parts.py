@@ -24,7 +24,7 @@ from models.phantom.shape import (
 
 _TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False, dtype=np.float32)
 _COS, _SIN = np.cos(_TURN), np.sin(_TURN)
-WHISKERS = 17
+WHISKERS = 15
 
 
 def draw_nose(
@@ -103,9 +103,9 @@ def draw_whiskers(
     pairs = np.stack([lines[:, :-1, :2], lines[:, 1:, :2]], axis=2)
     near, far = colours
     # Tips are fainter than roots.
-    canvas.strokes(pairs[:, :3][both[:, :3]], near, 0.40 + 0.18 * clump)
-    canvas.strokes(pairs[:, 3:5][both[:, 3:5]], far, 0.40 + 0.22 * clump)
-    canvas.strokes(pairs[:, 5:][both[:, 5:]], far, 0.24 + 0.24 * clump)
+    canvas.strokes(pairs[:, :3][both[:, :3]], near, 0.32 + 0.20 * clump)
+    canvas.strokes(pairs[:, 3:5][both[:, 3:5]], far, 0.30 + 0.24 * clump)
+    canvas.strokes(pairs[:, 5:][both[:, 5:]], far, 0.17 + 0.24 * clump)
 
 
 def draw_paws(
@@ -160,19 +160,20 @@ def _paw(
 ) -> None:
     way = arm / np.linalg.norm(arm)
     across = f32([-way[1], way[0]])
-    sleeve = np.stack([place + way * 0.10 * half, place + way * 0.85 * half])
-    thick = max(2, round(0.34 * half))
-    canvas.strokes(sleeve[None], mixed(fur, (0, 0, 0), 0.42), 0.8, thick + 2, soft=2.0)
-    canvas.strokes(sleeve[None], mixed(fur, (0, 0, 0), 0.12), 1.0, thick, soft=1.4)
-    palm = place + np.outer(_COS * 0.13, across) * half + np.outer(_SIN * 0.16, way) * half
+    # A short furry arm that thickens towards the elbow and is lost in the fur of the chest.
+    for near, thick, shade, alpha in ((0.80, 0.56, 0.30, 0.55), (0.62, 0.44, 0.16, 0.95)):
+        sleeve = np.stack([place + way * 0.12 * half, place + way * near * half])
+        wide = max(2, round(thick * half))
+        canvas.strokes(sleeve[None], mixed(fur, (0, 0, 0), shade), alpha, wide, soft=0.07 * half)
+    palm = place + np.outer(_COS * 0.16, across) * half + np.outer(_SIN * 0.20, way) * half
     edge = mixed(skin, (0, 0, 0), 0.5)
     canvas.fill(palm, edge, 0.5, 1.4)
     canvas.fill(palm * 0.9 + place * 0.1, skin, 0.95, 0.7)
     fingers = []
-    for spread in (-0.11, -0.04, 0.04, 0.11):
-        root = place + (across * spread - way * 0.10) * half
+    for spread in (-0.13, -0.045, 0.045, 0.13):
+        root = place + (across * spread - way * 0.13) * half
         tip = root + (across * spread * 0.6 - way * 0.20 - across * side * 0.05) * half
         fingers.append(np.stack([root, tip]))
     lines = np.stack(fingers)
-    canvas.strokes(lines, edge, 0.55, max(1, round(0.085 * half)), soft=0.6)
-    canvas.strokes(lines, skin, 0.95, max(1, round(0.055 * half)))
+    canvas.strokes(lines, edge, 0.55, max(1, round(0.10 * half)), soft=0.6)
+    canvas.strokes(lines, skin, 0.95, max(1, round(0.07 * half)))

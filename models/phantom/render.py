@@ -70,7 +70,7 @@ def _paint(
     picture = still.picture(params.breath, sway)
     head = solid(shape)
     whiskers = whisker_lines(shape, at, params.animal, params.sweep)
-    x0, y0, x1, y1 = _bounds(head, ears, at, params.size)
+    x0, y0, x1, y1 = _bounds(head, ears, at, params)
     canvas = Canvas(picture[y0:y1, x0:x1].astype(np.float32), x0, y0)
     if x1 - x0 < 8 or y1 - y0 < 8:
         return exposed(picture, still, params.grain), canvas, {}
@@ -80,7 +80,7 @@ def _paint(
         draw_ear(canvas, shape, at, side, outline, (fur_seen, skin_seen), ambient)
     hit = cast(head, at, (x0, y0, x1, y1))
     if hit is not None:
-        _lay_head(canvas, hit, fur(coat, params.animal), look, ears)
+        _lay_head(canvas, hit, fur(coat, params.animal), look, ears, pose.half_width)
     lit_fur, lit_skin = _dimmed(fur_seen, ambient), _dimmed(skin_seen, ambient)
     eyes = draw_eyes(canvas, shape, at, _colour(look, coat.eye), lit_fur, lit_skin, look.light)
     draw_nose(canvas, head, at, lit_skin, lit_fur, params.sniff)
@@ -105,16 +105,20 @@ def _paint(
 
 
 def _bounds(
-    head: Solid, ears: list[Floats], at: Projection, size: tuple[int, int]
+    head: Solid, ears: list[Floats], at: Projection, params: FaceParams
 ) -> tuple[int, int, int, int]:
     points = np.concatenate([head_points(head, at), *ears])[:, :2]
     margin = MARGIN * at.pose.half_width
+    below = margin * (1.5 if params.paws or params.food else 0.8)
+    size = params.size
     x0, y0 = (math.floor(v) for v in points.min(axis=0) - f32([margin, 5]))
-    x1, y1 = (math.ceil(v) for v in points.max(axis=0) + f32([margin, 0.8 * margin]))
+    x1, y1 = (math.ceil(v) for v in points.max(axis=0) + f32([margin, below]))
     return max(0, x0), max(0, y0), min(size[0], x1), min(size[1], y1)
 
 
-def _lay_head(canvas: Canvas, hit: Cast, coating: Fur, look: Look, ears: list[Floats]) -> None:
+def _lay_head(
+    canvas: Canvas, hit: Cast, coating: Fur, look: Look, ears: list[Floats], half: float
+) -> None:
     albedo, strands = coating.over(hit)
     light = f32(look.light) / np.float32(np.linalg.norm(look.light))
     lambert = hit.normal @ light
@@ -129,8 +133,11 @@ def _lay_head(canvas: Canvas, hit: Cast, coating: Fur, look: Look, ears: list[Fl
     colour = seen(look, albedo)
     dark = 1 - colour[:, :, 1:2] * np.float32(1 / 255)
     rgb = colour * shade[:, :, None] + shine[:, :, None] * dark
-    nape = np.clip((LENGTH - hit.a + 0.12 * strands) / (LENGTH - NAPE), 0, 1)
-    cover = np.clip(0.5 + 0.8 * (hit.inside + 1.5 * strands), 0, 1) * nape
+    # Towards the neck the outline dissolves into the fur of the body.
+    neck = np.clip((hit.a - np.float32(1.5)) * np.float32(0.8), 0, 1)
+    soft = np.float32(1) / (np.float32(1.25) + np.float32(0.20 * half) * neck)
+    cover = np.clip(0.5 * (1 - neck) + soft * (hit.inside + (1.5 + 1.5 * neck) * strands), 0, 1)
+    cover = cover * np.clip((LENGTH - hit.a + 0.12 * strands) / (LENGTH - NAPE), 0, 1)
     x0, y0, wide, high = hit.rect
     left, top = x0 - int(canvas.origin[0]), y0 - int(canvas.origin[1])
     depth = np.full((canvas.height, canvas.width), np.float32(NOWHERE))
