@@ -13,7 +13,7 @@ from models.phantom.pose import PIVOT, Projection
 from models.phantom.shape import AXES, TIP, Floats, Solid, f32
 
 STEP = 2
-SLABS = 24
+SLABS = 18
 # Depth where there is no head.
 NOWHERE = -9.0
 _RINGS = np.meshgrid(

@@ -28,6 +28,8 @@ NAMES = ("left", "right")
 UPPER, LOWER = 0.95, 0.84
 # Under this opening the lids meet.
 SEAM = 0.03
+# How far the seam of shut lids hangs below the corners, in radii.
+SAG = 0.16
 # Depth by which the globe stands out of the head.
 BULGE = 0.11
 # An eye that faces the camera this much lies before the head altogether.
@@ -100,6 +102,8 @@ def eye_points(shape: FaceShape, at: Projection, frame: EyeFrame) -> Floats:
     opening, r = opening_of(shape), EYE_RADIUS
     front = f32([0, r, 0, -r])
     up = f32([UPPER * r * opening, 0, -LOWER * r * opening, 0])
+    if opening == 0:
+        up = f32([-SAG * r, 0, -SAG * r, 0])
     return at.seen(frame.at(front, up))
 
 
@@ -196,7 +200,7 @@ def _draw_eye(
         _wrinkles(canvas, lens, squeeze, (dark, mixed(fur, _WHITE, 0.16)))
     if opening == 0:
         if centre_seen:
-            seam = lens.at(_SEAM_X, -0.16 * (1 - _SEAM_X**2))
+            seam = lens.at(_SEAM_X, -SAG * (1 - _SEAM_X**2))
             canvas.strokes(seam[None], dark, 0.85, max(1, round(0.16 * lens.radius)))
         return
     _draw_globe(canvas, lens, opening, (eye, mixed(skin, dark, 0.66)), light, plane)

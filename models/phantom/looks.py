@@ -83,7 +83,7 @@ CAMERAS = (
             glare=0.8,
             closeness=0.18,
         ),
-        24,
+        20,
         (304, 228),
     ),
     # A soft old lens and strong compression, bars behind and before.
@@ -124,7 +124,7 @@ INDEPENDENT = Camera(
         closeness=0.14,
         litter="bare",
     ),
-    25,
+    30,
     (336, 252),
 )
 

@@ -34,6 +34,8 @@ FULL_PAIN = 1.75
 COMMON_SD, OWN_SD, ANIMAL_SD = 0.22, 0.36, 0.16
 # Squeezed lids of an animal that sits still in pain: intensities of the unit of the eyes.
 SQUEEZED = (1.78, 2.0)
+# How far such an animal also presses its lids together: less than a blink, short of the seam.
+PRESSED = 0.35
 SHUTTER = 0.35
 
 
@@ -131,6 +133,7 @@ def course(plan: ClipPlan, scale: Scale, seed: int) -> list[FaceParams]:
     sniffs = np.clip(wandering(rng, n, fps, 0.5) + 0.3, 0, 1.2) * played.sniffing
     whisking = 2 * np.pi * 5.1 * t + rng.uniform(0, 6)
     lids = np.maximum(_blinks(rng, t) * (played.activity > 0.5), played.eyelids)
+    lids = np.maximum(lids, PRESSED * played.pained)
     phase = t * 3.2 + rng.uniform()
     heading = float(np.clip(np.median(yaw) * rng.uniform(0.4, 1.1), -60, 60))
     frames = []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,6 +27,11 @@ from models.phantom.shape import (
 _TURN = np.linspace(0, 2 * np.pi, 20, endpoint=False, dtype=np.float32)
 _COS, _SIN = np.cos(_TURN), np.sin(_TURN)
 WHISKERS = 15
+# The line of the lips on both sides: distance from the nose, degrees from the ridge.
+_LIPS = (
+    f32([0.00, 0.05, 0.10, 0.18, 0.30, 0.42] * 2),
+    f32([-180, -176, -164, -150, -138, -130, 180, 176, 164, 150, 138, 130]),
+)
 
 
 def draw_nose(
@@ -52,37 +59,59 @@ def draw_nose(
             x = _COS * 0.026 + side * (0.056 + 0.004 * sniff)
             canvas.fill(pad(x, _SIN * 0.020 - 0.014 - side * 0.1 * _COS * 0.02), dark, 0.85, 0.45)
     # Philtrum and lips run back along the underside.
-    lips = []
-    for side in SIDES:
-        a = f32([0.00, 0.05, 0.10, 0.18, 0.30, 0.42])
-        turn = f32([180, 176, 164, 150, 138, 130])
-        lips.append(at.seen(head.at(a, side * turn)))
-    for line in lips:
-        seen = canvas.visible(line, 0.07)
-        pairs = np.stack([line[:-1, :2], line[1:, :2]], axis=1)[seen[:-1] & seen[1:]]
-        canvas.strokes(pairs, dark, 0.42, 1)
+    lips = at.seen(head.at(_LIPS[0], _LIPS[1]))
+    seen = canvas.visible(lips, 0.07).reshape(2, -1)
+    lines = lips[:, :2].reshape(2, -1, 2)
+    pairs = np.stack([lines[:, :-1], lines[:, 1:]], axis=2)[seen[:, :-1] & seen[:, 1:]]
+    canvas.strokes(pairs, dark, 0.42, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bristles:
+    """The whiskers of one pad: place in the fan (-1..1), row, jitters of angle, length, droop."""
+
+    place: Floats
+    row: Floats
+    fan: Floats
+    back: Floats
+    length: Floats
+    droop: Floats
+
+
+@lru_cache(maxsize=64)
+def _bristles(animal: int) -> tuple[_Bristles, _Bristles]:
+    rng = np.random.default_rng([animal, 5])
+    n = WHISKERS
+
+    def pad() -> _Bristles:
+        return _Bristles(
+            np.linspace(-1, 1, n) + rng.normal(0, 0.06, n),
+            rng.permutation(n) / n,
+            rng.normal(0, 5, n),
+            rng.normal(0, 5, n),
+            0.85 + 0.75 * rng.random(n),
+            0.7 + 0.6 * rng.random(n),
+        )
+
+    return pad(), pad()
 
 
 def whisker_lines(shape: FaceShape, at: Projection, animal: int, sweep: float) -> Floats:
     """Pixels and depths (whiskers, points, 3); `sweep` is how far they are swung forward, deg."""
-    rng = np.random.default_rng([animal, 5])
-    n = WHISKERS
     t = np.linspace(0, 1, 8, dtype=np.float32)[None, :]
     lines = []
-    for side in SIDES:
-        place = np.linspace(-1, 1, n) + rng.normal(0, 0.06, n)
-        row = rng.permutation(n) / n
-        fan = 46.0 * place + rng.normal(0, 5, n)
+    for side, pad in zip(SIDES, _bristles(animal), strict=True):
+        fan = 46.0 * pad.place + pad.fan
         bundles = np.array([-30.0, 0.0, 30.0])
         nearest = bundles[np.abs(fan[:, None] - bundles).argmin(axis=1)]
         fan = fan + 0.92 * shape.whisker_clump * (nearest - fan)
         up = np.radians(-fan * shape.whisker_fan - 4 + 0.45 * shape.whisker_swing)[:, None]
         # Rear whiskers stand more sideways; drawn back they lie along the cheek.
-        back = np.radians(8 + 30 * row + rng.normal(0, 5, n) + shape.whisker_swing - sweep)[:, None]
-        length = (0.85 + 0.75 * rng.random(n))[:, None] * (1 - 0.05 * shape.whisker_clump)
-        droop = 0.30 * shape.whisker_curve * (0.7 + 0.6 * rng.random(n))[:, None]
+        back = np.radians(8 + 30 * pad.row + pad.back + shape.whisker_swing - sweep)[:, None]
+        length = pad.length[:, None] * (1 - 0.05 * shape.whisker_clump)
+        droop = 0.30 * shape.whisker_curve * pad.droop[:, None]
         # Whiskers stand on the resting head: what bulges elsewhere does not move them.
-        roots = resting().at(PAD[0] - 0.14 + 0.34 * row, side * (PAD[1] + 26 * place))
+        roots = resting().at(PAD[0] - 0.14 + 0.34 * pad.row, side * (PAD[1] + 26 * pad.place))
         reach, out = length * t, np.cos(up) * np.cos(back)
         x = side * out * reach
         along = np.cos(up) * np.sin(back) * reach + 0.20 * shape.whisker_curve * t**2
@@ -90,7 +119,7 @@ def whisker_lines(shape: FaceShape, at: Projection, animal: int, sweep: float) -
         line = (
             roots[:, None] + x[..., None] * RIGHT + along[..., None] * BACK + rise[..., None] * UP
         )
-        lines.append(at.seen(f32(line).reshape(-1, 3)).reshape(n, -1, 3))
+        lines.append(at.seen(f32(line).reshape(-1, 3)).reshape(WHISKERS, -1, 3))
     return np.concatenate(lines)
 
 
