@@ -13,8 +13,9 @@ import pytest
 from models.media import probe
 from models.phantom.command import add_arguments, run
 from models.phantom.plans import LabPlan, StudyPlan, another_plan, demo_plan, study_plan
+from models.phantom.sheet import CELL, lab_sheet
 from models.phantom.study import draw_recordings, write_study, write_unseen_clip
-from models.scale import Scale
+from models.scale import Scale, load_scale
 
 
 def small(lab: LabPlan) -> LabPlan:
@@ -276,6 +277,7 @@ def test_the_unseen_clip_holds_pain_and_the_most_frequent_other_states(
 ) -> None:
     truth = write_unseen_clip(tmp_path / "unseen.mp4", 1)
     assert truth[-1].time_s == pytest.approx(8, abs=0.1)
+    assert probe(tmp_path / "unseen.mp4").frame_count == len(truth) == 120
     states = {frame.face.state for frame in truth}
     assert states == {"awake", "asleep", "grooming", "moving"}
     awake = [frame.face for frame in truth if frame.face.state == "awake"]
@@ -326,11 +328,24 @@ def test_a_study_without_labs_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_an_unseen_clip(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[Any] = []
+
+    def write(*arguments: Any) -> list[int]:
+        asked.extend(arguments)
+        return [0] * 120
+
+    monkeypatch.setattr("models.phantom.command.write_unseen_clip", write)
     assert run(parse("clip", "--coat", "black", "--out", str(tmp_path / "c.mp4"))) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 120
-    assert probe(tmp_path / "c.mp4").frame_count == 120
+    assert asked == [tmp_path / "c.mp4", 0, load_scale().coat("black")]
+
+
+def test_the_sheet_of_labs_has_a_row_per_lab_and_a_column_per_state(scale: Scale) -> None:
+    wide, high = CELL
+    columns = 2 + len(scale.states)
+    assert lab_sheet(scale).shape == (6 * high, columns * wide, 3)
 
 
 def test_the_contact_sheet_has_a_row_per_coat(tmp_path: Path, scale: Scale) -> None:
