@@ -26,8 +26,8 @@ from models.media import Unreadable, probe
 from models.records import to_json
 
 DESCRIPTION = "dataset.json"
-TRUTH = "truth.csv"
-"""What the phantom really did; it stays at home and is no score sheet."""
+KEPT_AT_HOME = ("truth.csv", "evaluation.csv", "oracle.csv")
+"""What the phantom really did, and what only an evaluation may see: no score sheets."""
 SHEETS = (".csv", ".tsv", ".xlsx")
 
 
@@ -145,7 +145,7 @@ def _labels(
     facts = []
     has_grades = False
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SHEETS or path.name == TRUTH:
+        if path.suffix.lower() not in SHEETS or path.name in KEPT_AT_HOME:
             continue
         try:
             labels = read(path)

@@ -11,7 +11,8 @@ import av
 
 from models.phantom.look import Picture
 from models.phantom.motion import ClipPlan, course
-from models.phantom.render import FaceTruth, render_face
+from models.phantom.render import render_face
+from models.phantom.truth import FaceTruth
 from models.scale import Scale, load_scale
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from models.phantom.look import Look
+from models.phantom.looks import INDEPENDENT, Camera, camera_of
 from models.scale import Coat, Scale, load_scale
 
 
@@ -32,7 +31,10 @@ class LabPlan:
     clip_s, fps, size  length in seconds, frame rate, (width, height) of every clip
     graded_per_clip   frames of each clip in the score sheet, drawn uniformly at random
     raters, rater_bias  number of raters, and what the lab taught all of them, in grades
-    restless          share of clips with a stretch in which the animal is not simply awake
+    restless          share of clips with a stretch in which the animal is not simply awake; in
+                      clips of LONG_S and more the mean number of such stretches per STRETCH_S
+    pained            share of an animal's clips in which it sits still with its eyes squeezed shut,
+                      where its pain is above PAINED
     """
 
     key: str
@@ -51,71 +53,23 @@ class LabPlan:
     raters: int = 3
     rater_bias: float = 0.0
     restless: float = 0.35
+    pained: float = 0.0
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A study: its labs."""
+    """A study: its labs, and those that only judge (never part of training or calibration)."""
 
     labs: tuple[LabPlan, ...]
     name: str = "study"
+    independent: tuple[LabPlan, ...] = ()
 
 
 BASELINE_PAIN = 0.05
-
-LOOKS = (
-    Look(
-        light=(-0.35, -0.65, 0.70),
-        wall=(66, 72, 78),
-        bedding=(128, 106, 80),
-        tint=(1.0, 0.98, 0.95),
-        unevenness=0.25,
-    ),
-    Look(
-        light=(0.45, -0.50, 0.75),
-        ambient=0.52,
-        wall=(172, 172, 164),
-        bedding=(196, 174, 134),
-        tint=(1.06, 0.98, 0.86),
-        exposure=0.94,
-        unevenness=0.35,
-        noise=4.0,
-        lens_blur=0.7,
-        quality=25,
-    ),
-    Look(
-        light=(0.05, -0.80, 0.60),
-        ambient=0.40,
-        wall=(96, 98, 100),
-        bedding=(120, 116, 110),
-        bars=7,
-        infrared=True,
-        noise=5.0,
-        exposure=1.05,
-        unevenness=0.45,
-        quality=24,
-    ),
-    Look(
-        light=(-0.60, -0.35, 0.72),
-        ambient=0.35,
-        wall=(118, 128, 122),
-        bedding=(150, 132, 104),
-        tint=(0.92, 1.0, 1.08),
-        unevenness=0.5,
-        noise=3.5,
-    ),
-    Look(
-        light=(0.30, -0.70, 0.65),
-        ambient=0.55,
-        wall=(140, 120, 108),
-        bedding=(176, 150, 118),
-        tint=(1.04, 0.96, 0.90),
-        bars=5,
-        noise=2.5,
-        lens_blur=0.9,
-        quality=27,
-    ),
-)
+# Above this level of pain an animal may sit still with its eyes squeezed shut.
+PAINED = 0.5
+# Clips this long hold several stretches, about one per STRETCH_S where every clip is restless.
+LONG_S, STRETCH_S = 5.0, 2.5
 
 COMMON = {
     "assigned_unit": "animal",
@@ -189,6 +143,8 @@ _ASSAYS = (
     ),
 )
 
+# What each lab taught its raters, in grades.
+_TAUGHT = (-0.06, 0.06, 0.0, 0.10, -0.10)
 _NAMES = ("north", "lake", "hill", "shore", "meadow", "forest", "island", "valley")
 
 
@@ -221,14 +177,39 @@ def another_plan(scale: Scale | None = None) -> StudyPlan:
     )
 
 
-def study_plan(labs: int, animals: int, scale: Scale | None = None) -> StudyPlan:
-    """A study of so many labs with so many animals per lab and coat, of every coat."""
+def study_plan(
+    labs: int,
+    animals: int,
+    scale: Scale | None = None,
+    *,
+    seconds: float = 10.0,
+    coats: tuple[Coat, ...] = (),
+    independent: int = 0,
+) -> StudyPlan:
+    """A study of so many labs with so many animals per lab and coat.
+
+    `seconds` is the length of a clip, `coats` those of every lab (default: the scale's first two),
+    `independent` the number of animals per coat of one more lab that only judges (0: none).
+    """
     scale = scale or load_scale()
-    return StudyPlan(
-        tuple(
-            replace(lab, coats=scale.coats, clip_s=6.0, fps=15, graded_per_clip=10)
-            for lab in _labs(labs, animals, scale)
+
+    def grown(lab: LabPlan, camera: Camera) -> LabPlan:
+        return replace(
+            lab,
+            coats=coats or lab.coats,
+            clip_s=seconds,
+            fps=camera.fps,
+            size=camera.size,
+            pained=0.30,
         )
+
+    judges: tuple[LabPlan, ...] = ()
+    if independent:
+        judge = _lab(0, independent, scale, "harbour", INDEPENDENT, 0.0)
+        judges = (grown(judge, INDEPENDENT),)
+    return StudyPlan(
+        tuple(grown(lab, camera_of(n)) for n, lab in enumerate(_labs(labs, animals, scale))),
+        independent=judges,
     )
 
 
@@ -238,55 +219,35 @@ PLANS = {"demo": demo_plan, "another": another_plan}
 def _labs(count: int, animals: int, scale: Scale) -> tuple[LabPlan, ...]:
     labs = []
     for n in range(count):
-        assay = _ASSAYS[n % len(_ASSAYS)]
-        look = LOOKS[n] if n < len(LOOKS) else _another_look(n)
         name = _NAMES[n % len(_NAMES)] + (str(n // len(_NAMES) + 1) if n >= len(_NAMES) else "")
-        labs.append(
-            LabPlan(
-                key=f"phantom-{name}",
-                title=f"Phantom lab {name.capitalize()}: {assay.title}",
-                description=(
-                    "Rendered mouse faces with known action units, no real animals. "
-                    f"Simulated study of {assay.title}, filmed before and after."
-                ),
-                metadata=COMMON
-                | {
-                    "assay": assay.key,
-                    "procedure": assay.procedure,
-                    "anaesthetic": assay.anaesthetic,
-                    "light_phase": "dark" if look.infrared else "light",
-                    "camera": f"Rendered camera {n + 1}, 320 × 240 pixels",
-                    "lighting": "infrared_light" if look.infrared else "white_light",
-                },
-                groups=assay.groups,
-                look=look,
-                coats=scale.coats[:2],
-                animals_per_coat=animals,
-                after_hours=assay.after_hours,
-                rater_bias=(-0.06, 0.06, 0.0)[n % 3],
-            )
-        )
+        labs.append(_lab(n, animals, scale, name, camera_of(n), _TAUGHT[n % len(_TAUGHT)]))
     return tuple(labs)
 
 
-def _another_look(n: int) -> Look:
-    rng = np.random.default_rng([n, 31])
-
-    def colour(low: int, high: int) -> tuple[int, int, int]:
-        base = rng.integers(low, high)
-        r, g, b = (base + rng.integers(-14, 15, 3)).clip(20, 235)
-        return int(r), int(g), int(b)
-
-    return Look(
-        light=(float(rng.uniform(-0.6, 0.6)), float(rng.uniform(-0.8, -0.3)), 0.7),
-        ambient=float(rng.uniform(0.35, 0.55)),
-        wall=colour(60, 180),
-        bedding=colour(100, 190),
-        bars=int(rng.choice([0, 0, 5, 7])),
-        noise=float(rng.uniform(2.5, 5)),
-        exposure=float(rng.uniform(0.9, 1.08)),
-        unevenness=float(rng.uniform(0.2, 0.5)),
-        lens_blur=float(rng.uniform(0.4, 0.9)),
-        infrared=bool(rng.uniform() < 0.35),
-        quality=int(rng.integers(22, 28)),
+def _lab(
+    n: int, animals: int, scale: Scale, name: str, camera: Camera, rater_bias: float
+) -> LabPlan:
+    assay, look = _ASSAYS[n % len(_ASSAYS)], camera.look
+    return LabPlan(
+        key=f"phantom-{name}",
+        title=f"Phantom lab {name.capitalize()}: {assay.title}",
+        description=(
+            "Rendered mouse faces with known action units, no real animals. "
+            f"Simulated study of {assay.title}, filmed before and after."
+        ),
+        metadata=COMMON
+        | {
+            "assay": assay.key,
+            "procedure": assay.procedure,
+            "anaesthetic": assay.anaesthetic,
+            "light_phase": "dark" if look.infrared else "light",
+            "camera": f"Rendered camera of lab {name.capitalize()}",
+            "lighting": "infrared_light" if look.infrared else "white_light",
+        },
+        groups=assay.groups,
+        look=look,
+        coats=scale.coats[:2],
+        animals_per_coat=animals,
+        after_hours=assay.after_hours,
+        rater_bias=rater_bias,
     )

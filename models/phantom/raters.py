@@ -15,8 +15,8 @@ import numpy as np
 from scipy.stats import norm
 
 from models.phantom.motion import population
-from models.phantom.render import FaceTruth
 from models.phantom.shape import Floats
+from models.phantom.truth import FaceTruth
 from models.records import Vote
 from models.scale import Scale, Unit, load_scale
 

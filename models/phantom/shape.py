@@ -1,11 +1,13 @@
-"""The shape of the phantom's face: what deformations change and drawing reads.
+"""The solid of the phantom's head: what deformations change, casting reads and parts stand on.
 
-Face coordinates: u to the right of the picture, v downwards, z towards the camera; 1 is half the
-width of the head without ears, the origin lies between the eyes and the ears' roots.
+Face coordinates: u to the right of the picture, v downwards, z towards the camera; 1 is about half
+the width of the head. Head coordinates: x to the right, a along the head from the tip of the nose
+backwards, h upwards across it. A cross-section is an ellipse whose upper and lower half differ.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,35 +18,50 @@ from scipy.interpolate import PchipInterpolator
 
 Floats = NDArray[np.floating[Any]]
 
+SIDES = (-1, 1)
+
 
 def f32(values: ArrayLike) -> Floats:
     """Values as an array of 32-bit floats."""
     return np.asarray(values, np.float32)
 
 
-# Half width of the head (without ears) from crown to chin.
-_PROFILE = (
-    (-0.82, 0.00),
-    (-0.79, 0.20),
-    (-0.70, 0.42),
-    (-0.50, 0.66),
-    (-0.20, 0.82),
-    (0.05, 0.86),
-    (0.28, 0.80),
-    (0.48, 0.64),
-    (0.66, 0.49),
-    (0.84, 0.41),
-    (0.98, 0.32),
-    (1.07, 0.18),
-    (1.10, 0.00),
+# Distance from the nose, half width, height above and below the middle line. Proportions follow
+# photographs of mice from the side and from the front: eye at 45 % of the way to the nape.
+_SECTIONS = (
+    (0.00, 0.055, 0.055, 0.05),
+    (0.05, 0.130, 0.115, 0.11),
+    (0.14, 0.205, 0.165, 0.19),
+    (0.28, 0.295, 0.205, 0.29),
+    (0.45, 0.355, 0.240, 0.36),
+    (0.70, 0.425, 0.300, 0.41),
+    (1.00, 0.530, 0.415, 0.47),
+    (1.30, 0.660, 0.535, 0.55),
+    (1.60, 0.780, 0.615, 0.63),
+    (1.95, 0.880, 0.655, 0.70),
+    (2.30, 0.910, 0.630, 0.73),
+    (2.70, 0.840, 0.540, 0.74),
+    (3.00, 0.700, 0.420, 0.66),
+    (3.25, 0.460, 0.270, 0.45),
+    (3.40, 0.100, 0.080, 0.10),
 )
+LENGTH = _SECTIONS[-1][0]
+CELLS = 340
 
-EYE = (0.50, -0.04)
-EYE_RADIUS = 0.165
-NOSE = (0.0, 0.80)
-PAD = (0.24, 0.78)
-EAR_ROOT = (0.56, -0.56)
-EAR_TIP_REST = 0.92
+# How far the nose points downwards at pose zero, and where its tip is.
+TILT = math.radians(24)
+TIP = f32([0.0, 0.80, 1.40])
+RIGHT = f32([1.0, 0.0, 0.0])
+BACK = f32([0.0, -math.sin(TILT), -math.cos(TILT)])
+UP = f32([0.0, -math.cos(TILT), math.sin(TILT)])
+
+AXES = f32([RIGHT, BACK, UP])
+
+# Places on the surface: distance from the nose, degrees from the ridge outward.
+EYE, EYE_RADIUS = (1.42, 59.0), 0.185
+EAR_ROOT = (2.28, 47.0)
+EAR_LENGTH, EAR_HALF_WIDTH = 1.06, 0.46
+PAD = (0.36, 100.0)
 
 
 @dataclass(frozen=True)
@@ -58,10 +75,10 @@ class FaceShape:
     ear_lean      degrees by which the ears lean outward from upright
     ear_width     width of the ear as seen, 1 = facing the camera
     ear_point     how pointed the ear looks, 0..1
-    ear_apart     how far the roots have moved outward and back, 0..1
+    ear_apart     how far the ears have moved outward and back, 0..1
     whisker_fan   opening of the whisker fan, 1 = natural
     whisker_curve natural curve of a whisker, 1 = natural, 0 = straight
-    whisker_swing degrees by which the whiskers are drawn back (up in a frontal picture)
+    whisker_swing degrees by which the whiskers are drawn back
     whisker_clump 0 = evenly spread, 1 = drawn together in bundles
     """
 
@@ -79,89 +96,62 @@ class FaceShape:
     whisker_clump: float = 0.0
 
 
-@dataclass(frozen=True)
-class Grid:
-    """A square raster over the face: coordinates u, v of every cell, cells per unit of length."""
+@dataclass(frozen=True, eq=False)
+class Solid:
+    """Half width, height above, height below and bulge of the cheeks at CELLS distances."""
 
-    side: int
-    reach: float
-    u: Floats
-    v: Floats
+    width: Floats
+    above: Floats
+    below: Floats
+    cheek: Floats
 
-    @property
-    def per_unit(self) -> float:
-        """Cells per unit of face length."""
-        return self.side / (2 * self.reach)
+    def field(self, x: Floats, a: Floats, h: Floats) -> Floats:
+        """1 on the surface, smaller inside, larger outside, at head coordinates of any shape."""
+        cell = (np.clip(a, 0, LENGTH - 0.02) * np.float32(CELLS / LENGTH)).astype(np.int32)
+        low = np.clip(np.float32(0.75) - h * np.float32(2.2), 0, 1)
+        across = x / (self.width[cell] + self.cheek[cell] * low)
+        over = h / np.where(h > 0, self.above[cell], self.below[cell])
+        value = np.sqrt(across * across + over * over)
+        return np.asarray(value - np.minimum(a, 0) * np.float32(6), np.float32)
+
+    def at(self, a: ArrayLike, degrees: ArrayLike) -> Floats:
+        """Surface points in face coordinates (n, 3); degrees count from the ridge to the right."""
+        a, turn = f32(a), np.radians(f32(degrees))
+        sin, cos = np.sin(turn), np.cos(turn)
+        cell = (a * np.float32(CELLS / LENGTH)).astype(np.int32).clip(0, CELLS - 2)
+        over = cos / np.where(cos > 0, self.above[cell], self.below[cell])
+        reach = 1 / np.hypot(sin / self.width[cell], over)
+        low = (0.75 - reach * cos * 2.2).clip(0, 1)
+        reach = 1 / np.hypot(sin / (self.width[cell] + self.cheek[cell] * low), over)
+        return placed(reach * sin, a, reach * cos)
 
 
-@lru_cache(maxsize=2)
-def grid(side: int = 160, reach: float = 1.2) -> Grid:
-    """The raster the head is shaded on; v is centred on the middle of the head."""
-    axis = (np.arange(side, dtype=np.float32) + 0.5) / side * 2 * reach - reach
-    u, v = np.meshgrid(axis, axis + V_CENTRE)
-    return Grid(side, reach, u.astype(np.float32), v.astype(np.float32))
-
-
-V_CENTRE = 0.14
-
-
-@lru_cache(maxsize=1)
-def outline(points: int = 40) -> Floats:
-    """Outline of the head at rest, (2·points, 2): u and v, clockwise from the crown."""
-    v_knots, w_knots = zip(*_PROFILE, strict=True)
-    half_width = PchipInterpolator(v_knots, w_knots)
-    turn = np.linspace(0, np.pi, points)
-    v = (v_knots[0] + v_knots[-1]) / 2 - np.cos(turn) * (v_knots[-1] - v_knots[0]) / 2
-    w = np.maximum(half_width(v), 0)
-    right = np.stack([w, v], axis=1)
-    left = np.stack([-w, v], axis=1)[::-1]
-    return np.concatenate([right, left]).astype(np.float32)
+def placed(x: ArrayLike, a: ArrayLike, h: ArrayLike) -> Floats:
+    """Face coordinates (n, 3) of head coordinates."""
+    return f32(TIP + np.stack([f32(x), f32(a), f32(h)], axis=-1) @ AXES)
 
 
 @lru_cache(maxsize=1)
-def cheek_bump() -> Floats:
-    """Where cheeks bulge, 0..1 on the grid."""
-    g = grid()
-    return f32(np.exp(-(((np.abs(g.u) - 0.60) / 0.24) ** 2) - ((g.v - 0.42) / 0.24) ** 2))
+def _resting() -> Floats:
+    knots = np.array(_SECTIONS)
+    a = (np.arange(CELLS) + 0.5) * LENGTH / CELLS
+    # Squared sections interpolate without a crease at the round tip.
+    return f32(np.sqrt(np.maximum(PchipInterpolator(knots[:, 0], knots[:, 1:] ** 2)(a), 1e-3)).T)
 
 
 @lru_cache(maxsize=1)
-def bridge_bump() -> Floats:
-    """Where the bridge of the nose bulges, 0..1 on the grid."""
-    g = grid()
-    return f32(np.exp(-((g.u / 0.19) ** 2) - ((g.v - 0.36) / 0.26) ** 2))
+def resting() -> Solid:
+    """The head at rest."""
+    return solid(FaceShape())
 
 
-@lru_cache(maxsize=1)
-def resting_height() -> Floats:
-    """Height z of the head at rest on the grid: a dome, the snout, brows and whisker pads."""
-    g = grid()
-    half = np.interp(g.v, [p[0] for p in _PROFILE], [p[1] for p in _PROFILE])
-    across = np.clip(1 - (g.u / np.maximum(half, 0.15)) ** 2, -0.6, 1)
-    along = np.clip(1 - ((g.v - 0.10) / 1.05) ** 2, -0.4, 1)
-    dome = 0.42 * across + 0.22 * along
-    snout = 0.46 * np.exp(-((g.u / 0.34) ** 2) - ((g.v - 0.70) / 0.46) ** 2)
-    brow = 0.07 * np.exp(
-        -(((np.abs(g.u) - 0.44) / 0.20) ** 2) - ((g.v - EYE[1] + 0.22) / 0.14) ** 2
-    )
-    socket = -0.10 * np.exp(-(((np.abs(g.u) - EYE[0]) / 0.22) ** 2) - ((g.v - EYE[1]) / 0.20) ** 2)
-    pads = 0.09 * np.exp(-(((np.abs(g.u) - PAD[0]) / 0.15) ** 2) - ((g.v - PAD[1]) / 0.15) ** 2)
-    return f32(dome + snout + brow + socket + pads)
-
-
-def height(shape: FaceShape) -> Floats:
-    """Height z of the deformed head on the grid."""
-    z = resting_height()
-    if shape.cheeks:
-        z = z + np.float32(0.34 * shape.cheeks) * cheek_bump()
+def solid(shape: FaceShape) -> Solid:
+    """The head with its bulges."""
+    width, above, below = _resting()
+    a = (np.arange(CELLS, dtype=np.float32) + np.float32(0.5)) * np.float32(LENGTH / CELLS)
     if shape.bridge:
-        z = z + np.float32(0.40 * shape.bridge) * bridge_bump()
-    return z
-
-
-def sample(values: Floats, u: float, v: float) -> float:
-    """The value of a grid map at one point of the face (nearest cell)."""
-    g = grid()
-    column = int(np.clip((u + g.reach) * g.per_unit, 0, g.side - 1))
-    row = int(np.clip((v - V_CENTRE + g.reach) * g.per_unit, 0, g.side - 1))
-    return float(values[row, column])
+        bump = np.exp(-(((a - 0.72) / 0.30) ** 2))
+        above = above + np.float32(0.25 * shape.bridge) * bump
+        width = width + np.float32(0.05 * shape.bridge) * bump
+    cheek = np.float32(0.32 * shape.cheeks) * np.exp(-(((a - 1.12) / 0.34) ** 2))
+    return Solid(f32(width), f32(above), f32(below), f32(cheek))

@@ -1,61 +1,59 @@
 """Whole phantom studies on disk: videos, metadata, noisy score sheets, and the truth beside them.
 
 Layout of every lab's folder: `dataset.json` (design and metadata), `videos/r0001.mp4` … under
-neutral names in shuffled order, `scores.csv` (one row per frame and rater), `truth.csv` (never
-part of a contribution). Equal plan and seed give equal files.
+neutral names in shuffled order, `scores.csv` (one row per graded frame and rater); never part of a
+contribution: `truth.csv` (every frame), `evaluation.csv` (eight further raters), `oracle.csv`.
+With `stills` the graded frames also lie in `stills/` as PNG. Equal plan and seed give equal files.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 
+from models.phantom.animals import AFTER, BASELINE, Recording, draw_recordings
 from models.phantom.clip import FrameTruth, write_clip
+from models.phantom.looks import LOOKS
 from models.phantom.motion import ClipPlan, Stretch
-from models.phantom.plans import BASELINE_PAIN, LOOKS, GroupPlan, LabPlan, StudyPlan
-from models.phantom.raters import Rater, draw_rater, rate
-from models.records import Vote
-from models.scale import Coat, Scale, State, load_scale
+from models.phantom.plans import LabPlan, StudyPlan
+from models.phantom.raters import draw_rater
+from models.phantom.tables import panel, truth_columns, truth_row, write_oracle, write_votes
+from models.scale import Coat, load_scale
+
+__all__ = ["draw_recordings", "write_study", "write_unseen_clip"]
 
 Progress = Callable[[int, int], None]
 
-BASELINE, AFTER = "baseline", "after"
-NOT_SCORABLE = "9"
-REASON_COLUMN = "reason"
+# Salts of the random numbers of the sheets and of the evaluation.
+SHEET, EVALUATION = 67, 71
 
 
 @dataclass(frozen=True)
-class Animal:
-    """An animal of a study; `seed` is its face."""
-
-    name: str
-    coat: Coat
-    sex: str
-    cage: str
-    group: GroupPlan
-    age_weeks: int
-    seed: int
+class _Task:
+    path: Path
+    recording: Recording
+    graded: int
+    stills: Path | None
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A clip of one animal at one observation, under its neutral file name."""
+class _Done:
+    """The rows of the truth as text, and the truth of the frames that raters see."""
 
-    file: str
-    animal: Animal
-    observation: str
-    plan: ClipPlan
-    seed: int
+    rows: str
+    graded: list[FrameTruth]
 
 
 def write_study(
@@ -64,6 +62,7 @@ def write_study(
     seed: int,
     progress: Progress | None = None,
     processes: int = 1,
+    stills: bool = False,
 ) -> Path:
     """Render a study into `out` and return it; `progress(done, all)` counts clips.
 
@@ -71,24 +70,43 @@ def write_study(
     """
     scale = load_scale()
     out.mkdir(parents=True, exist_ok=True)
-    labs = [(lab, draw_recordings(lab, seed + 1000 * n, scale)) for n, lab in enumerate(plan.labs)]
+    everyone = (*plan.labs, *plan.independent)
+    labs = [(lab, draw_recordings(lab, seed + 1000 * n, scale)) for n, lab in enumerate(everyone)]
     total = sum(len(recordings) for _, recordings in labs)
-    for lab, _ in labs:
-        (out / lab.key / "videos").mkdir(parents=True, exist_ok=True)
-    tasks = [(out / lab.key / one.file, one) for lab, recordings in labs for one in recordings]
-    truths: list[list[FrameTruth]] = []
-    for truth in _rendered(tasks, processes):
-        truths.append(truth)
-        if progress:
-            progress(len(truths), total)
-    start = 0
-    for n, (lab, recordings) in enumerate(labs):
-        mine = truths[start : start + len(recordings)]
-        start += len(recordings)
+    tasks = []
+    for lab, recordings in labs:
         folder = out / lab.key
-        _write_json(folder / "dataset.json", describe(lab, recordings))
-        write_truth(folder / "truth.csv", recordings, mine, scale)
-        _write_scores(folder / "scores.csv", lab, recordings, mine, seed + 1000 * n, scale)
+        (folder / "videos").mkdir(parents=True, exist_ok=True)
+        if stills:
+            (folder / "stills").mkdir(exist_ok=True)
+        tasks += [
+            _Task(
+                folder / one.file, one, lab.graded_per_clip, folder / "stills" if stills else None
+            )
+            for one in recordings
+        ]
+    with _rendering(tasks, processes) as done:
+        finished = 0
+        for n, (lab, recordings) in enumerate(labs):
+            folder = out / lab.key
+            graded = []
+            with (folder / "truth.csv").open("w", newline="", encoding="utf-8") as file:
+                file.write(",".join(truth_columns(scale)) + "\n")
+                for one in recordings:
+                    result = next(done)
+                    file.write(result.rows)
+                    graded.append((_sheet_name(one), one.seed, result.graded))
+                    finished += 1
+                    if progress:
+                        progress(finished, total)
+            _write_json(folder / "dataset.json", describe(lab, recordings))
+            raters = [
+                draw_rater(f"rater-{r + 1}", (seed + 1000 * n) * 10 + r, lab.rater_bias, scale)
+                for r in range(lab.raters)
+            ]
+            write_votes(folder / "scores.csv", graded, raters, scale, SHEET)
+            write_votes(folder / "evaluation.csv", graded, panel(seed, scale), scale, EVALUATION)
+            write_oracle(folder / "oracle.csv", graded, scale)
     _write_json(
         out / "study.json",
         {
@@ -97,16 +115,23 @@ def write_study(
             "seed": seed,
             "scale": {"name": scale.name, "version": scale.version},
             "labs": [lab.key for lab in plan.labs],
+            "independent": [lab.key for lab in plan.independent],
         },
     )
     return out
 
 
 def write_unseen_clip(path: Path, seed: int, coat: Coat | None = None) -> list[FrameTruth]:
-    """An 8-second clip of an animal no study holds: in pain and awake, with a stretch of every
-    other rendered state."""
+    """An 8-second clip of an animal no study holds: in pain and awake, with a stretch of each of
+    the three most frequent other states."""
     scale = load_scale()
-    others = [state for state in scale.states if state.shown and not state.graded]
+    shares = {
+        state.key: state.shown.share
+        for state in scale.states
+        if state.shown is not None and not state.graded
+    }
+    frequent = sorted(shares, key=lambda key: -shares[key])[:3]
+    others = [state for state in scale.states if state.key in frequent]
     seconds = 8.0
     # Equal turns: awake, state, awake, state, …, awake.
     turn = seconds / (2 * len(others) + 1)
@@ -124,29 +149,6 @@ def write_unseen_clip(path: Path, seed: int, coat: Coat | None = None) -> list[F
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_clip(path, plan, seed, scale)
-
-
-def draw_recordings(lab: LabPlan, seed: int, scale: Scale) -> list[Recording]:
-    """The animals of a lab and their clips, shuffled so that file names tell nothing."""
-    rng = np.random.default_rng([seed, 53])
-    animals = _draw_animals(lab, rng, seed)
-    pairs = [(animal, when) for animal in animals for when in (BASELINE, AFTER)]
-    rng.shuffle(pairs)
-    recordings = []
-    for n, (animal, when) in enumerate(pairs, start=1):
-        level = BASELINE_PAIN if when == BASELINE else animal.group.pain
-        plan = ClipPlan(
-            coat=animal.coat,
-            look=lab.look,
-            animal=animal.seed,
-            pain=float(np.clip(level * rng.normal(1.0, 0.18), 0.0, 0.95)),
-            duration_s=lab.clip_s,
-            fps=lab.fps,
-            size=lab.size,
-            stretches=_draw_stretches(lab, rng, scale),
-        )
-        recordings.append(Recording(f"videos/r{n:04d}.mp4", animal, when, plan, seed + n))
-    return recordings
 
 
 def describe(lab: LabPlan, recordings: list[Recording]) -> dict[str, Any]:
@@ -194,112 +196,45 @@ def describe(lab: LabPlan, recordings: list[Recording]) -> dict[str, Any]:
     }
 
 
-def write_truth(
-    path: Path,
-    recordings: Iterable[Recording],
-    truths: Iterable[list[FrameTruth]],
-    scale: Scale,
-) -> None:
-    """Write what is true of every frame: state, intensities, what is scorable, the face box."""
-    units = scale.unit_keys
-    box = ["box_x0", "box_y0", "box_x1", "box_y1"]
-    columns = ["file", "frame", "time_s", "state"]
-    columns += [f"{unit}_{what}" for unit in units for what in ("intensity", "scorable")] + box
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        for one, truth in zip(recordings, truths, strict=True):
-            for frame in truth:
-                face = frame.face
-                row: list[str | int] = [_sheet_name(one), frame.frame, f"{frame.time_s:.4f}"]
-                row.append(face.state)
-                for unit in units:
-                    row.append(f"{face.intensities[unit]:.3f}")
-                    row.append(int(unit not in face.not_scorable))
-                writer.writerow([*row, *(f"{edge:.1f}" for edge in face.box)])
-
-
-def _draw_animals(lab: LabPlan, rng: np.random.Generator, seed: int) -> list[Animal]:
-    animals: list[Animal] = []
-    for coat in lab.coats:
-        for n in range(lab.animals_per_coat):
-            number = len(animals) + 1
-            animals.append(
-                Animal(
-                    name=f"m{number:02d}",
-                    coat=coat,
-                    sex=("female", "male")[n % 2],
-                    # Two sexes never share a cage, nor do two coats.
-                    cage=f"{coat.strain} {('f', 'm')[n % 2]}{n // 6 + 1}",
-                    group=lab.groups[(n // 2) % len(lab.groups)],
-                    age_weeks=int(rng.integers(8, 15)),
-                    seed=seed * 100 + number,
-                )
-            )
-    return animals
-
-
-def _draw_stretches(lab: LabPlan, rng: np.random.Generator, scale: Scale) -> tuple[Stretch, ...]:
-    others: list[State] = [s for s in scale.states if s.shown and not s.graded]
-    if rng.uniform() >= lab.restless:
-        return ()
-    shares = np.array([s.shown.share if s.shown else 0.0 for s in others])
-    state = others[int(rng.choice(len(others), p=shares / shares.sum()))]
-    length = float(rng.uniform(0.30, 0.55)) * lab.clip_s
-    start = float(rng.choice([0.0, lab.clip_s - length, rng.uniform(0, lab.clip_s - length)]))
-    return (Stretch(state, start, start + length),)
-
-
-def _rendered(tasks: list[tuple[Path, Recording]], processes: int) -> Iterator[list[FrameTruth]]:
+@contextmanager
+def _rendering(tasks: list[_Task], processes: int) -> Iterator[Iterator[_Done]]:
+    """The results of the tasks in their order, rendered by several processes."""
     if processes <= 1:
-        yield from map(_render, tasks)
+        yield map(_render, tasks)
         return
     # Spawned, because forking a process that has run threads may hang.
     with ProcessPoolExecutor(processes, get_context("spawn"), _single_threaded) as pool:
-        yield from pool.map(_render, tasks, chunksize=4)
+        yield pool.map(_render, tasks, chunksize=4)
 
 
 def _single_threaded() -> None:
     cv2.setNumThreads(1)
 
 
-def _render(task: tuple[Path, Recording]) -> list[FrameTruth]:
-    path, one = task
-    return write_clip(path, one.plan, one.seed)
+def _render(task: _Task) -> _Done:
+    scale = load_scale()
+    one = task.recording
+    truth = write_clip(task.path, one.plan, one.seed, scale)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for frame in truth:
+        writer.writerow(truth_row(_sheet_name(one), frame, scale))
+    rng = np.random.default_rng([one.seed, 59])
+    count = min(task.graded, len(truth))
+    chosen = sorted(int(i) for i in rng.choice(len(truth), count, replace=False))
+    if task.stills is not None:
+        _write_stills(task.path, task.stills, set(chosen))
+    return _Done(text.getvalue(), [truth[i] for i in chosen])
 
 
-def _write_scores(
-    path: Path,
-    lab: LabPlan,
-    recordings: list[Recording],
-    truths: list[list[FrameTruth]],
-    seed: int,
-    scale: Scale,
-) -> None:
-    raters = [
-        draw_rater(f"rater-{n + 1}", seed * 10 + n, lab.rater_bias, scale)
-        for n in range(lab.raters)
-    ]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "frame", "rater", *scale.unit_keys, REASON_COLUMN])
-        for one, truth in zip(recordings, truths, strict=True):
-            rng = np.random.default_rng([one.seed, 67])
-            count = min(lab.graded_per_clip, len(truth))
-            chosen = sorted(int(i) for i in rng.choice(len(truth), count, replace=False))
-            for index in chosen:
-                for rater in raters:
-                    writer.writerow(
-                        [_sheet_name(one), index, *_row(truth[index], rater, rng, scale)]
-                    )
-
-
-def _row(truth: FrameTruth, rater: Rater, rng: np.random.Generator, scale: Scale) -> list[str]:
-    votes: list[Vote] = rate(truth.face, rater, rng, scale)
-    cells = [NOT_SCORABLE if vote.grade is None else str(vote.grade) for vote in votes]
-    # A sheet has room for one reason per row: the most frequent one.
-    reasons = Counter(vote.reason for vote in votes if vote.reason)
-    return [rater.name, *cells, reasons.most_common(1)[0][0] if reasons else ""]
+def _write_stills(video: Path, folder: Path, chosen: set[int]) -> None:
+    # From the file, so that a still shows what the video shows.
+    with av.open(str(video)) as container:
+        for n, frame in enumerate(container.decode(video=0)):
+            if n in chosen:
+                target = folder / f"{video.stem}_f{n:04d}.png"
+                if not cv2.imwrite(str(target), frame.to_ndarray(format="bgr24")):
+                    raise OSError(f"The still {target.name} cannot be written; is the disk full?")
 
 
 def _sheet_name(one: Recording) -> str:

@@ -22,7 +22,7 @@ def narrow_the_eyes(shape: FaceShape, intensity: float) -> FaceShape:
     part = intensity / TOP
     return replace(
         shape,
-        eye_opening=shape.eye_opening * (1 - 0.86 * part),
+        eye_opening=shape.eye_opening * (1 - 0.91 * part),
         eye_squeeze=max(shape.eye_squeeze, part),
     )
 

@@ -79,6 +79,10 @@ class Shown:
     paws: float
     motion: float
     share: float
+    food: float = 0.0
+    cover: float = 0.0
+    breath: float = 2.8
+    sniffing: float = 1.0
 
 
 @dataclass(frozen=True)

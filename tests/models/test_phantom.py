@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from models.media import frame_times, open_media, probe
+from models.phantom.cast import NOWHERE, cast
 from models.phantom.clip import write_clip
 from models.phantom.look import Look
 from models.phantom.motion import ClipPlan, Stretch, course, population, wandering
 from models.phantom.pose import Pose, Projection
 from models.phantom.render import FaceParams, render_face
-from models.phantom.shape import V_CENTRE, FaceShape, grid, height, sample
+from models.phantom.shape import FaceShape, solid
 from models.phantom.units import DEFORMATIONS, deform
 from models.scale import Scale, load_scale
 
@@ -93,9 +94,23 @@ def test_landmarks_lie_on_the_eyes_of_the_picture(
     picture, truth = render_face(face(pose=Pose(yaw=yaw)), scale)
     near = "right_eye" if yaw < 0 else "left_eye"
     x, y = (round(value) for value in truth.landmarks[near])
-    r, g, b = picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
+    # Below the glint.
+    r, g, b = picture[y : y + 5, x - 2 : x + 3].reshape(-1, 3).mean(axis=0)
     assert r > 1.5 * g, "an albino eye is red"
     assert r > 1.5 * b
+
+
+def test_eye_points_are_the_ends_of_the_opening(face: Callable[..., FaceParams]) -> None:
+    _, truth = render_face(face())
+    assert set(truth.eye_points) == {"left", "right"}
+    for top, front, bottom, back in truth.eye_points.values():
+        assert top[1] < front[1] < bottom[1]
+        assert abs(front[0] - truth.landmarks["nose"][0]) < abs(
+            back[0] - truth.landmarks["nose"][0]
+        )
+    _, shut = render_face(face(lids=1.0))
+    for top, _, bottom, _ in shut.eye_points.values():
+        assert bottom[1] - top[1] < 1
 
 
 def test_equal_parameters_give_equal_pixels(face: Callable[..., FaceParams]) -> None:
@@ -121,7 +136,7 @@ def test_an_infrared_camera_sees_no_colour(face: Callable[..., FaceParams]) -> N
 @pytest.mark.parametrize(
     ("changes", "unit", "reason"),
     [
-        ({"pose": Pose(yaw=28)}, "nose_bulge", "wrong_angle"),
+        ({"pose": Pose(yaw=32)}, "nose_bulge", "wrong_angle"),
         ({"pose": Pose(x=12)}, "ear_position", "out_of_frame"),
         ({"paws": 0.9}, "cheek_bulge", "occluded"),
         ({"smear": (9.0, 0.0)}, "whisker_change", "blurred"),
@@ -166,17 +181,49 @@ def test_motion_smears_the_face_only(face: Callable[..., FaceParams]) -> None:
     assert np.array_equal(sharp[:20], smeared[:20])
 
 
-def test_pixels_and_face_points_are_each_others_inverse() -> None:
-    shape = FaceShape(cheeks=0.5, bridge=0.5)
-    z = height(shape)
-    at = Projection.of(Pose(yaw=25, pitch=-12, roll=8, x=100, y=110, half_width=48))
-    points = np.array([[u, v, sample(z, u, v)] for u in (-0.3, 0, 0.3) for v in (-0.2, 0.1, 0.4)])
-    columns, rows = at.maps(z, (0, 0, 200, 200))
-    g = grid()
-    for (u, v, _), (x, y) in zip(points, at.points(points.astype(np.float32)), strict=True):
-        there = (columns[int(y), int(x)], rows[int(y), int(x)])
-        expected = ((u + g.reach) * g.per_unit, (v - V_CENTRE + g.reach) * g.per_unit)
-        assert there == pytest.approx(expected, abs=4.0)
+@pytest.mark.parametrize("yaw", [0, 25, -60])
+def test_casting_finds_the_point_that_projects_to_a_pixel(yaw: float) -> None:
+    head = solid(FaceShape(cheeks=0.5, bridge=0.5))
+    at = Projection.of(Pose(yaw=yaw, pitch=-12, roll=8, x=100, y=110, half_width=48))
+    hit = cast(head, at, (0, 0, 200, 220))
+    assert hit is not None
+    x0, y0, _, _ = hit.rect
+    checked = 0
+    for a in (0.5, 0.9, 1.4, 1.8):
+        for degrees in (-60, -30, 0, 30, 60):
+            x, y, depth = at.seen(head.at([a], [degrees]))[0]
+            row, column = int(y) - y0, int(x) - x0
+            if abs(hit.depth[row, column] - depth) > 0.06:
+                continue  # The head hides this point.
+            again = head.at([hit.a[row, column]], [180 - hit.turn[row, column]])
+            assert at.seen(again)[0] == pytest.approx([x, y, depth], abs=2.0)
+            checked += 1
+    assert checked >= 8
+    assert hit.depth[0, 0] == NOWHERE
+    assert hit.inside[0, 0] < 0
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_head_seen_from_the_side_hides_its_far_eye(
+    scale: Scale, face: Callable[..., FaceParams], side: int
+) -> None:
+    _, truth = render_face(face(pose=Pose(yaw=side * 60.0)), scale)
+    near, far = ("left", "right") if side > 0 else ("right", "left")
+    assert truth.view == "profile"
+    assert set(truth.eye_points) == {near}
+    assert f"{far}_eye" in truth.hidden
+    assert not {f"{near}_eye", f"{near}_ear", "nose"} & set(truth.hidden)
+    assert set(truth.landmarks) == set(scale.landmarks)
+    # The nose points to the side to which the head has turned.
+    middle = (truth.box[0] + truth.box[2]) / 2
+    assert side * (truth.landmarks["nose"][0] - middle) > 20
+
+
+def test_nothing_is_hidden_from_the_front(face: Callable[..., FaceParams]) -> None:
+    for pitch in (-30.0, 0.0, 30.0):
+        _, truth = render_face(face(pose=Pose(pitch=pitch)))
+        assert truth.view == "frontal"
+        assert truth.hidden == ()
 
 
 def test_wandering_has_the_stated_variance() -> None:
@@ -228,6 +275,91 @@ def test_sleep_shuts_the_eyes_and_grooming_brings_paws(scale: Scale) -> None:
         assert min(middle) > 0.9
         assert frames[6].state is scale.graded_state
     assert max(frames[6].smear) < 4
+
+
+def clip(scale: Scale, stretch: Stretch, seed: int = 3) -> list[FaceParams]:
+    plan = ClipPlan(scale.coats[0], Look(), 1, 0.6, duration_s=8, stretches=(stretch,))
+    return course(plan, scale, seed)
+
+
+def speed(frames: list[FaceParams]) -> float:
+    return float(np.abs(np.diff([frame.pose.yaw for frame in frames])).mean())
+
+
+def test_an_animal_still_in_pain_is_awake_with_its_eyes_squeezed_shut(scale: Scale) -> None:
+    frames = clip(scale, Stretch(scale.graded_state, 2.0, 6.0, pain=0.9))
+    middle = frames[36:66]
+    assert {frame.state for frame in middle} == {scale.graded_state}
+    assert min(frame.intensities["orbital_tightening"] for frame in middle) > 1.6
+    assert max(frame.lids for frame in middle) < 0.4
+    assert max(frame.relaxed for frame in middle) == 0
+    assert speed(middle) < 0.3 * speed(frames[:20] + frames[80:])
+    assert "orbital_tightening" not in render_face(middle[5])[1].not_scorable
+
+
+def test_sleep_is_still_relaxed_and_breathes_slower_than_pain(scale: Scale) -> None:
+    asleep = clip(scale, Stretch(scale.state("asleep"), 2.0, 6.0))
+    pained = clip(scale, Stretch(scale.graded_state, 2.0, 6.0, pain=0.9))
+
+    def breaths(frames: list[FaceParams]) -> int:
+        signs = np.sign([frame.breath for frame in frames[30:68]])
+        return int((np.diff(signs) != 0).sum())
+
+    assert speed(asleep[36:66]) < 0.3 * speed(asleep[:20] + asleep[80:])
+    assert min(frame.relaxed for frame in asleep[36:66]) > 0.9
+    assert max(abs(frame.sniff) for frame in asleep[36:66]) == 0
+    assert breaths(pained) > 2 * breaths(asleep)
+
+
+@pytest.mark.parametrize(
+    ("state", "field"), [("eating", "food"), ("occluded", "cover"), ("grooming", "paws")]
+)
+def test_what_covers_the_face_is_drawn(
+    scale: Scale, face: Callable[..., FaceParams], state: str, field: str
+) -> None:
+    frames = clip(scale, Stretch(scale.state(state), 2.0, 6.0))
+    assert max(getattr(frame, field) for frame in frames[36:66]) == 1
+    assert max(getattr(frame, field) for frame in frames[:20]) == 0
+    for animal in range(4):
+        bare, truth = render_face(face(animal=animal))
+        covered, _ = render_face(face(animal=animal, **{field: 1.0}))
+        x0, y0, x1, y1 = (round(edge) for edge in truth.box)
+        changed = (np.abs(covered.astype(int) - bare).sum(axis=2) > 40)[y0:y1, x0:x1]
+        assert changed.mean() > 0.03
+
+
+def test_breath_and_whisking_move_the_picture(face: Callable[..., FaceParams]) -> None:
+    rest, _ = render_face(face())
+    for changes in ({"breath": 1.0}, {"sweep": 12.0}, {"sniff": 1.0}):
+        assert not np.array_equal(rest, render_face(face(**changes))[0])
+
+
+def test_heads_turn_to_sixty_degrees(scale: Scale) -> None:
+    plan = ClipPlan(scale.coats[0], Look(), 1, 0.3, duration_s=60)
+    yaws = [frame.pose.yaw for seed in range(3) for frame in course(plan, scale, seed)]
+    assert 55 < max(np.abs(yaws)) <= 60
+    assert np.median(np.abs(yaws)) < 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"front_bars": 6}, {"glare": 1.0}, {"ghost": 0.2}, {"litter": "paper"}, {"closeness": 0.2}],
+)
+def test_every_property_of_a_camera_shows(
+    face: Callable[..., FaceParams], changes: dict[str, Any]
+) -> None:
+    plain, _ = render_face(face())
+    assert not np.array_equal(plain, render_face(face(look=Look(noise=0, **changes)))[0])
+
+
+def test_interlacing_combs_what_moves(face: Callable[..., FaceParams]) -> None:
+    def comb(look: Look) -> float:
+        picture, truth = render_face(face(look=look, smear=(6.0, 0.0)))
+        x0, y0, x1, y1 = (round(edge) for edge in truth.box)
+        grey = picture[y0:y1, x0:x1].astype(float).mean(axis=2)
+        return float(np.abs(grey[1:-1] - (grey[:-2] + grey[2:]) / 2).mean())
+
+    assert comb(Look(noise=0, interlaced=True)) > 1.5 * comb(Look(noise=0))
 
 
 def test_pain_raises_every_unit(scale: Scale) -> None:

@@ -13,8 +13,9 @@ import pytest
 from models.media import probe
 from models.phantom.command import add_arguments, run
 from models.phantom.plans import LabPlan, StudyPlan, another_plan, demo_plan, study_plan
+from models.phantom.sheet import CELL, lab_sheet
 from models.phantom.study import draw_recordings, write_study, write_unseen_clip
-from models.scale import Scale
+from models.scale import Scale, load_scale
 
 
 def small(lab: LabPlan) -> LabPlan:
@@ -38,7 +39,14 @@ def test_a_study_has_its_layout(study: Path) -> None:
     assert len(told["labs"]) == 2
     for lab in told["labs"]:
         files = sorted(path.name for path in (study / lab).iterdir())
-        assert files == ["dataset.json", "scores.csv", "truth.csv", "videos"]
+        assert files == [
+            "dataset.json",
+            "evaluation.csv",
+            "oracle.csv",
+            "scores.csv",
+            "truth.csv",
+            "videos",
+        ]
         dataset = json.loads((study / lab / "dataset.json").read_text(encoding="utf-8"))
         assert dataset["phantom"] is True
         assert dataset["licence"] == "CC0-1.0"
@@ -67,6 +75,54 @@ def test_truth_has_one_row_per_frame(study: Path, scale: Scale) -> None:
         assert probe(lab / "videos" / name).frame_count == count
     assert {row["state"] for row in truth} <= set(scale.state_keys)
     assert all(0 <= float(row["nose_bulge_intensity"]) <= 2 for row in truth)
+
+
+def test_the_truth_marks_what_can_be_seen(study: Path, scale: Scale) -> None:
+    lab = next(path for path in sorted(study.iterdir()) if path.is_dir())
+    for row in rows(lab / "truth.csv"):
+        for side, landmark in zip(("left", "right"), scale.landmarks[:2], strict=True):
+            points = [row[f"{side}_{end}_y"] for end in ("top", "front", "bottom", "back")]
+            assert all(points) == (row[f"{landmark}_seen"] == "1")
+            if all(points):
+                assert float(points[0]) <= float(points[2]) + 0.1
+        assert float(row["box_x0"]) < float(row["nose_x"]) + 5 < float(row["box_x1"]) + 10
+        assert row["view"] in ("frontal", "three_quarter", "profile")
+
+
+def test_eight_further_raters_judge_the_graded_frames(study: Path, scale: Scale) -> None:
+    for lab in sorted(path for path in study.iterdir() if path.is_dir()):
+        sheet = {(row["file"], row["frame"]) for row in rows(lab / "scores.csv")}
+        votes = rows(lab / "evaluation.csv")
+        counts = Counter((row["file"], row["frame"]) for row in votes)
+        assert set(counts) == sheet
+        assert set(counts.values()) == {8}
+        assert {row["rater"] for row in votes}.isdisjoint(
+            {row["rater"] for row in rows(lab / "scores.csv")}
+        )
+
+
+def test_the_oracle_knows_the_expected_grade_of_what_can_be_scored(
+    study: Path, scale: Scale
+) -> None:
+    for lab in sorted(path for path in study.iterdir() if path.is_dir()):
+        truth = {(row["file"], row["frame"]): row for row in rows(lab / "truth.csv")}
+        for row in rows(lab / "oracle.csv"):
+            known = truth[row["file"], row["frame"]]
+            for unit in scale.unit_keys:
+                assert bool(row[unit]) == (known[f"{unit}_scorable"] == "1")
+            grades = [float(row[unit]) for unit in scale.unit_keys if row[unit]]
+            assert all(0 <= grade <= 2 for grade in grades)
+            if row["image_score"]:
+                assert float(row["image_score"]) == pytest.approx(
+                    sum(grades) / len(grades), abs=1e-3
+                )
+
+
+def test_what_is_kept_at_home_is_no_score_sheet(study: Path) -> None:
+    from curation.folder import KEPT_AT_HOME
+
+    for lab in (path for path in study.iterdir() if path.is_dir()):
+        assert {path.name for path in lab.glob("*.csv")} - set(KEPT_AT_HOME) == {"scores.csv"}
 
 
 def test_the_metadata_are_valid_and_complete(study: Path) -> None:
@@ -167,14 +223,63 @@ def test_a_large_study_has_as_many_labs_as_asked_for_each_with_its_look(scale: S
     plan = study_plan(9, 4)
     assert len({lab.key for lab in plan.labs}) == 9
     assert len({lab.look for lab in plan.labs}) == 9
-    assert all(lab.coats == scale.coats for lab in plan.labs)
+    assert all(lab.coats == scale.coats[:2] for lab in plan.labs)
+    assert plan.independent == ()
 
 
-def test_the_unseen_clip_holds_pain_and_every_other_state(tmp_path: Path, scale: Scale) -> None:
+def test_five_labs_differ_in_camera_light_and_raters_and_one_more_only_judges(
+    scale: Scale,
+) -> None:
+    plan = study_plan(5, 4, coats=scale.coats, independent=2)
+    assert len({(lab.size, lab.fps) for lab in plan.labs}) == 5
+    assert len({lab.rater_bias for lab in plan.labs}) == 5
+    assert min(lab.fps for lab in plan.labs) >= 12
+    assert all(lab.clip_s >= 10 and lab.coats == scale.coats for lab in plan.labs)
+    (judge,) = plan.independent
+    assert judge.animals_per_coat == 2
+    assert judge.look not in {lab.look for lab in plan.labs}
+    assert judge.key not in {lab.key for lab in plan.labs}
+    looks = [lab.look for lab in plan.labs]
+    for name in ("front_bars", "glare", "ghost", "interlaced", "infrared"):
+        assert any(getattr(look, name) for look in looks), name
+
+
+def test_long_clips_hold_several_stretches_and_leave_time_at_ease(scale: Scale) -> None:
+    lab = study_plan(1, 24).labs[0]
+    recordings = draw_recordings(lab, 3, scale)
+    assert max(len(one.plan.stretches) for one in recordings) >= 3
+    seen = {stretch.state.key for one in recordings for stretch in one.plan.stretches}
+    assert seen == set(scale.state_keys)
+    for one in recordings:
+        at = 0.0
+        for stretch in one.plan.stretches:
+            assert at <= stretch.start_s < stretch.stop_s <= lab.clip_s + 1e-6
+            at = stretch.stop_s
+        assert sum(s.stop_s - s.start_s for s in one.plan.stretches) <= 0.75 * lab.clip_s + 1e-6
+
+
+def test_only_animals_in_strong_pain_sit_still_with_their_eyes_squeezed_shut(
+    scale: Scale,
+) -> None:
+    recordings = draw_recordings(study_plan(1, 24).labs[0], 3, scale)
+    pained = [one for one in recordings if any(s.pain is not None for s in one.plan.stretches)]
+    assert len(pained) >= 4
+    assert min(one.plan.pain for one in pained) > 0.5
+    assert all(
+        stretch.state.graded == (stretch.pain is not None)
+        for one in recordings
+        for stretch in one.plan.stretches
+    )
+
+
+def test_the_unseen_clip_holds_pain_and_the_most_frequent_other_states(
+    tmp_path: Path, scale: Scale
+) -> None:
     truth = write_unseen_clip(tmp_path / "unseen.mp4", 1)
     assert truth[-1].time_s == pytest.approx(8, abs=0.1)
+    assert probe(tmp_path / "unseen.mp4").frame_count == len(truth) == 120
     states = {frame.face.state for frame in truth}
-    assert states == {state.key for state in scale.states if state.shown}
+    assert states == {"awake", "asleep", "grooming", "moving"}
     awake = [frame.face for frame in truth if frame.face.state == "awake"]
     assert sum(sum(face.intensities.values()) / 5 for face in awake) / len(awake) > 0.8
 
@@ -197,6 +302,24 @@ def test_the_command_reports_progress_as_events(
     assert events[-1] == {"event": "done", "path": str(tmp_path / "s"), "labs": 1}
 
 
+def test_the_command_writes_stills_of_the_graded_frames(tmp_path: Path) -> None:
+    arguments = ("study", "--labs", "1", "--animals", "1", "--seconds", "0.5", "--coats", "agouti")
+    out = tmp_path / "s"
+    assert run(parse(*arguments, "--stills", "--out", str(out)), lambda event: None) == 0
+    (lab,) = json.loads((out / "study.json").read_text(encoding="utf-8"))["labs"]
+    graded = {(row["file"], int(row["frame"])) for row in rows(out / lab / "scores.csv")}
+    names = {f"{file.removesuffix('.mp4')}_f{frame:04d}.png" for file, frame in graded}
+    assert {path.name for path in (out / lab / "stills").iterdir()} == names
+    dataset = json.loads((out / lab / "dataset.json").read_text(encoding="utf-8"))
+    assert {animal["coat"] for animal in dataset["animals"]} == {"agouti"}
+
+
+def test_clips_without_length_are_refused(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = []
+    assert run(parse("study", "--seconds", "0", "--out", str(tmp_path)), events.append) == 3
+    assert events[0]["event"] == "refused"
+
+
 def test_a_study_without_labs_is_refused(tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
     options = parse("study", "--labs", "0", "--out", str(tmp_path))
@@ -205,11 +328,24 @@ def test_a_study_without_labs_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_an_unseen_clip(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[Any] = []
+
+    def write(*arguments: Any) -> list[int]:
+        asked.extend(arguments)
+        return [0] * 120
+
+    monkeypatch.setattr("models.phantom.command.write_unseen_clip", write)
     assert run(parse("clip", "--coat", "black", "--out", str(tmp_path / "c.mp4"))) == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 120
-    assert probe(tmp_path / "c.mp4").frame_count == 120
+    assert asked == [tmp_path / "c.mp4", 0, load_scale().coat("black")]
+
+
+def test_the_sheet_of_labs_has_a_row_per_lab_and_a_column_per_state(scale: Scale) -> None:
+    wide, high = CELL
+    columns = 2 + len(scale.states)
+    assert lab_sheet(scale).shape == (6 * high, columns * wide, 3)
 
 
 def test_the_contact_sheet_has_a_row_per_coat(tmp_path: Path, scale: Scale) -> None:
