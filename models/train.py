@@ -257,6 +257,8 @@ def _calibrate(
         familiar,
         reference,
         config.evaluation.alpha,
+        frames["lab"].tolist(),
+        frames["coat"].tolist(),
     )
 
 

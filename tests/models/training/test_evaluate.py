@@ -9,7 +9,6 @@ import pytest
 
 from models.calibration import (
     Calibrated,
-    conformal_threshold,
     fit_binary_temperature,
     fit_distance,
     fit_temperature,
@@ -22,6 +21,7 @@ from models.figures import human_unit_grades, judged, observation_scores, withou
 from models.manifest import ManifestError
 from models.predictions import constants, grade_by_constant, with_truth
 from models.scale import Scale
+from models.stats.conformal import conformal_threshold
 from models.stats.ordinal import corn_probabilities
 
 
