@@ -43,14 +43,14 @@ def evaluate(
     progress.enter("crops", f"Finding the faces of {len(frames)} frames.")
     if str(bundle) == CONSTANT:
         graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
-        title, draws = "The constant baseline", 400
+        title, draws, sets = "The constant baseline", 400, None
     else:
         loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
         training = dict(loaded.report["training"])
         graded = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
         title = f"Bundle {loaded.digest[:12]}"
-        draws = loaded.config.evaluation.draws
+        draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),
@@ -60,6 +60,7 @@ def evaluate(
         benchmark_digest=digest_of(frames),
         training=training,
         draws=draws,
+        sets=sets,
     )
     save_evaluation(out, graded, report, title, manifest)
     progress.tell(1.0, "Report written.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.data.crops import face_of
 from models.data.labels import image_scores, targets_of
-from models.grader import Grader
+from models.grader import SCORABLE, Grader
 from models.manifest import targets
 from models.records import Grade
 from models.scale import Scale
@@ -45,11 +45,12 @@ def grade_frames(
     """`with_truth` and the grader's verdict on each frame, given the crop store's records.
 
     Adds `score`, `reason`, `state`, and per unit `grade`, `expected`, `scorable`, `p0` …; NaN where
-    nothing is graded.
+    nothing is graded. `score_ungated` and `U__expected_ungated` are what would be said whatever the
+    state.
     """
     scale = grader.scale
     absent = grader.faceless()
-    scores, reasons, states = [], [], []
+    scores, ungated, reasons, states = [], [], [], []
     cells: list[dict[str, float]] = []
     for start in range(0, len(frames), BATCH):
         part = records[start : start + BATCH]
@@ -64,12 +65,16 @@ def grade_frames(
             scores.append(np.nan if verdict.image_score is None else verdict.image_score)
             reasons.append(verdict.reason or "")
             states.append(verdict.state)
-            cells.append(_cells(verdict.grades, scale, verdict.reason))
+            free = _without_gate(verdict.grades, scale)
+            ungated.append(np.mean(list(free.values())) if free else np.nan)
+            cells.append({**_cells(verdict.grades, scale, verdict.reason), **free})
     result = with_truth(frames, scale)
     result["score"] = np.array(scores, np.float64)
+    result["score_ungated"] = np.array(ungated, np.float64)
     result["reason"] = pd.Series(reasons, dtype=object)
     result["state"] = pd.Series(states, dtype=object)
-    return pd.concat([result, pd.DataFrame(cells, columns=list(_columns(scale)))], axis=1)
+    names = [*_columns(scale), *(_free(unit.key) for unit in scale.units)]
+    return pd.concat([result, pd.DataFrame(cells, columns=names, dtype=np.float64)], axis=1)
 
 
 def grade_by_constant(frames: pd.DataFrame, known: pd.DataFrame, scale: Scale) -> pd.DataFrame:
@@ -117,6 +122,20 @@ def _columns(scale: Scale) -> tuple[str, ...]:
             *(f"p{grade}" for grade in range(len(unit.grades))),
         )
     )
+
+
+def _free(unit: str) -> str:
+    return f"{unit}__expected_ungated"
+
+
+def _without_gate(grades: tuple[Grade, ...], scale: Scale) -> dict[str, float]:
+    """Expected grades of the units that look scorable; none where these are too few for a score."""
+    seen = {
+        _free(grade.unit): float(expected_grade(grade.probabilities))
+        for grade in grades
+        if grade.scorable >= SCORABLE
+    }
+    return seen if len(seen) >= scale.minimum_units else {}
 
 
 def _cells(grades: tuple[Grade, ...], scale: Scale, reason: str | None) -> dict[str, float]:

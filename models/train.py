@@ -344,6 +344,7 @@ def _evaluate(
         benchmark_digest=digest_of(frames),
         training={**training, "seconds": round(sum(spent.values()), 1), "stages": spent},
         draws=run.config.evaluation.draws,
+        sets=grader.calibrated.sets,
     )
     save_evaluation(run.out / "evaluation", graded, report, f"Run {run.config.name}", manifest)
     for name in ("report.json", "report.html"):

@@ -117,7 +117,9 @@ def cluster_mean_interval(
 
     p ± t_{A-1} · s with s² = A/(A-1) · Σ_a (Σ_a y - p · n_a)² / n², the ratio estimator of cluster
     sampling (Cochran 1977, Sampling Techniques, ch. 6). A percentile bootstrap would need more
-    draws than animals can carry at the levels that Bonferroni asks for. NaN under two clusters.
+    draws than animals can carry at the levels that Bonferroni asks for. Where all rows are 0 or all
+    are 1 the spread says nothing, and the exact binomial interval of A trials (Clopper and Pearson
+    1934, Biometrika 26:404) takes its place. NaN under two clusters.
     """
     data = np.asarray(values, np.float64)
     _, codes = np.unique(np.asarray([str(one) for one in clusters]), return_inverse=True)
@@ -125,6 +127,11 @@ def cluster_mean_interval(
     if number < 2:
         return float("nan"), float("nan")
     mean = float(data.mean())
+    far = 1 - ((1 - level) / 2) ** (1 / number)
+    if (data == 0).all():
+        return 0.0, float(far)
+    if (data == 1).all():
+        return float(1 - far), 1.0
     over = np.bincount(codes, data - mean)
     error = float(np.sqrt(number / (number - 1) * np.sum(over**2))) / data.size
     reach = float(t.ppf((1 + level) / 2, number - 1)) * error

@@ -44,8 +44,11 @@ def never_empty(probabilities: Array) -> Array:
     return raised
 
 
-def grade_sets(probabilities: Array, threshold: float) -> NDArray[np.bool_]:
-    """Which grades (n, grades) are in the set of every row; at least the most likely one."""
+def grade_sets(probabilities: Array, threshold: float | Array) -> NDArray[np.bool_]:
+    """Which grades (n, grades) are in the set of every row; at least the most likely one.
+
+    `threshold` is one for all or a column (n, 1).
+    """
     return np.asarray(never_empty(probabilities) >= threshold)
 
 

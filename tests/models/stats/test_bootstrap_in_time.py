@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from models.stats.bootstrap import bin_intervals, block_interval, cluster_mean_interval
@@ -101,5 +102,8 @@ def test_the_mean_of_animals_with_one_row_each_has_the_interval_of_a_t_test() ->
     found = cluster_mean_interval(values, list("abcde"))
     assert found == pytest.approx((values.mean() - reach, min(1.0, values.mean() + reach)))
     assert np.isnan(cluster_mean_interval(values, ["a"] * 5)).all()
+    none = cluster_mean_interval([0.0] * 6, list("aabbcd"))
+    assert none == pytest.approx((0.0, binomtest(0, 4).proportion_ci().high))
+    assert cluster_mean_interval([1.0] * 4, list("abcd")) == pytest.approx((1 - none[1], 1.0))
     wide = cluster_mean_interval(values, list("abcde"), level=0.99)
     assert wide[0] < found[0]
