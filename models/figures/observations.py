@@ -47,7 +47,8 @@ def observation_scores(graded: pd.DataFrame, scale: Scale) -> pd.DataFrame:
         n=np.bincount(codes[rated], minlength=len(names)),
         **{name: texts(graded, name)[first] for name in ORIGIN},
     )
-    return table[enough].reset_index(drop=True)
+    kept: pd.DataFrame = table[enough].reset_index(drop=True)
+    return kept
 
 
 def observation_codes(graded: pd.DataFrame) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:

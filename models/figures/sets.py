@@ -40,7 +40,7 @@ def set_figures(
     units: dict[str, Any] = {}
     for unit in scale.units:
         p, target = shares(graded, unit, "p"), shares(graded, unit, "truth_p")
-        known = np.isfinite(p).all(1) & np.isfinite(target).all(1)
+        known: Rows = np.asarray(np.isfinite(p).all(1) & np.isfinite(target).all(1))
         facts = sets["units"][unit.key]
         used = np.array([threshold_for(sets, unit.key, group) for group in groups])
         pooled = float(facts["pooled"]["threshold"])
