@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.bundle import Bundle, load_bundle
 from models.data.crops import CropStore
 from models.events import Emit, Progress, Refused, silent
 from models.faces import FaceFinder
-from models.figures import compute_report, judged
+from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader
 from models.manifest import Manifest, digest_of
 from models.predictions import constants, grade_by_constant, grade_frames, with_truth
@@ -43,14 +45,15 @@ def evaluate(
     progress.enter("crops", f"Finding the faces of {len(frames)} frames.")
     if str(bundle) == CONSTANT:
         graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
-        title, draws, sets = "The constant baseline", 400, None
+        title, draws, sets, explanation = "The constant baseline", 400, None, None
     else:
         loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
         training = dict(loaded.report["training"])
-        graded = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
+        graded, crops = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
         title = f"Bundle {loaded.digest[:12]}"
         draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
+        explanation = _explanation(loaded, graded, crops)
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),
@@ -61,6 +64,7 @@ def evaluate(
         training=training,
         draws=draws,
         sets=sets,
+        explanation=explanation,
     )
     save_evaluation(out, graded, report, title, manifest)
     progress.tell(1.0, "Report written.")
@@ -104,7 +108,8 @@ def _graded(
     cache: Path,
     threads: int,
     progress: Progress,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
+    """The graded frames of a split and their crops (n, size, size)."""
     finder = FaceFinder(
         bundle.path / "finder.onnx", bundle.config.finder.long_side, bundle.scale.landmarks
     )
@@ -113,4 +118,26 @@ def _graded(
         frames, media, threads, lambda part: progress.tell(part, "Finding faces.")
     )
     progress.enter("grading", "Grading the faces.")
-    return grade_frames(frames, records, Grader.of(bundle, threads), bundle.scale.landmarks)
+    graded = grade_frames(frames, records, Grader.of(bundle, threads), bundle.scale.landmarks)
+    return graded, records["crop"]
+
+
+def _explanation(
+    bundle: Bundle, graded: pd.DataFrame, crops: NDArray[np.uint8]
+) -> dict[str, Any] | None:
+    most = bundle.config.evaluation.explained
+    if most == 0:
+        return None
+    # Only now: torch takes seconds to import, and nothing else here needs it.
+    from models.explain import explain_evaluation
+    from models.zoo import trained_frame_net
+
+    share = judged_rows(graded)
+    return explain_evaluation(
+        trained_frame_net(bundle),
+        graded.iloc[share].reset_index(drop=True),
+        crops[share],
+        bundle.scale,
+        bundle.crop,
+        most,
+    )

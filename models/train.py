@@ -29,14 +29,16 @@ from models.data.labels import shuffled, targets_of
 from models.data.stream import CropModule, Labelled
 from models.evaluate import benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
+from models.explain import explain_evaluation
 from models.faces import FaceFinder, cut, session
-from models.figures import compute_report, judged
+from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader, unknown_state
 from models.manifest import digest_of, target_columns, targets
 from models.module import FrameModule, state_rarity
 from models.nets.export import frame_graph, load_matching, save_weights
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
+from models.nets.frame import FrameNet
 from models.predictions import constants, grade_frames, with_truth
 from models.report import model_card
 from models.runs import Run, write_json
@@ -106,7 +108,7 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     write_json(unfinished / "bundle.json", info)
     report = _evaluate(
         run, Grader(graph, calibration, scale, config.crop, info["states"], config.threads),
-        records["benchmark"], training, progress, unfinished,
+        module.net, records["benchmark"], training, progress, unfinished,
     )  # fmt: skip
     (unfinished / "card.md").write_text(
         model_card(info, report, scale, calibration), encoding="utf-8"
@@ -326,6 +328,7 @@ def _states_told(learnt: Labelled, scale: Scale) -> list[str]:
 def _evaluate(
     run: Run,
     grader: Grader,
+    net: FrameNet,
     records: NDArray[Any],
     training: dict[str, Any],
     progress: Progress,
@@ -335,6 +338,15 @@ def _evaluate(
     frames = benchmark_frames(manifest, "benchmark")
     graded = grade_frames(frames, records, grader, scale.landmarks)
     progress.tell(0.3, "Computing the figures.")
+    share = judged_rows(graded)
+    explanation = explain_evaluation(
+        net,
+        graded.iloc[share].reset_index(drop=True),
+        records["crop"][share],
+        scale,
+        run.config.crop,
+        run.config.evaluation.explained,
+    )
     spent = {**progress.seconds}
     report = compute_report(
         judged(graded),
@@ -345,6 +357,7 @@ def _evaluate(
         training={**training, "seconds": round(sum(spent.values()), 1), "stages": spent},
         draws=run.config.evaluation.draws,
         sets=grader.calibrated.sets,
+        explanation=explanation,
     )
     save_evaluation(run.out / "evaluation", graded, report, f"Run {run.config.name}", manifest)
     for name in ("report.json", "report.html"):

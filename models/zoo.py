@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from models.bundle import Bundle
 from models.config import ConfigError, FinderConfig, NetConfig
+from models.nets.export import load_weights
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 from models.scale import Scale
@@ -35,6 +37,13 @@ FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": hea
 def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
     """The frame network a configuration names; raises ConfigError."""
     return _named(FRAME_NETS, config.recipe)(config, scale)
+
+
+def trained_frame_net(bundle: Bundle) -> FrameNet:
+    """The frame network of a bundle with its weights, in evaluation mode."""
+    net = frame_net(bundle.config.net, bundle.scale)
+    load_weights(bundle.path / "weights.safetensors", "frame", net)
+    return net.eval()
 
 
 def finder(config: FinderConfig, scale: Scale) -> FinderNet:

@@ -12,6 +12,7 @@ from models.figures.compute import (
     REAL_SENTENCE,
     compute_report,
     judged,
+    judged_rows,
 )
 from models.figures.humans import human_image_scores, human_unit_grades
 from models.figures.observations import observation_scores
@@ -26,6 +27,7 @@ __all__ = [
     "human_image_scores",
     "human_unit_grades",
     "judged",
+    "judged_rows",
     "observation_scores",
     "without_nan",
 ]

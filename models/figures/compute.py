@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.figures.frames import coat_gap, image_figures, more_of_unit, risk_figures, unit_figures
 from models.figures.humans import observation_pairs
@@ -47,8 +48,13 @@ GROUPINGS: dict[str, tuple[str, ...]] = {
 
 def judged(frames: pd.DataFrame) -> pd.DataFrame:
     """The frames statistics may rest on: the random share, or all where nothing was chosen."""
-    share = frames[frames["random_share"]]
-    return (share if len(share) else frames).reset_index(drop=True)
+    return frames.iloc[judged_rows(frames)].reset_index(drop=True)
+
+
+def judged_rows(frames: pd.DataFrame) -> NDArray[np.int64]:
+    """Which rows `judged` keeps."""
+    share = np.flatnonzero(frames["random_share"].to_numpy(bool))
+    return share if len(share) else np.arange(len(frames))
 
 
 def compute_report(

@@ -63,7 +63,8 @@ def _image(report: dict[str, Any], seen: pd.DataFrame, top: int) -> list[str]:
         tables.image_score(report, top),
         figure(
             "First: every frame, the line is perfect agreement. Second: the error of the frames "
-            f"that are left when the least certain are dropped, in the order of the {curve['order']} "
+            "that are left when the least certain are dropped, in the order of the "
+            f"{curve['order']} "
             f"(mean RMSE over all shares {number(curve['area'])}, best possible order "
             f"{number(curve['best_area'])}).",
             ("Image score of the model against the raters' mean", lambda: plots.scatter(seen, top)),

@@ -1,0 +1,44 @@
+"""Where the units lie in a face crop: the boxes of the scale file as masks. Numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.config import CropConfig
+from models.scale import Scale
+
+Array = NDArray[np.float64]
+
+
+def region_masks(scale: Scale, crop: CropConfig) -> Array:
+    """The region of every unit as 0 or 1, shape (units, size, size).
+
+    Boxes are fractions of a frontal face box, which fills the crop but for its margin; a head that
+    is turned is not followed. A pixel belongs to a box that holds its centre.
+    """
+    place = face_fractions(crop)
+    masks = np.zeros((len(scale.units), crop.size, crop.size))
+    for index, unit in enumerate(scale.units):
+        for x0, y0, x1, y1 in scale.region(unit.region).boxes:
+            rows = (place >= y0) & (place < y1)
+            columns = (place >= x0) & (place < x1)
+            masks[index] = np.maximum(masks[index], np.outer(rows, columns))
+    return masks
+
+
+def face_mask(scale: Scale, crop: CropConfig) -> Array:
+    """1 on the face and 0 on the background (size, size).
+
+    The face is the ellipse that the face box encloses, and the regions of all units, because ears
+    reach into the corners of the box.
+    """
+    place = (face_fractions(crop) - 0.5) / 0.5
+    ellipse = (place[:, None] ** 2 + place[None, :] ** 2 <= 1).astype(np.float64)
+    return np.asarray(np.maximum(ellipse, region_masks(scale, crop).max(0)))
+
+
+def face_fractions(crop: CropConfig) -> Array:
+    """Where the centres of the crop's pixels lie along the face box (size,): 0 … 1 is inside."""
+    share = (np.arange(crop.size) + 0.5) / crop.size
+    return np.asarray(share * (1 + 2 * crop.margin) - crop.margin)
