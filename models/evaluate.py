@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from models.bundle import Bundle, load_bundle
 from models.data.crops import CropStore
 from models.events import Emit, Progress, Refused, silent
-from models.faces import FaceFinder
+from models.faces import VIEWS, FaceFinder
 from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader
 from models.manifest import Manifest, digest_of
@@ -50,10 +49,10 @@ def evaluate(
         loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
         training = dict(loaded.report["training"])
-        graded, crops = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
+        graded, records = _graded(loaded, frames, media, cache or out / "cache", threads, progress)
         title = f"Bundle {loaded.digest[:12]}"
         draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
-        explanation = _explanation(loaded, graded, crops)
+        explanation = _explanation(loaded, graded, records)
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),
@@ -108,8 +107,8 @@ def _graded(
     cache: Path,
     threads: int,
     progress: Progress,
-) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
-    """The graded frames of a split and their crops (n, size, size)."""
+) -> tuple[pd.DataFrame, NDArray[Any]]:
+    """The graded frames of a split and their records in the crop store."""
     finder = FaceFinder(
         bundle.path / "finder.onnx", bundle.config.finder.long_side, bundle.scale.landmarks
     )
@@ -119,11 +118,11 @@ def _graded(
     )
     progress.enter("grading", "Grading the faces.")
     graded = grade_frames(frames, records, Grader.of(bundle, threads), bundle.scale.landmarks)
-    return graded, records["crop"]
+    return graded, records
 
 
 def _explanation(
-    bundle: Bundle, graded: pd.DataFrame, crops: NDArray[np.uint8]
+    bundle: Bundle, graded: pd.DataFrame, records: NDArray[Any]
 ) -> dict[str, Any] | None:
     most = bundle.config.evaluation.explained
     if most == 0:
@@ -136,8 +135,9 @@ def _explanation(
     return explain_evaluation(
         trained_frame_net(bundle),
         graded.iloc[share].reset_index(drop=True),
-        crops[share],
+        records["crop"][share],
         bundle.scale,
         bundle.crop,
         most,
+        records["view"][share] == VIEWS.index("frontal"),
     )

@@ -149,25 +149,35 @@ def explain_evaluation(
     scale: Scale,
     crop: CropConfig,
     most: int,
+    frontal: NDArray[np.bool_],
 ) -> dict[str, Any] | None:
     """`faithfulness` on at most `most` of the frames that were graded, spread over animals.
 
-    `crops` (n, size, size) belong to the rows of `graded`. None where nothing was graded.
+    `crops` (n, size, size) and `frontal` (n,) belong to the rows of `graded`. Frontal faces come
+    first, because regions are known for them only; `n_frontal` says how many there were. None where
+    nothing was graded.
     """
-    rows = spread_over_animals(graded, most)
+    rows = spread_over_animals(graded, most, frontal)
     if not len(rows):
         return None
     animals = graded["animal"].to_numpy()[rows].tolist()
-    return faithfulness(net, np.ascontiguousarray(crops[rows]), scale, crop, animals)
+    told = faithfulness(net, np.ascontiguousarray(crops[rows]), scale, crop, animals)
+    return {**told, "n_frontal": int(frontal[rows].sum())}
 
 
-def spread_over_animals(graded: pd.DataFrame, most: int) -> NDArray[np.int64]:
-    """Rows of at most `most` graded frames: one of every animal, then a second one, and so on."""
+def spread_over_animals(
+    graded: pd.DataFrame, most: int, first: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Rows of at most `most` graded frames: one of every animal, then a second one, and so on.
+
+    Frames that are not among the `first` (n,) are taken where those do not suffice.
+    """
     rows = np.flatnonzero(np.isfinite(graded["score"].to_numpy(np.float64)))
     table = pd.DataFrame({"row": rows, "animal": graded["animal"].to_numpy()[rows]})
-    table["turn"] = table.groupby("animal").cumcount()
-    chosen = table.sort_values(["turn", "animal"], kind="stable")["row"].to_numpy()[: max(most, 0)]
-    return np.sort(chosen).astype(np.int64)
+    table["later"] = ~first[rows]
+    table["turn"] = table.groupby(["later", "animal"]).cumcount()
+    ordered = table.sort_values(["later", "turn", "animal"], kind="stable")["row"]
+    return np.sort(ordered.to_numpy()[: max(most, 0)]).astype(np.int64)
 
 
 def saliency_orders(saliency: Array, seed: int) -> list[NDArray[np.int64]]:

@@ -84,21 +84,24 @@ def overlay(
     grades = {grade.unit: grade for grade in said.grades}
     count = len(scale.units) + 1
     with rc_context({"font.size": 9}):
-        figure = Figure(figsize=(1.9 * count, 2.7))
+        figure = Figure(figsize=(1.7 * count, 2.0))
         panels = figure.subplots(1, count)
+        figure.subplots_adjust(left=0, right=1, top=0.88, bottom=0.08, wspace=0.06)
         for axes in panels:
             axes.imshow(crop, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
-        panels[0].set_title(f"{said.time_s:.2f} s", loc="left")
+        panels[0].set_title(f"{said.time_s:.2f} s", loc="left", fontsize=10)
         for axes, unit, found in zip(panels[1:], scale.units, saliency, strict=True):
             warm = np.maximum(found, 0)
             warm = warm / warm.max() if warm.max() > 0 else warm
             axes.imshow(warm, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * warm**0.7)
             grade = grades[unit.key].grade if unit.key in grades else None
-            axes.set_title(f"{unit.short}: {'–' if grade is None else grade}", loc="left")
+            axes.set_title(
+                f"{unit.short}: {'–' if grade is None else grade}", loc="left", fontsize=10
+            )
             for box in scale.region(unit.region).boxes:
                 axes.add_patch(_outline(box, how))
-        figure.text(0.125, 0.06, NOTE, fontsize=7, color="#555555", va="top")
+        figure.text(0, 0.05, NOTE, fontsize=7, color="#555555", va="top")
     return figure
 
 

@@ -30,7 +30,7 @@ from models.data.stream import CropModule, Labelled
 from models.evaluate import benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
 from models.explain import explain_evaluation
-from models.faces import FaceFinder, cut, session
+from models.faces import VIEWS, FaceFinder, cut, session
 from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader, unknown_state
 from models.manifest import digest_of, target_columns, targets
@@ -346,6 +346,7 @@ def _evaluate(
         scale,
         run.config.crop,
         run.config.evaluation.explained,
+        records["view"][share] == VIEWS.index("frontal"),
     )
     spent = {**progress.seconds}
     report = compute_report(

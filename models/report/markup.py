@@ -96,7 +96,7 @@ def figure(caption: str, *panels: tuple[str, Draw]) -> str:
 
 def _svg(label: str, draw: Draw) -> str:
     # A fixed salt, so that the same figures give the same bytes.
-    look = {
+    look: dict[Any, Any] = {
         "svg.hashsalt": f"amgs {label}",
         "svg.fonttype": "none",
         "font.size": 9,

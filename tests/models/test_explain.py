@@ -112,7 +112,7 @@ def test_no_crops_say_nothing(looker: Looker, scale: Scale) -> None:
     none = np.zeros((0, CROP.size, CROP.size), np.uint8)
     assert faithfulness(looker, none, scale, CROP)["units"] == {}
     frames = pd.DataFrame({"animal": ["a"], "score": [np.nan]})
-    assert explain_evaluation(looker, frames, none, scale, CROP, 3) is None
+    assert explain_evaluation(looker, frames, none, scale, CROP, 3, np.ones(1, bool)) is None
 
 
 def test_squares_go_by_rank_and_cover_all(scale: Scale) -> None:
@@ -132,9 +132,25 @@ def test_squares_go_by_rank_and_cover_all(scale: Scale) -> None:
 
 def test_frames_are_spread_over_animals() -> None:
     frames = pd.DataFrame({"animal": list("aaabbc"), "score": [1, 2, np.nan, 1, 1, np.nan]})
-    assert spread_over_animals(frames, 2).tolist() == [0, 3]
-    assert spread_over_animals(frames, 3).tolist() == [0, 1, 3]
-    assert spread_over_animals(frames, 99).tolist() == [0, 1, 3, 4]
+    frontal = np.ones(6, bool)
+    assert spread_over_animals(frames, 2, frontal).tolist() == [0, 3]
+    assert spread_over_animals(frames, 3, frontal).tolist() == [0, 1, 3]
+    assert spread_over_animals(frames, 99, frontal).tolist() == [0, 1, 3, 4]
+    frontal[0] = False
+    assert spread_over_animals(frames, 2, frontal).tolist() == [1, 3]
+
+
+def test_an_evaluation_explains_graded_frames_of_its_animals(
+    looker: Looker, crops: np.ndarray, scale: Scale
+) -> None:
+    frames = pd.DataFrame({"animal": list("aabbcc"), "score": [1.0, np.nan, 1, 1, 1, 1]})
+    frontal = np.array([True, True, False, True, False, False])
+    found = explain_evaluation(looker, frames, crops, scale, CROP, 3, frontal)
+    assert found is not None
+    assert (found["n"], found["n_frontal"]) == (3, 2)
+    rows = [0, 2, 3]
+    alone = faithfulness(looker, crops[rows], scale, CROP, list("abb"))
+    assert found["units"] == alone["units"]
 
 
 def test_the_background_comes_from_another_crop_and_the_face_stays() -> None:
