@@ -33,6 +33,7 @@ th:first-child,td:first-child{text-align:left;padding-left:0}
 figure{margin:1.25rem 0}figcaption{color:var(--soft);font-size:.9rem;margin-top:.25rem}
 .panels{display:flex;flex-wrap:wrap;gap:.6rem .9rem;align-items:flex-start}
 .panels svg{max-width:100%;height:auto;flex:0 1 auto}
+@media(max-width:30rem){.panels.small svg{max-width:calc(50% - .45rem)}}
 details{margin:.75rem 0}summary{cursor:pointer;color:var(--model)}
 """
 
@@ -80,16 +81,17 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> s
     )
 
 
-def figure(caption: str, *panels: tuple[str, Draw]) -> str:
+def figure(caption: str, *panels: tuple[str, Draw], small: bool = False) -> str:
     """Plots as inline SVG beside each other, each with its label for those who do not see it.
 
-    They fold under one another on a narrow screen. Empty where no panel has anything to show.
+    They fold under one another on a narrow screen, `small` ones two by two. Empty where no panel
+    has anything to show.
     """
     drawn = "".join(_svg(label, draw) for label, draw in panels)
     if not drawn:
         return ""
     return (
-        f'<figure><div class="panels">{drawn}</div>'
+        f'<figure><div class="panels{" small" if small else ""}">{drawn}</div>'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 

@@ -82,11 +82,13 @@ def _units(report: dict[str, Any], seen: pd.DataFrame, scale: Scale) -> list[str
             *plots.by_unit(
                 "Confusion", scale, lambda unit: plots.confusion(report["units"][unit.key], unit)
             ),
+            small=True,
         ),
         figure(
             "Calibration: stated probability of each grade against the share of raters who gave "
             "it; larger marks stand for more frames.",
             *plots.by_unit("Calibration", scale, lambda unit: plots.calibration(seen, unit)),
+            small=True,
         ),
     ]
 
