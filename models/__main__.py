@@ -1,4 +1,4 @@
-"""`python -m models`: phantom | train | evaluate | compare | score.
+"""`python -m models`: phantom | train | evaluate | compare | score | explain.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
 error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--bundle", type=Path, help="default: the shipped one")
     score.add_argument("--json", action="store_true", help="print the outcomes as JSON")
 
+    explain = commands.add_parser("explain", help="show what the grades of a recording rest on")
+    explain.add_argument("video", type=Path, metavar="VIDEO")
+    explain.add_argument("--out", type=Path, required=True)
+    explain.add_argument("--bundle", type=Path, help="default: the shipped one")
+
     from models.phantom.command import add_arguments
 
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
@@ -83,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
             from models.scoring import score_files
 
             return score_files(options.videos, options.out, options.bundle, options.json)
+        if options.command == "explain":
+            return _explain(options)
         from models.phantom.command import run
 
         return run(options)
@@ -156,6 +163,17 @@ def _compare(options: argparse.Namespace) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
     printer()({"event": "done", "comparison": str(options.out)})
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from models.bundle import default_bundle, load_bundle
+    from models.events import printer
+    from models.overlay import explain_recording
+
+    bundle = load_bundle(options.bundle) if options.bundle is not None else default_bundle()
+    explain_recording(options.video, bundle, options.out)
+    printer()({"event": "done", "explanation": str(options.out / "explanation.json")})
     return 0
 
 

@@ -6,6 +6,7 @@ Everything is fitted on the calibration split, which training never reads, and l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from models.scale import Scale
+from models.sets import LeftOut, fit_sets, prediction_set
 from models.stats.ordinal import corn_probabilities, sigmoid
 
 Array = NDArray[np.float64]
@@ -32,35 +34,50 @@ def fit_calibration(
     familiar: Array,
     reference: Array,
     alpha: float,
+    labs: Sequence[str] | None = None,
+    coats: Sequence[str] | None = None,
+    left_out: LeftOut | None = None,
 ) -> dict[str, Any]:
     """The content of `calibration.json`.
 
     `logits` (n, units, steps), `distribution[u]` (n, grades) with NaN where unknown,
     `scorable_logits` and `scorable` (n, units), `embedding` (n, features) and `familiar` (n,)
     logits are those of the calibration crops; `reference` (m, features) are embeddings of training
-    crops.
+    crops. `labs` and `coats` (n,) let sets be calibrated by group, `left_out` for unseen labs.
     """
     units: dict[str, Any] = {}
+    probabilities: list[Array] = []
     for index, unit in enumerate(scale.units):
         known = np.isfinite(distribution[index]).all(1)
         raw, target = logits[known, index, : unit.top_grade], distribution[index][known]
         temperature = fit_temperature(raw, target)
         rated = np.isfinite(scorable[:, index])
+        probabilities.append(corn_probabilities(logits[:, index, : unit.top_grade], temperature))
         units[unit.key] = {
             "temperature": temperature,
             "n": int(known.sum()),
-            "set_threshold": conformal_threshold(
-                corn_probabilities(raw, temperature), target, alpha
-            ),
             "scorable_temperature": fit_binary_temperature(
                 scorable_logits[rated, index], scorable[rated, index]
             ),
         }
+    nowhere = [""] * len(logits)
+    sets = fit_sets(
+        scale.unit_keys,
+        probabilities,
+        distribution,
+        nowhere if labs is None else labs,
+        nowhere if coats is None else coats,
+        alpha,
+        left_out,
+    )
+    for key in scale.unit_keys:
+        units[key]["set_threshold"] = sets["units"][key]["pooled"]["threshold"]
     return {
         "format": FORMAT,
         "split": "calibration",
         "alpha": alpha,
         "units": units,
+        "sets": sets,
         "out_of_distribution": {
             **fit_distance(reference, embedding),
             "least_familiar": least_familiar(familiar),
@@ -87,24 +104,6 @@ def fit_temperature(logits: Array, target: Array) -> float:
 def fit_binary_temperature(logits: Array, target: Array) -> float:
     """The same for a single logit with a soft yes-or-no target."""
     return fit_temperature(logits[:, None], np.stack([1 - target, target], axis=1))
-
-
-def conformal_threshold(probabilities: Array, target: Array, alpha: float) -> float:
-    """The least probability a grade needs to be in the set that misses a rater's grade ≤ alpha.
-
-    Split conformal prediction with the score 1 - p(grade) (Sadinle, Lei, Wasserman 2019, JASA
-    114:223). Raters' votes are soft, so that each grade counts with its share; the threshold is the
-    weighted alpha-quantile of p(grade) with the finite-sample correction (n + 1) · alpha / n.
-    """
-    n = len(probabilities)
-    level = alpha * (n + 1) - 1
-    if n == 0 or level < 0:
-        return 0.0
-    order = np.argsort(probabilities.ravel(), kind="stable")
-    values, weights = probabilities.ravel()[order], target.ravel()[order]
-    below = np.cumsum(weights) <= level + 1e-9
-    place = int(below.sum())
-    return float(values[min(place, len(values) - 1)])
 
 
 def fit_distance(reference: Array, calibration: Array) -> dict[str, Any]:
@@ -145,6 +144,7 @@ class Calibrated:
     def __init__(self, calibration: dict[str, Any], scale: Scale) -> None:
         self.scale = scale
         self.units = [calibration["units"][unit.key] for unit in scale.units]
+        self.sets = calibration.get("sets")
         distance = calibration["out_of_distribution"]
         self.mean = np.array(distance["mean"])
         self.root = np.array(distance["root"])
@@ -163,6 +163,17 @@ class Calibrated:
         """Probability that each unit is scorable, (n, units)."""
         temperatures = np.array([facts["scorable_temperature"] for facts in self.units])
         return sigmoid(logits / temperatures)
+
+    def prediction_set(
+        self, probabilities: Array, unit: str, group: str | None = None
+    ) -> NDArray[np.bool_] | None:
+        """Which grades (n, grades) of a unit can be meant; None where no sets were calibrated.
+
+        `group` is the lab × coat of `models.sets.group_of`, None for a lab nobody knows.
+        """
+        if self.sets is None:
+            return None
+        return prediction_set(self.sets, probabilities, unit, group)
 
     def distance(self, embedding: Array, familiar: Array) -> Array:
         """How strange each crop is, 1 = at the limit.

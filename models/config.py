@@ -132,6 +132,8 @@ class EvaluationConfig:
 
     draws: int = 400
     """Bootstrap draws over animals."""
+    explained: int = 24
+    """Most graded frames on which the saliency of the units is measured; 0 leaves it out."""
     alpha: float = 0.1
     """Conformal prediction sets aim to miss the raters' grade with at most this probability."""
 

@@ -10,8 +10,10 @@ import pandas as pd
 
 from models.bundle import Bundle, load_bundle
 from models.context import Context
+from models.data.crops import CropStore
 from models.events import Emit, Progress, Refused, silent
-from models.figures import compute_report, judged
+from models.faces import VIEWS, FaceFinder
+from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader
 from models.looker import Looker
 from models.manifest import Manifest, digest_of
@@ -44,14 +46,15 @@ def evaluate(
     progress.enter("looking", f"Looking at {len(frames)} frames.")
     if str(bundle) == CONSTANT:
         graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
-        title, draws = "The constant baseline", 400
+        title, draws, sets, explanation = "The constant baseline", 400, None, None
     else:
         loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
         training = dict(loaded.report["training"])
         graded = _graded(loaded, frames, media, threads, progress)
         title = f"Bundle {loaded.digest[:12]}"
-        draws = loaded.config.evaluation.draws
+        draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
+        explanation = _explanation(loaded, frames, graded, media, out / "cache")
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),
@@ -61,6 +64,8 @@ def evaluate(
         benchmark_digest=digest_of(frames),
         training=training,
         draws=draws,
+        sets=sets,
+        explanation=explanation,
     )
     save_evaluation(out, graded, report, title, manifest)
     progress.tell(1.0, "Report written.")
@@ -110,3 +115,30 @@ def _graded(
     progress.enter("grading", "Grading the faces.")
     context = Context(bundle.path / "temporal.onnx", threads)
     return grade_frames(frames, sequences, Grader.of(bundle), context)
+
+
+def _explanation(
+    bundle: Bundle, frames: pd.DataFrame, graded: pd.DataFrame, media: Path, cache: Path
+) -> dict[str, Any] | None:
+    most = bundle.config.evaluation.explained
+    if most == 0:
+        return None
+    # Only now: torch takes seconds to import, and nothing else here needs it.
+    from models.explain import explain_evaluation
+    from models.zoo import trained_frame_net
+
+    finder = FaceFinder(
+        bundle.path / "finder.onnx", bundle.config.finder.long_side, bundle.scale.landmarks
+    )
+    store = CropStore(cache, finder, bundle.info["finder_digest"], bundle.crop)
+    share = judged_rows(graded)
+    records = store.gather(frames.iloc[share], media)
+    return explain_evaluation(
+        trained_frame_net(bundle),
+        graded.iloc[share].reset_index(drop=True),
+        records["crop"],
+        bundle.scale,
+        bundle.crop,
+        most,
+        records["view"] == VIEWS.index("frontal"),
+    )

@@ -44,9 +44,9 @@ def grade_frames(
 ) -> pd.DataFrame:
     """`with_truth` and the grader's verdict on each frame, given what was seen round them.
 
-    Adds `score`, `score_ungated`, `reason`, `state`, and per unit `grade`, `expected`, `scorable`,
-    `p0` …; NaN where nothing is graded. Without a `context` the frame graph's own answers are
-    judged.
+    Adds `score`, `reason`, `state`, and per unit `grade`, `expected`, `scorable`, `p0` …;
+    NaN where nothing is graded. `score_ungated` and `U__expected_ungated` are what would be said
+    whatever the state. Without a `context` the frame graph's own answers are judged.
     """
     scale = grader.scale
     absent = grader.faceless()
@@ -64,25 +64,17 @@ def grade_frames(
         )
         for number, row in enumerate(rows):
             verdict = grader.verdict(seen.faces[number], looked, number, seen.shapes[number])
-            scores[row] = [
-                np.nan if score is None else score
-                for score in (verdict.image_score, ungated_score(verdict.grades, scale))
-            ]
+            free = _without_gate(verdict.grades, scale)
+            scores[row, 0] = np.nan if verdict.image_score is None else verdict.image_score
+            scores[row, 1] = np.mean(list(free.values())) if free else np.nan
             reasons[row], states[row] = verdict.reason or "", verdict.state
-            cells[row] = _cells(verdict.grades, scale, verdict.reason)
+            cells[row] = {**_cells(verdict.grades, scale, verdict.reason), **free}
     result = with_truth(frames, scale)
     result["score"], result["score_ungated"] = scores.T
     result["reason"] = pd.Series(reasons, dtype=object)
     result["state"] = pd.Series(states, dtype=object)
-    return pd.concat([result, pd.DataFrame(cells, columns=list(_columns(scale)))], axis=1)
-
-
-def ungated_score(grades: tuple[Grade, ...], scale: Scale) -> float | None:
-    """The image score with the state left out of account; None under enough scorable units."""
-    seen = [
-        float(expected_grade(grade.probabilities)) for grade in grades if grade.scorable >= SCORABLE
-    ]
-    return float(np.mean(seen)) if len(seen) >= scale.minimum_units else None
+    names = [*_columns(scale), *(_free(unit.key) for unit in scale.units)]
+    return pd.concat([result, pd.DataFrame(cells, columns=names, dtype=np.float64)], axis=1)
 
 
 def grade_by_constant(frames: pd.DataFrame, known: pd.DataFrame, scale: Scale) -> pd.DataFrame:
@@ -130,6 +122,20 @@ def _columns(scale: Scale) -> tuple[str, ...]:
             *(f"p{grade}" for grade in range(len(unit.grades))),
         )
     )
+
+
+def _free(unit: str) -> str:
+    return f"{unit}__expected_ungated"
+
+
+def _without_gate(grades: tuple[Grade, ...], scale: Scale) -> dict[str, float]:
+    """Expected grades of the units that look scorable; none where these are too few for a score."""
+    seen = {
+        _free(grade.unit): float(expected_grade(grade.probabilities))
+        for grade in grades
+        if grade.scorable >= SCORABLE
+    }
+    return seen if len(seen) >= scale.minimum_units else {}
 
 
 def _cells(grades: tuple[Grade, ...], scale: Scale, reason: str | None) -> dict[str, float]:

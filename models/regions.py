@@ -1,30 +1,55 @@
-"""Where on a face crop each unit is to be seen."""
+"""Where the units lie in a face crop: the boxes of the scale file as masks."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.config import CropConfig
 from models.scale import Scale
 
-FINE = 4
+Array = NDArray[np.float64]
 
 
-def region_masks(scale: Scale, crop: CropConfig, side: int | None = None) -> NDArray[np.float32]:
-    """The share of each cell that lies in a unit's region, (units, side, side), of a frontal face.
+def region_masks(scale: Scale, crop: CropConfig) -> Array:
+    """The region of every unit as 0 or 1, shape (units, size, size).
 
-    `side` is the number of cells along the crop's edge, by default one per pixel. A face that is
-    higher than wide, or wider than high, fills its square crop in one direction only; regions are
-    laid out for a square face box.
+    Boxes are fractions of a frontal face box, which fills the crop but for its margin; a head that
+    is turned is not followed. A pixel belongs to a box that holds its centre.
     """
-    side = side or crop.size
-    grid = np.zeros((len(scale.units), side * FINE, side * FINE), np.float32)
-    # Centres of fine cells in fractions of the face box, which the crop surrounds by its margin.
-    along = (np.arange(side * FINE) + 0.5) / (side * FINE) * (1 + 2 * crop.margin) - crop.margin
-    for unit, mask in zip(scale.units, grid, strict=True):
+    place = face_fractions(crop)
+    masks = np.zeros((len(scale.units), crop.size, crop.size))
+    for index, unit in enumerate(scale.units):
         for x0, y0, x1, y1 in scale.region(unit.region).boxes:
-            across = (along >= x0) & (along < x1)
-            down = (along >= y0) & (along < y1)
-            mask[np.ix_(down, across)] = 1
-    return np.asarray(grid.reshape(len(grid), side, FINE, side, FINE).mean(axis=(2, 4)), np.float32)
+            rows = (place >= y0) & (place < y1)
+            columns = (place >= x0) & (place < x1)
+            masks[index] = np.maximum(masks[index], np.outer(rows, columns))
+    return masks
+
+
+def face_mask(scale: Scale, crop: CropConfig) -> Array:
+    """1 on the face and 0 on the background (size, size).
+
+    The face is the ellipse that the face box encloses, and the regions of all units, because ears
+    reach into the corners of the box.
+    """
+    place = (face_fractions(crop) - 0.5) / 0.5
+    ellipse = (place[:, None] ** 2 + place[None, :] ** 2 <= 1).astype(np.float64)
+    return np.asarray(np.maximum(ellipse, region_masks(scale, crop).max(0)))
+
+
+def face_fractions(crop: CropConfig) -> Array:
+    """Where the centres of the crop's pixels lie along the face box (size,): 0 … 1 is inside."""
+    share = (np.arange(crop.size) + 0.5) / crop.size
+    return np.asarray(share * (1 + 2 * crop.margin) - crop.margin)
+
+
+def region_cells(scale: Scale, crop: CropConfig, side: int) -> NDArray[np.float32]:
+    """The share of each of side × side cells of the crop that lies in a unit's region.
+
+    Shape (units, side, side); of use where a network's feature map is coarser than its crop.
+    """
+    masks = region_masks(scale, crop).astype(np.float32)
+    cells = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in masks]
+    return np.stack(cells).astype(np.float32)

@@ -29,8 +29,9 @@ from models.data.labels import shuffled, targets_of
 from models.data.stream import CropModule, Labelled
 from models.evaluate import LOOKING, benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
-from models.faces import FaceFinder, cut
-from models.figures import compute_report, judged
+from models.explain import explain_evaluation
+from models.faces import VIEWS, FaceFinder, cut
+from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader
 from models.looker import Looker
 from models.manifest import digest_of, target_columns, targets
@@ -38,6 +39,7 @@ from models.module import FrameModule, state_rarity
 from models.nets.export import frame_graph, load_matching, save_weights, temporal_graph
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
+from models.nets.frame import FrameNet
 from models.nets.temporal import TemporalNet
 from models.nets.temporal_fit import clips, fit_temporal
 from models.predictions import constants, grade_frames, with_truth
@@ -132,8 +134,8 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     write_json(unfinished / "calibration.json", calibration)
     write_json(unfinished / "bundle.json", info)
     report = _evaluate(
-        run, Grader(calibration, scale, config.crop, info["states"]), context,
-        sequences["benchmark"], training, progress, unfinished,
+        run, Grader(calibration, scale, config.crop, info["states"]), context, module.net,
+        sequences["benchmark"], records["benchmark"], training, progress, unfinished,
     )  # fmt: skip
     (unfinished / "card.md").write_text(
         model_card(info, report, scale, calibration), encoding="utf-8"
@@ -341,6 +343,8 @@ def _calibrate(
         said.familiar,
         reference[some],
         config.evaluation.alpha,
+        known["lab"].tolist(),
+        known["coat"].tolist(),
     )
 
 
@@ -348,7 +352,9 @@ def _evaluate(
     run: Run,
     grader: Grader,
     context: Context,
+    net: FrameNet,
     sequences: list[Sequence],
+    records: NDArray[Any],
     training: dict[str, Any],
     progress: Progress,
     folder: Path,
@@ -357,6 +363,16 @@ def _evaluate(
     frames = benchmark_frames(manifest, "benchmark")
     graded = grade_frames(frames, sequences, grader, context)
     progress.tell(0.3, "Computing the figures.")
+    share = judged_rows(graded)
+    explanation = explain_evaluation(
+        net,
+        graded.iloc[share].reset_index(drop=True),
+        records["crop"][share],
+        scale,
+        run.config.crop,
+        run.config.evaluation.explained,
+        records["view"][share] == VIEWS.index("frontal"),
+    )
     spent = {**progress.seconds}
     report = compute_report(
         judged(graded),
@@ -366,6 +382,8 @@ def _evaluate(
         benchmark_digest=digest_of(frames),
         training={**training, "seconds": round(sum(spent.values()), 1), "stages": spent},
         draws=run.config.evaluation.draws,
+        sets=grader.calibrated.sets,
+        explanation=explanation,
     )
     save_evaluation(run.out / "evaluation", graded, report, f"Run {run.config.name}", manifest)
     for name in ("report.json", "report.html"):

@@ -7,11 +7,13 @@ from typing import TypeVar
 
 import torch
 
+from models.bundle import Bundle
 from models.config import ConfigError, CropConfig, FinderConfig, NetConfig, TemporalConfig
+from models.nets.export import load_weights
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 from models.nets.temporal import TemporalNet
-from models.regions import region_masks
+from models.regions import region_cells
 from models.scale import Scale
 
 Recipe = TypeVar("Recipe")
@@ -27,7 +29,7 @@ def small(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
         steps=[unit.top_grade for unit in scale.units],
         states=len(scale.states),
         dropout=config.dropout,
-        regions=torch.from_numpy(region_masks(scale, crop, places)),
+        regions=torch.from_numpy(region_cells(scale, crop, places)),
     )
 
 
@@ -55,6 +57,13 @@ TEMPORAL_NETS: dict[str, Callable[[TemporalConfig, Scale, int], TemporalNet]] = 
 def frame_net(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
     """The frame network a configuration names, for crops of a size; raises ConfigError."""
     return _named(FRAME_NETS, config.recipe)(config, crop, scale)
+
+
+def trained_frame_net(bundle: Bundle) -> FrameNet:
+    """The frame network of a bundle with its weights, in evaluation mode."""
+    net = frame_net(bundle.config.net, bundle.crop, bundle.scale)
+    load_weights(bundle.path / "weights.safetensors", "frame", net)
+    return net.eval()
 
 
 def finder(config: FinderConfig, scale: Scale) -> FinderNet:

@@ -21,14 +21,20 @@ def quadratic_weighted_kappa(a: ArrayLike, b: ArrayLike, categories: int) -> flo
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     known = np.isfinite(x) & np.isfinite(y)
     rows, columns = x[known].astype(np.int64), y[known].astype(np.int64)
-    if rows.size == 0:
-        return float("nan")
-    observed = confusion(rows, columns, categories).astype(np.float64)
-    expected = np.outer(observed.sum(1), observed.sum(0)) / observed.sum()
-    grade = np.arange(categories)
+    return float(kappa_of_counts(confusion(rows, columns, categories)))
+
+
+def kappa_of_counts(counts: ArrayLike) -> Array:
+    """Quadratic-weighted kappa (…) of joint counts (…, K, K); see `quadratic_weighted_kappa`."""
+    observed = np.asarray(counts, np.float64)
+    grade = np.arange(observed.shape[-1])
     weights = (grade[:, None] - grade[None, :]).astype(np.float64) ** 2
-    chance = float((weights * expected).sum())
-    return 1.0 - float((weights * observed).sum()) / chance if chance > 0 else float("nan")
+    n = observed.sum((-2, -1))
+    margins = observed.sum(-1)[..., :, None] * observed.sum(-2)[..., None, :]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        chance = (weights * margins).sum((-2, -1)) / n
+        kappa = 1.0 - (weights * observed).sum((-2, -1)) / chance
+    return np.asarray(np.where((n > 0) & (chance > 0), kappa, np.nan))
 
 
 def confusion(truth: ArrayLike, predicted: ArrayLike, categories: int) -> NDArray[np.int64]:

@@ -1,0 +1,75 @@
+"""card.md: what a model is for, what it rests on, what it reaches and where it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.report.markup import number as _number
+from models.scale import Scale
+
+
+def model_card(
+    info: dict[str, Any], report: dict[str, Any], scale: Scale, calibration: dict[str, Any]
+) -> str:
+    """card.md: what the model is for, what it rests on, what it reaches and where it ends."""
+    image, training = report["image_score"], report["training"]
+    units = "\n".join(
+        f"| {unit.title} | {_number(report['units'][unit.key]['kappa'])} | "
+        f"{_number(report['units'][unit.key]['human_kappa'])} | "
+        f"{_number(report['units'][unit.key]['rmse'])} | "
+        f"{_number(report['units'][unit.key]['constant_rmse'])} |"
+        for unit in scale.units
+    )
+    parts = "\n".join(
+        f"| {name} | {_sources(part['trained_on'])} | {_sources(part['judged_on'])} |"
+        for name, part in info["parts"].items()
+    )
+    control = (
+        "\n**Negative control:** the labels of this run were shuffled on purpose.\n"
+        if training.get("shuffled_labels")
+        else ""
+    )
+    distance = calibration["out_of_distribution"]
+    return f"""# Model card: {scale.title}, recipe {info["config"]}
+
+{report["sentence"]}
+{control}
+## For what
+Grades {len(scale.units)} facial action units of a mouse from 0 in single video frames, and says why
+where it does not grade. A research measure: no welfare, veterinary or humane-endpoint decision may
+rest on it, and a low score does not mean that there is no pain.
+
+## What each part rests on
+| part | trained on | judged on |
+| --- | --- | --- |
+{parts}
+
+Snapshot {info["snapshot_digest"]}; {training.get("n_train")} training frames; seed
+{training.get("seed")}.
+
+## What it reaches
+Image score on {report["n_frames"]} frames of {report["n_animals"]} animals it never saw: RMSE
+{_number(image["rmse"])}, r {_number(image["r"])}, {_number(image["coverage"])} of the frames that
+raters graded. The constant answer has RMSE {_number(image["constant_rmse"])}; one rater against the
+mean of the others RMSE {_number(image["human_rmse"])}, r {_number(image["human_r"])}.
+
+| unit | κ | κ of one rater | RMSE | RMSE constant |
+| --- | --- | --- | --- | --- |
+{units}
+
+## Where it ends
+No grade without a face, with a face under {info["inputs"]["minimum_face"]} pixels, in profile,
+unlike the training faces (distance limit from {distance["n"]} calibration frames), in a state that
+is not graded, or with fewer than {scale.minimum_units} scorable units. It looks at single frames:
+it cannot tell sleep from pain with shut eyes by what happens before and after. Figures on other
+labs, cameras, coats or assays than those of the snapshot are unknown.
+"""
+
+
+def _sources(sources: list[dict[str, Any]]) -> str:
+    return (
+        ", ".join(
+            f"{source['name']}{' (phantom)' if source['phantom'] else ''}" for source in sources
+        )
+        or "nothing"
+    )

@@ -1,0 +1,135 @@
+"""Prediction sets of grades: which thresholds a bundle keeps, and which one a frame gets.
+
+Three kinds of threshold per unit: `pooled` over all calibration frames, one per lab × coat that
+calibration has seen often enough, and `elsewhere` for labs it has not seen, from predictions on
+labs that were left out of training. Numpy only; the content lies in `calibration.json` under
+`sets`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.stats.conformal import conformal_threshold, covered, grade_sets, never_empty
+
+Array = NDArray[np.float64]
+
+FEWEST_IN_GROUP = 50
+"""Frames with a known grade that a group needs for a threshold of its own."""
+FEWEST_IN_LAB = 20
+"""Frames with a known grade that a left-out lab needs to count."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Predictions on labs left out of training, all folds one below the other.
+
+    `probabilities[u]` and `targets[u]` (n, grades), NaN where unknown; `labs` (n,).
+    """
+
+    probabilities: Sequence[Array]
+    targets: Sequence[Array]
+    labs: Sequence[str]
+
+
+def group_of(lab: str, coat: str) -> str:
+    """The name of a lab × coat group, as in the report."""
+    return f"{lab}|{coat}"
+
+
+def fit_sets(
+    units: Sequence[str],
+    probabilities: Sequence[Array],
+    targets: Sequence[Array],
+    labs: Sequence[str],
+    coats: Sequence[str],
+    alpha: float,
+    left_out: LeftOut | None = None,
+) -> dict[str, Any]:
+    """Thresholds of all units, the part `sets` of `calibration.json`.
+
+    `probabilities[u]` and `targets[u]` are (n, grades) of the calibration frames, targets NaN where
+    unknown; `labs` and `coats` (n,), empty where not known. Groups are Mondrian categories (Vovk,
+    Gammerman, Shafer 2005, Algorithmic Learning in a Random World, ch. 4).
+    """
+    groups = np.array([group_of(*pair) for pair in zip(labs, coats, strict=True)], object)
+    result: dict[str, Any] = {}
+    for index, unit in enumerate(units):
+        p, target = never_empty(probabilities[index]), targets[index]
+        known = np.isfinite(target).all(1) & np.isfinite(p).all(1)
+        own = {}
+        for name in sorted(set(groups[known]) - {group_of("", "")}):
+            rows = known & (groups == name)
+            if int(rows.sum()) >= FEWEST_IN_GROUP:
+                own[str(name)] = _threshold(p[rows], target[rows], alpha)
+        result[unit] = {
+            "pooled": _threshold(p[known], target[known], alpha),
+            "groups": own,
+            "elsewhere": _elsewhere(left_out, index, alpha) if left_out else None,
+        }
+    return {"alpha": alpha, "labs": sorted(set(map(str, labs)) - {""}), "units": result}
+
+
+def threshold_for(sets: Mapping[str, Any], unit: str, group: str | None) -> float:
+    """The threshold of a unit for a lab × coat group; None is a lab nobody knows.
+
+    A group with a threshold of its own has that; another group of a lab that calibration has seen
+    has the pooled one; everybody else the one from left-out labs, or the pooled one where there
+    were no such labs.
+    """
+    facts = sets["units"][unit]
+    if group is not None:
+        if group in facts["groups"]:
+            return float(facts["groups"][group]["threshold"])
+        if group.rpartition("|")[0] in sets["labs"]:
+            return float(facts["pooled"]["threshold"])
+    return float((facts["elsewhere"] or facts["pooled"])["threshold"])
+
+
+def prediction_set(
+    sets: Mapping[str, Any], probabilities: Array, unit: str, group: str | None = None
+) -> NDArray[np.bool_]:
+    """Which grades (n, grades) can be meant, given their probabilities; never none."""
+    table = np.atleast_2d(np.asarray(probabilities, np.float64))
+    return grade_sets(table, threshold_for(sets, unit, group))
+
+
+def _threshold(p: Array, target: Array, alpha: float) -> dict[str, Any]:
+    return {"threshold": conformal_threshold(p, target, alpha), "n": len(p)}
+
+
+def _elsewhere(left_out: LeftOut, index: int, alpha: float) -> dict[str, Any] | None:
+    """The threshold on left-out labs, every lab counting the same, and how it did lab by lab.
+
+    The figures of a lab are those of the threshold fitted on the other left-out labs.
+    """
+    p, target = never_empty(left_out.probabilities[index]), left_out.targets[index]
+    labs = np.asarray(left_out.labs, object)
+    known = np.isfinite(target).all(1) & np.isfinite(p).all(1)
+    names = [
+        name for name in sorted(set(labs[known])) if (known & (labs == name)).sum() >= FEWEST_IN_LAB
+    ]
+    if not names:
+        return None
+
+    def among(some: list[str]) -> float:
+        rows = known & np.isin(labs, some)
+        sizes = {name: int((rows & (labs == name)).sum()) for name in some}
+        weights = [1 / sizes[name] for name in labs[rows]]
+        return conformal_threshold(p[rows], target[rows], alpha, weights)
+
+    tried: dict[str, Any] = {}
+    for name in names if len(names) > 1 else ():
+        rows = known & (labs == name)
+        held = grade_sets(p[rows], among([other for other in names if other != name]))
+        tried[str(name)] = {
+            "n": int(rows.sum()),
+            "coverage": float(covered(held, target[rows]).mean()),
+            "size": float(held.sum(1).mean()),
+        }
+    return {"threshold": among(names), "n": int(known.sum()), "labs": tried}

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from models.sets import FEWEST_IN_GROUP, LeftOut, fit_sets, group_of, prediction_set, threshold_for
+from models.stats.conformal import conformal_threshold, covered, grade_sets, never_empty
+
+ALPHA = 0.1
+
+
+def sample(rng: np.random.Generator, n: int, honest: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Stated probabilities and one-hot grades; the true ones are the stated to a power."""
+    p = rng.dirichlet([1.2, 0.8, 0.5], n)
+    true = p**honest / (p**honest).sum(1, keepdims=True)
+    grades = np.array([rng.choice(3, p=row) for row in true])
+    return p, np.eye(3)[grades]
+
+
+def test_the_threshold_is_the_corrected_quantile() -> None:
+    p = np.arange(1, 20)[:, None] / 20 * np.array([[1.0, 0.0]])
+    votes = np.tile([1.0, 0.0], (19, 1))
+    # (19 + 1) · 0.1 - 1 = 1 vote may lie below.
+    assert conformal_threshold(p, votes, ALPHA) == pytest.approx(0.10)
+    assert conformal_threshold(p[:5], votes[:5], ALPHA) == 0.0
+    heavy = np.ones(19)
+    heavy[:2] = 0.1
+    assert conformal_threshold(p, votes, ALPHA, heavy) > 0.10
+
+
+def test_a_set_is_never_empty() -> None:
+    sets = grade_sets(np.array([[0.4, 0.35, 0.25]]), 0.9)
+    assert sets.tolist() == [[True, False, False]]
+    assert never_empty(np.empty((0, 3))).shape == (0, 3)
+    assert covered(sets, np.array([[0.5, 0.5, 0.0]])).tolist() == [0.5]
+
+
+def test_sets_keep_their_promise_pooled_and_in_a_group_that_is_harder() -> None:
+    rng = np.random.default_rng(0)
+    parts = [sample(rng, 1500), sample(rng, 1500, honest=0.3)]
+    p, votes = (np.concatenate(two) for two in zip(*parts, strict=True))
+    labs = ["one"] * 1500 + ["two"] * 1500
+    found = fit_sets(["u"], [p], [votes], labs, ["c"] * 3000, ALPHA)
+    fresh = sample(rng, 2000, honest=0.3)
+    own = prediction_set(found, fresh[0], "u", group_of("two", "c"))
+    assert covered(own, fresh[1]).mean() == pytest.approx(0.9, abs=0.02)
+    pooled = prediction_set(found, fresh[0], "u", group_of("two", "rarer"))
+    assert covered(pooled, fresh[1]).mean() < covered(own, fresh[1]).mean() - 0.02
+
+
+def test_who_gets_which_threshold() -> None:
+    rng = np.random.default_rng(1)
+    p, votes = sample(rng, 400)
+    labs = ["seen"] * 400
+    coats = ["often"] * (400 - FEWEST_IN_GROUP + 1) + ["seldom"] * (FEWEST_IN_GROUP - 1)
+    left = LeftOut([p], [votes], ["far"] * 200 + ["farther"] * 200)
+    found = fit_sets(["u"], [p], [votes], labs, coats, ALPHA, left)
+    facts = found["units"]["u"]
+    assert set(facts["groups"]) == {"seen|often"}
+    wanted = {"seen|often": facts["groups"]["seen|often"], "seen|seldom": facts["pooled"],
+              "new|often": facts["elsewhere"], None: facts["elsewhere"]}  # fmt: skip
+    for group, row in wanted.items():
+        assert threshold_for(found, "u", group) == row["threshold"]
+    without = fit_sets(["u"], [p], [votes], labs, coats, ALPHA)
+    assert threshold_for(without, "u", None) == without["units"]["u"]["pooled"]["threshold"]
+
+
+def test_left_out_labs_count_the_same_and_are_judged_by_the_others() -> None:
+    rng = np.random.default_rng(2)
+    big, small = sample(rng, 2000), sample(rng, 100, honest=0.2)
+    p, votes = (np.concatenate(two) for two in zip(big, small, strict=True))
+    left = LeftOut([p], [votes], ["big"] * 2000 + ["small"] * 100)
+    found = fit_sets(["u"], [p], [votes], ["x"] * 2100, ["c"] * 2100, ALPHA, left)["units"]["u"]
+    assert found["elsewhere"]["threshold"] < found["pooled"]["threshold"]
+    assert found["elsewhere"]["labs"]["small"]["coverage"] < 0.85
+    assert found["elsewhere"]["labs"]["big"]["coverage"] > 0.9
+    assert found["elsewhere"]["labs"]["big"]["n"] == 2000
+
+
+def test_unknown_targets_are_left_out_and_nothing_is_promised_on_nothing() -> None:
+    p, votes = sample(np.random.default_rng(3), 30)
+    votes[:] = np.nan
+    found = fit_sets(["u"], [p], [votes], [""] * 30, [""] * 30, ALPHA)
+    assert found["units"]["u"] == {
+        "pooled": {"threshold": 0.0, "n": 0},
+        "groups": {},
+        "elsewhere": None,
+    }
+    assert found["labs"] == []
+    assert prediction_set(found, p, "u").all()
