@@ -99,7 +99,7 @@ def test_the_network_is_left_as_it_was_and_answers_twice_the_same(
     scale: Scale, crops: np.ndarray
 ) -> None:
     torch.manual_seed(0)
-    net = zoo.frame_net(NetConfig(widths=(4, 8, 8, 16)), scale).train()
+    net = zoo.frame_net(NetConfig(widths=(4, 8, 16)), CROP, scale).train()
     first = explain_crops(net, crops[:2])
     assert net.training
     assert all(weight.requires_grad for weight in net.parameters())
