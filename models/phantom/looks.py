@@ -83,7 +83,7 @@ CAMERAS = (
             glare=0.8,
             closeness=0.18,
         ),
-        20,
+        15,
         (304, 228),
     ),
     # A soft old lens and strong compression, bars behind and before.
