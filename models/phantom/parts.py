@@ -93,6 +93,21 @@ def draw_eyes(
             canvas.strokes(seam[None], dark, 0.8, 1)
 
 
+def eye_points(shape: FaceShape, at: Projection, z: Floats) -> dict[str, list[tuple[float, float]]]:
+    """Pixels of the top, front, bottom and back of every eye that can be seen, by side."""
+    opening = max(shape.eye_opening, 0.0) if shape.eye_opening > 0.06 else 0.0
+    found = {}
+    for side, name in zip(SIDES, ("left", "right"), strict=True):
+        if at.pose.yaw * side > 48:
+            continue
+        r = EYE_RADIUS
+        x = f32([0, -side * r, 0, side * r])
+        y = f32([-r * opening, 0, 0.86 * r * opening, 0])
+        ends = _eye_frame(at, z, side)(x, y)
+        found[name] = [(float(px), float(py)) for px, py in ends]
+    return found
+
+
 def _eye_frame(at: Projection, z: Floats, side: int) -> Callable[[Floats, Floats], Floats]:
     # Eyes look sideways: their disc slopes away from the middle of the face.
     u0, v0 = side * EYE[0], EYE[1]

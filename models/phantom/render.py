@@ -23,6 +23,7 @@ from models.phantom.parts import (
     draw_paws,
     draw_whiskers,
     ear_points,
+    eye_points,
 )
 from models.phantom.pose import Pose, Projection
 from models.phantom.shape import (
@@ -46,6 +47,8 @@ REACH = 1.85
 BLURRED_PX = 4.0
 COVERED = 0.35
 BLINK = 0.4
+Point = tuple[float, float]
+EyePoints = tuple[Point, Point, Point, Point]
 FRONTAL, THREE_QUARTER = 20.0, 50.0
 
 
@@ -84,6 +87,9 @@ class FaceTruth:
 
     `not_scorable` holds the reason key of every unit that cannot be scored; `box` is the face with
     its ears as they stand at rest, without whiskers, in pixels: it depends on the pose alone.
+    `eye_points` holds, for every eye that can be seen ("left" or "right" of the picture), the ends
+    of its opening in pixels: top, front (towards the nose), bottom, back. Top and bottom are those
+    of the lids as drawn, also in a blink and in sleep, where they meet.
     """
 
     intensities: dict[str, float]
@@ -93,6 +99,7 @@ class FaceTruth:
     landmarks: dict[str, tuple[float, float]]
     view: View
     yaw: float
+    eye_points: dict[str, EyePoints] = field(default_factory=dict)
 
 
 def render_face(params: FaceParams, scale: Scale | None = None) -> tuple[Picture, FaceTruth]:
@@ -265,6 +272,10 @@ def _truth(
         landmarks=landmarks,
         view="frontal" if yaw < FRONTAL else "three_quarter" if yaw < THREE_QUARTER else "profile",
         yaw=float(params.pose.yaw),
+        eye_points={
+            side: (ends[0], ends[1], ends[2], ends[3])
+            for side, ends in eye_points(shape, at, z).items()
+        },
     )
 
 

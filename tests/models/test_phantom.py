@@ -98,6 +98,19 @@ def test_landmarks_lie_on_the_eyes_of_the_picture(
     assert r > 1.5 * b
 
 
+def test_eye_points_are_the_ends_of_the_opening(face: Callable[..., FaceParams]) -> None:
+    _, truth = render_face(face())
+    assert set(truth.eye_points) == {"left", "right"}
+    for top, front, bottom, back in truth.eye_points.values():
+        assert top[1] < front[1] < bottom[1]
+        assert abs(front[0] - truth.landmarks["nose"][0]) < abs(
+            back[0] - truth.landmarks["nose"][0]
+        )
+    _, shut = render_face(face(lids=1.0))
+    for top, _, bottom, _ in shut.eye_points.values():
+        assert bottom[1] - top[1] < 1
+
+
 def test_equal_parameters_give_equal_pixels(face: Callable[..., FaceParams]) -> None:
     params = face(animal=9, intensities=dict.fromkeys(UNITS, 1.0))
     assert np.array_equal(render_face(params)[0], render_face(params)[0])
