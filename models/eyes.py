@@ -141,15 +141,15 @@ class EyeReader:
         for look in range(self.looks):
             if not left:
                 break
-            points, seen = self._run(
+            fours, seen = self._run(
                 [place.cut_from(lumas[index], self.size) for index, place in left.items()]
             )
             again = {}
-            for (index, place), four, logit in zip(left.items(), points, seen, strict=True):
+            for (index, place), four, logit in zip(left.items(), fours, seen, strict=True):
                 # A later look that doubts leaves what was measured before: it was an eye then.
                 if logit > 0:
-                    results[index] = place.to_picture(four)
-                    again[index] = _nearer(place, results[index])
+                    points = place.to_picture(four)
+                    results[index], again[index] = points, _nearer(place, points)
             left = again if look + 1 < self.looks else {}
         return results
 
@@ -163,9 +163,8 @@ class EyeReader:
         return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
 
 
-def _nearer(place: EyePlace, points: Floats | None) -> EyePlace:
+def _nearer(place: EyePlace, points: Floats) -> EyePlace:
     """The square laid round the points of an eye; its side changes by two fifths at most."""
-    assert points is not None
     x, y = (float(value) for value in points.mean(axis=0))
     side = WIDTHS * math.dist(points[1], points[3])
     return replace(place, x=x, y=y, side=min(max(side, 0.7 * place.side), 1.4 * place.side))

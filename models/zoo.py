@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from models.config import ConfigError, FinderConfig, NetConfig
+from models.config import ConfigError, EyesConfig, FinderConfig, NetConfig
+from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 from models.scale import Scale
@@ -28,8 +29,17 @@ def heatmap(config: FinderConfig, scale: Scale) -> FinderNet:
     return FinderNet(config.width, len(scale.landmarks))
 
 
+def gravity(config: EyesConfig) -> EyesNet:
+    """The eye network whose points are centres of gravity of maps; raises ConfigError."""
+    if config.size % 8 or len(config.widths) != 3:
+        raise ConfigError("eyes: “size” must be a multiple of 8 and “widths” hold three numbers.")
+    return EyesNet(config.widths, config.size)
+
+
 FRAME_NETS: dict[str, Callable[[NetConfig, Scale], FrameNet]] = {"small": small}
 FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": heatmap}
+
+EYE_NETS: dict[str, Callable[[EyesConfig], EyesNet]] = {"gravity": gravity}
 
 
 def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
@@ -40,6 +50,11 @@ def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
 def finder(config: FinderConfig, scale: Scale) -> FinderNet:
     """The face finder a configuration names; raises ConfigError."""
     return _named(FINDERS, config.recipe)(config, scale)
+
+
+def eyes(config: EyesConfig) -> EyesNet:
+    """The eye network a configuration names; raises ConfigError."""
+    return _named(EYE_NETS, config.recipe)(config)
 
 
 def _named(recipes: Mapping[str, Recipe], name: str) -> Recipe:

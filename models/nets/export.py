@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 
@@ -29,6 +30,12 @@ def frame_graph(net: FrameNet, size: int) -> bytes:
     names = ("grades", "scorable", "states", "familiar", "embedding")
     axes = {name: {0: "batch"} for name in ("crops", *names)}
     return _graph(net, torch.rand(2, 1, size, size), "crops", names, axes)
+
+
+def eyes_graph(net: EyesNet, size: int) -> bytes:
+    """ONNX graph: `eyes` (n, 1, size, size) in 0..1 to `points` (n, 4, 2) and `seen` (n,)."""
+    axes = {name: {0: "batch"} for name in ("eyes", "points", "seen")}
+    return _graph(net, torch.rand(2, 1, size, size), "eyes", ("points", "seen"), axes)
 
 
 def _graph(
