@@ -1,4 +1,4 @@
-"""`python -m models`: phantom | train | evaluate | compare | score.
+"""`python -m models`: phantom | eyes | train | evaluate | compare | score.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
 error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
@@ -53,6 +53,10 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--bundle", type=Path, help="default: the shipped one")
     score.add_argument("--json", action="store_true", help="print the outcomes as JSON")
 
+    eyes = commands.add_parser("eyes", help="fit and judge the eye reader alone")
+    eyes.add_argument("--config", default="eyes", help="a shipped name or a YAML file")
+    eyes.add_argument("--out", type=Path, required=True, help="folder of graph, weights and facts")
+
     from models.phantom.command import add_arguments
 
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
@@ -80,6 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _evaluate(options)
         if options.command == "compare":
             return _compare(options)
+        if options.command == "eyes":
+            return _eyes(options)
         if options.command == "score":
             from models.scoring import score_files
 
@@ -158,6 +164,18 @@ def _compare(options: argparse.Namespace) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
     printer()({"event": "done", "comparison": str(options.out)})
+    return 0
+
+
+def _eyes(options: argparse.Namespace) -> int:
+    from models.config import load_config
+    from models.events import printer
+
+    config = load_config(options.config)
+    # Only now: torch takes seconds to import, a refusal does not need it.
+    from models.nets.eyes_fit import write_eyes
+
+    write_eyes(config, options.out, printer())
     return 0
 
 

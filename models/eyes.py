@@ -77,7 +77,7 @@ class EyePlace:
     def to_square(self, points: Floats) -> Floats:
         """Pixels (…, 2) of the whole picture as 0..1 of the cut square."""
         zero, one = self.to_picture(np.array([[0.0, 0.0], [1.0, 1.0]]))
-        return (np.asarray(points, np.float64) - zero) / (one - zero)
+        return np.asarray((np.asarray(points, np.float64) - zero) / (one - zero))
 
 
 def shrunk(square: Square, luma: Luma, size: int) -> Luma:

@@ -36,6 +36,8 @@ ROOM = 1.8
 """Side of a patch in sides of the square that is read."""
 STILLS = "mouse-faces-side"
 SIZE = (340, 300)
+NARROW = 0.2
+"""Width of an eye in sides of its square under which it counts as turned away; 0.45 is usual."""
 HALF = (55.0, 110.0)
 
 
@@ -135,7 +137,8 @@ def gather_patches(
             luma = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
             for place in eye_places(_face(truth)):
                 ends = truth.eye_points.get(place.eye.removesuffix("_eye"))
-                add(luma, place, None if ends is None else np.array(ends))
+                four = None if ends is None else np.array(ends)
+                add(luma, place, four if four is not None and _faces_us(place, four) else None)
             add(luma, _beside(truth, luma.shape, rng), None)
             add(scenery(SIZE, rng), EyePlace("", SIZE[0] / 2, SIZE[1] / 2, 90.0, False), None)
             if on_progress is not None:
@@ -159,6 +162,12 @@ def _face(truth: FaceTruth) -> Face:
         marks[f"{side}_eye"] = float(x), float(y)
     # All eyes that are drawn are learnt, whatever a reader would look at in this view.
     return Face(truth.box, marks, 1.0, "frontal", 0.0)
+
+
+def _faces_us(place: EyePlace, points: Floats) -> bool:
+    """Whether an eye is seen broadly enough to be measured: on a turned head one is edge-on."""
+    _, front, _, back = place.to_square(points)
+    return bool(back[0] - front[0] > NARROW)
 
 
 def _beside(truth: FaceTruth, shape: tuple[int, ...], rng: np.random.Generator) -> EyePlace:

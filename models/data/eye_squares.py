@@ -90,10 +90,9 @@ def _square(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     side = FINER * size
     if closing and rng.random() < 0.6:
-        lids = _Lids.at_random(points, rng)
+        lids = Lids.at_random(points, rng)
         grid = np.mgrid[:side, :side].astype(np.float32)
-        xs = source[0, 0] * grid[1] + source[0, 1] * grid[0] + source[0, 2]
-        ys = source[1, 0] * grid[1] + source[1, 1] * grid[0] + source[1, 2]
+        xs, ys = (a * grid[1] + b * grid[0] + c for a, b, c in source.tolist())
         xs, ys = lids.opened(xs, ys)
         large = cv2.remap(patch, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         moved = lids.closed(points)
@@ -107,7 +106,7 @@ def _square(
 
 
 @dataclass(frozen=True)
-class _Lids:
+class Lids:
     """The lids of an eye drawn together: `gap` of their distance is left, round a seam.
 
     The frame has its origin between front and back, u along that axis in half widths, v across it
@@ -125,7 +124,7 @@ class _Lids:
     seam: float
 
     @classmethod
-    def at_random(cls, points: Floats, rng: np.random.Generator) -> _Lids:
+    def at_random(cls, points: Floats, rng: np.random.Generator) -> Lids:
         """Lids of the eye with these points, which hold at least a fifth of the opening mostly."""
         top, front, bottom, back = points
         centre, axis = (front + back) / 2, back - front
@@ -142,8 +141,8 @@ class _Lids:
     def _edges(self, u: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Upper and lower lid before and after closing, v at each u."""
         edges = []
-        for peak, height in self.peaks:
-            far = np.where(u > peak, 1 - peak, 1 + peak)
+        for peak, height in self.peaks.tolist():
+            far = 1 - peak * np.sign(u - peak)
             edges.append(height * np.sqrt(np.clip(1 - ((u - peak) / far) ** 2, 0, 1)))
         upper, lower = edges
         shut = (1 - self.gap) * (lower - upper)
@@ -151,21 +150,20 @@ class _Lids:
 
     def opened(self, xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
         """Where in the open eye that lies which the closed one shows at these pixels."""
-        dx, dy = xs - np.float32(self.centre[0]), ys - np.float32(self.centre[1])
-        cos, sin = (np.float32(value) for value in self.along)
-        u, v = (dx * cos + dy * sin) / np.float32(self.half), dy * cos - dx * sin
+        # Plain numbers, so that arrays stay of 32 bits.
+        (x, y), (cos, sin), half = self.centre.tolist(), self.along.tolist(), self.half
+        dx, dy = xs - x, ys - y
+        u, v = (dx * cos + dy * sin) / half, dy * cos - dx * sin
         upper, lower, new_upper, new_lower = self._edges(u)
-        end = 2 * self.half * FADES
+        end = 2 * half * FADES
         above = upper + (v - new_upper) * (end + upper) / (end + new_upper)
         below = lower + (v - new_lower) * (end - lower) / (end - new_lower)
         between = upper + (v - new_upper) * (lower - upper) / np.maximum(new_lower - new_upper, 0.1)
         w = np.where(v < new_upper, above, np.where(v > new_lower, below, between))
         w = np.where(np.abs(v) > end, v, w)
-        along = u * np.float32(self.half)
-        return (
-            (self.centre[0] + along * cos - w * sin).astype(np.float32),
-            (self.centre[1] + along * sin + w * cos).astype(np.float32),
-        )
+        along = u * half
+        back = x + along * cos - w * sin, y + along * sin + w * cos
+        return back[0].astype(np.float32), back[1].astype(np.float32)
 
     def closed(self, points: Floats) -> Floats:
         """The points of the eye once its lids are drawn together."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,15 +17,17 @@ from torch.nn import functional
 
 from models import config as configs
 from models import zoo
-from models.config import EyesConfig
+from models.config import EyesConfig, RunConfig
 from models.data.eye_crops import Patches, gather_patches, real_stills
 from models.data.eye_figures import real_figures
+from models.data.eye_sheet import write_sheet
 from models.data.eye_squares import Squares, deal
 from models.data.real import real_material
+from models.events import Emit, Progress, silent
 from models.eyes import REVISION as CUTTING
 from models.nets.export import eyes_graph, load_weights, save_weights
 from models.nets.eyes import EyeOutputs, EyesNet
-from models.scale import Scale
+from models.scale import Scale, load_scale
 
 REVISION = 1
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
@@ -88,6 +91,24 @@ def save_eyes(fitted: FittedEyes, folder: Path) -> None:
     facts = json.dumps(fitted.facts, indent=1)
     (folder / "facts.json").write_text(facts, encoding="utf-8")
     (folder / "eyes.onnx").write_bytes(fitted.graph)
+
+
+def write_eyes(config: RunConfig, out: Path, emit: Emit = silent) -> FittedEyes:
+    """Fit a reader into the folder `out`, with a picture of what it reads; tells `emit` how far."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(config.threads)
+    torch.use_deterministic_algorithms(True)
+    progress = Progress(emit, {"eyes": 1.0})
+    sentence = "Teaching the eye reader."
+    progress.enter("eyes", sentence)
+    fitted = fit_eyes(
+        config.eyes, load_scale(), config.workers, lambda part: progress.tell(part, sentence)
+    )
+    save_eyes(fitted, out)
+    sheet = out / "sheet.png"
+    drawn = write_sheet(fitted.graph, sheet)
+    emit({"event": "done", "path": str(out), "sheet": str(sheet) if drawn else None})
+    return fitted
 
 
 def fit_eyes(
