@@ -51,6 +51,8 @@ def deal(patches: Patches, config: EyesConfig, step: int) -> Squares:
         square, moved = _square(patches.pictures[row], four, size, kind == 0, rng)
         if kind == 0:
             square = _another_eye(square, moved, rng)
+        if rng.random() < 0.3:
+            _put_behind(square, moved, rng)
         eyes[place], points[place] = square, moved
     return Squares(_lit(eyes, rng)[:, None], points)
 
@@ -125,7 +127,7 @@ class Lids:
 
     @classmethod
     def at_random(cls, points: Floats, rng: np.random.Generator) -> Lids:
-        """Lids of the eye with these points, which hold at least a fifth of the opening mostly."""
+        """Lids of the eye with these points, shut at times."""
         top, front, bottom, back = points
         centre, axis = (front + back) / 2, back - front
         half = float(np.linalg.norm(axis)) / 2
@@ -135,7 +137,7 @@ class Lids:
             [[(end - centre) @ along / half, (end - centre) @ across] for end in (top, bottom)]
         )
         peaks[:, 0] = np.clip(peaks[:, 0], -0.6, 0.6)
-        gap = 0.0 if rng.random() < 0.1 else float(rng.uniform(0, 1))
+        gap = 0.0 if rng.random() < 0.15 else float(rng.uniform(0, 1)) ** 1.3
         return cls(centre, along, half, peaks, gap, float(rng.uniform(0.05, 0.95)))
 
     def _edges(self, u: Floats) -> tuple[Floats, Floats, Floats, Floats]:
@@ -176,32 +178,49 @@ class Lids:
 
 
 def _another_eye(square: Floats, points: Floats, rng: np.random.Generator) -> Floats:
-    """Sometimes other contents between the lids: pale, red or dark eyes, another glint."""
+    """Sometimes other contents between the lids: pale, red or dark eyes, another glint, a slit."""
     if rng.random() < 0.6:
         return square
     size = square.shape[0]
     top, front, bottom, back = points * size - 0.5
-    turn = np.linspace(0, math.pi, 9)
+    turn = np.linspace(0, math.pi, 9)[:, None]
     middle, half = (front + back) / 2, (front - back) / 2
-    rim = [
-        middle + half * np.cos(turn)[:, None] + (end - middle) * np.sin(turn)[:, None]
-        for end in (top, bottom)
-    ]
-    outline = np.concatenate([rim[0], rim[1][::-1]])
+    upper, lower = (
+        middle + half * np.cos(turn) + (end - middle) * np.sin(turn) for end in (top, bottom)
+    )
     mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    outline = np.concatenate([upper, lower[::-1]])
+    cv2.fillPoly(mask, [_fixed(outline)], 255, cv2.LINE_AA, 4)
+    if np.linalg.norm(top - bottom) < 0.4 * np.linalg.norm(half):
+        # Lids that meet throw a shadow, and lashes hang over it.
+        thick = int(rng.integers(1, 3))
+        cv2.polylines(mask, [_fixed((upper + lower) / 2)], False, 255, thick, cv2.LINE_AA, 4)
     cover = cv2.GaussianBlur(mask, (0, 0), 0.8).astype(np.float32) / 255
-    shade = float(rng.uniform(0, 150))
-    kept = float(rng.uniform(0.3, 1.0))
+    shade, kept = float(rng.uniform(0, 120)), float(rng.uniform(0.2, 1.0))
     result = square * (1 - cover * (1 - kept)) + shade * (1 - kept) * cover
-    if rng.random() < 0.6:
-        at = middle + rng.normal(0, 0.2, 2) * np.linalg.norm(half)
-        cv2.circle(
-            result, (round(float(at[0]) * 16), round(float(at[1]) * 16)),
-            round(float(rng.uniform(0.4, 2.0)) * 16), float(rng.uniform(150, 255)), -1,
-            cv2.LINE_AA, 4,
-        )  # fmt: skip
+    if rng.random() < 0.5 and cover.max() > 0.9:
+        x, y = _fixed(middle + rng.normal(0, 0.2, 2) * np.linalg.norm(half)).tolist()
+        radius, bright = round(float(rng.uniform(0.4, 2.0)) * 16), float(rng.uniform(120, 255))
+        cv2.circle(result, (x, y), radius, bright, -1, cv2.LINE_AA, 4)
     return np.asarray(result, np.float32)
+
+
+def _fixed(points: Floats) -> NDArray[np.int32]:
+    return np.round(points * 16).astype(np.int32)
+
+
+def _put_behind(square: Floats, points: Floats, rng: np.random.Generator) -> None:
+    """Let the head end somewhere beside the eye, and another grey begin."""
+    size = square.shape[0]
+    ramp = (np.arange(size, dtype=np.float32) + 0.5) / size
+    angle = rng.uniform(0, 2 * math.pi)
+    cos, sin = math.cos(angle), math.sin(angle)
+    along = ramp[None] * cos + ramp[:, None] * sin
+    seen = bool(np.isfinite(points).all())
+    reach = (points @ [cos, sin]).max() if seen else rng.uniform(-0.5, 1.0)
+    end = float(reach) + rng.uniform(0.04, 0.3)
+    cover = np.clip((along - end) * size / rng.uniform(1, 4), 0, 1)
+    square += (float(rng.uniform(0, 255)) - square) * cover
 
 
 def _lit(eyes: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

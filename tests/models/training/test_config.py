@@ -39,7 +39,7 @@ def test_a_wrong_field_is_refused_by_name(data, sentence: str) -> None:
 
 
 def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="use demo, tiny or a YAML file"):
+    with pytest.raises(ConfigError, match="use demo, eyes, tiny or a YAML file"):
         load_config("huge")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.yaml")

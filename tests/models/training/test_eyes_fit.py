@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 import torch
 
 from models import zoo
+from models.__main__ import main
 from models.config import ConfigError, EyesConfig
 from models.data import real
 from models.data.eye_crops import PATCH, Patches, Still, gather_patches, real_stills
@@ -252,23 +251,19 @@ def test_a_slip_is_a_quarter_of_an_eye_at_most(
         assert np.abs(np.subtract(eye, face.landmarks["right_eye"])).max() <= 10
 
 
-Models = Callable[..., Any]
-Finish = Callable[[Any], list[dict[str, Any]]]
-
-
 def test_the_command_writes_graph_weights_facts_and_sheet(
-    models: Models,
-    finish: Finish,
     material: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(real.VARIABLE, str(material))
-    config = tmp_path / "own.yaml"
+    config, out = tmp_path / "own.yaml", tmp_path / "out"
     config.write_text("eyes: {widths: [4, 8, 8], renderings: 8, steps: 3, batch: 8}\n")
-    events = finish(models("eyes", "--config", config, "--out", tmp_path / "out"))
-    assert events[-1]["event"] == "done"
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert main(["eyes", "--config", str(config), "--out", str(out)]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[-1] == {"event": "done", "path": str(out), "sheet": str(out / "sheet.png")}
+    names = {path.name for path in out.iterdir()}
     assert names == {"eyes.onnx", "weights.safetensors", "facts.json", "sheet.png"}
-    assert events[-1]["sheet"] == str(tmp_path / "out" / "sheet.png")
-    assert EyeReader(tmp_path / "out" / "eyes.onnx").size == 48
+    assert EyeReader(out / "eyes.onnx").size == 48
+    assert main(["eyes", "--config", "nowhere", "--out", str(out)]) == 3
