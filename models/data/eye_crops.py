@@ -6,13 +6,10 @@ room round it to shift, turn and zoom. Patches without points show what is no ey
 
 from __future__ import annotations
 
-import csv
 import math
-import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.config import EyesConfig
 from models.data.compositions import scenery
+from models.data.real import Still
 from models.eyes import EYES, POINTS, EyePlace, eye_places
 from models.phantom.look import Look
 from models.phantom.pose import Pose
@@ -36,7 +34,6 @@ ROOM = 1.8
 """Side of a patch in sides of the square that is read."""
 STEADY = 0.8
 """How much of the difference from the mean shape is taken from the marks of real eyes."""
-STILLS = "mouse-faces-side"
 SIZE = (340, 300)
 NARROW = 0.2
 """Width of an eye in sides of its square under which it counts as turned away; 0.45 is usual."""
@@ -60,55 +57,24 @@ class Patches:
         return np.asarray(np.isfinite(self.points).all(axis=(1, 2)))
 
 
-@dataclass(frozen=True)
-class Still:
-    """A real profile: its file, the number of its frame, the points of its eye, the nose tip."""
-
-    path: Path
-    frame: int
-    points: Floats
-    nose: tuple[float, float]
-
-    def luma(self) -> Luma:
-        """The picture, uint8 (height, width)."""
-        picture = cv2.imread(str(self.path), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise OSError(f"{self.path.name} cannot be read as a picture.")
-        return np.asarray(picture, np.uint8)
-
-    def face(self) -> Face:
-        """The face that a perfect finder would give: eye and nose, no more."""
-        x, y = (float(value) for value in self.points.mean(axis=0))
-        xs, ys = zip(self.nose, *self.points.tolist(), strict=True)
-        looks_left = self.nose[0] < x
-        return Face(
-            box=(min(xs), min(ys), max(xs), max(ys)),
-            landmarks={EYES[looks_left]: (x, y), "nose": self.nose},
-            confidence=1.0,
-            view="profile",
-            sharpness=0.0,
-        )
+def eye_of(still: Still) -> Floats:
+    """The four points (4, 2) of the eye of a real still, in the order of `POINTS`."""
+    return np.array([still.points[f"eye {name}"] for name in POINTS])
 
 
-def real_stills(material: Path) -> tuple[list[Still], list[Still]]:
-    """The real profiles in the order of their frames: to learn from, and the last fifth held out.
-
-    Both are empty where the folder has none.
-    """
-    table = material / STILLS / "landmarks.csv"
-    if not table.is_file():
-        return [], []
-    stills = []
-    with table.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            points = [[float(row[f"eye {name} {axis}"]) for axis in "xy"] for name in POINTS]
-            nose = float(row["nose tip x"]), float(row["nose tip y"])
-            number = re.search(r"\d+", row["image"])
-            path = table.with_name(row["image"])
-            stills.append(Still(path, int(number[0]) if number else 0, np.array(points), nose))
-    stills.sort(key=lambda still: still.frame)
-    learnt = len(stills) - len(stills) // 5
-    return stills[:learnt], stills[learnt:]
+def face_of(still: Still) -> Face:
+    """The face that a perfect finder would give: eye and nose, no more."""
+    points, nose = eye_of(still), still.points["nose tip"]
+    x, y = (float(value) for value in points.mean(axis=0))
+    xs, ys = zip(nose, *points.tolist(), strict=True)
+    return Face(
+        box=(min(xs), min(ys), max(xs), max(ys)),
+        # A mouse that looks to the left of the picture shows the eye right of its nose.
+        landmarks={EYES[nose[0] < x]: (x, y), "nose": nose},
+        confidence=1.0,
+        view="profile",
+        sharpness=0.0,
+    )
 
 
 def gather_patches(
@@ -146,9 +112,9 @@ def gather_patches(
             if on_progress is not None:
                 on_progress((number + 1) / len(wanted))
     rendered, rng = False, np.random.default_rng([config.seed, 3])
-    for still, four in zip(stills, steadied([still.points for still in stills]), strict=True):
+    for still, four in zip(stills, steadied([eye_of(still) for still in stills]), strict=True):
         luma = still.luma()
-        (place,) = eye_places(still.face())
+        (place,) = eye_places(face_of(still))
         add(luma, place, four)
         x, y = rng.uniform([0, 0], luma.shape[::-1])
         if math.dist((x, y), (place.x, place.y)) > 0.6 * place.side:

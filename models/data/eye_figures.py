@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.eye_crops import Still, real_stills
+from models.data.eye_crops import eye_of, face_of
+from models.data.real import WHOLE_PROFILE, WHOLE_PROFILE_BOX, Still, stills
 from models.eyes import EYES, EyeReader, eye_places, opening
 from models.media import open_media
 from models.records import Face
 
 Floats = NDArray[np.floating[Any]]
 
-SHUT = "mouse-video-side/head_fixed_side.mp4"
 SHUT_FACE = Face(
-    box=(612.0, 690.0, 1440.0, 1010.0),
+    box=WHOLE_PROFILE_BOX,
     landmarks={"right_eye": (905.0, 775.0), "nose": (620.0, 838.0)},
     confidence=1.0,
     view="profile",
     sharpness=0.0,
 )
-"""Where the face of `SHUT` lies; the head is fixed, so that one place serves all frames."""
+"""The face in the film of a shut eye; the head is fixed, so that one place serves all frames."""
 SLIPS = 8
 """How often every eye is read, each time with another error of the finder."""
 
@@ -50,41 +50,43 @@ def real_figures(graph: Path | bytes, material: Path) -> dict[str, Any]:
     the stills that were learnt from.
     """
     reader = EyeReader(graph)
-    learnt, held_out = real_stills(material)
+    learnt, held_out = stills(material, "train"), stills(material, "held_out")
     figures: dict[str, Any] = {}
     if held_out:
         figures["stills"] = still_figures(reader, held_out, learnt)
-    if learnt and (material / SHUT).is_file():
-        all_open = [float(opening(still.points)) for still in (*learnt, *held_out)]
-        figures["shut"] = shut_figures(reader, material / SHUT, float(np.percentile(all_open, 1)))
+    if learnt and (material / WHOLE_PROFILE).is_file():
+        all_open = [float(opening(eye_of(still))) for still in (*learnt, *held_out)]
+        figures["shut"] = shut_figures(
+            reader, material / WHOLE_PROFILE, float(np.percentile(all_open, 1))
+        )
     return figures
 
 
 def still_figures(
-    reader: EyeReader, stills: Sequence[Still], learnt: Sequence[Still]
+    reader: EyeReader, held_out: Sequence[Still], learnt: Sequence[Still]
 ) -> dict[str, Any]:
     """Errors on stills, each read `SLIPS` times from faces that are a little off."""
     rng = np.random.default_rng(5)
     away, missed, read, true = [], 0, [], []
-    for still in stills:
-        luma = still.luma()
-        wide = float(np.linalg.norm(still.points[1] - still.points[3]))
-        faces = [slipped(still.face(), wide, rng) for _ in range(SLIPS)]
+    for still in held_out:
+        luma, marked = still.luma(), eye_of(still)
+        wide = float(np.linalg.norm(marked[1] - marked[3]))
+        faces = [slipped(face_of(still), wide, rng) for _ in range(SLIPS)]
         places = [place for face in faces for place in eye_places(face)]
         for points in reader.measure([luma] * SLIPS, places):
             if points is None:
                 missed += 1
                 continue
-            away.append(np.linalg.norm(points - still.points, axis=1) / wide)
+            away.append(np.linalg.norm(points - marked, axis=1) / wide)
             read.append(float(opening(points)))
-            true.append(float(opening(still.points)))
-    constant = float(np.mean([opening(still.points) for still in learnt])) if learnt else 0.0
+            true.append(float(opening(marked)))
+    constant = float(np.mean([opening(eye_of(still)) for still in learnt])) if learnt else 0.0
     errors = np.subtract(read, true)
     # The constant needs to see nothing, so that it is judged on all stills.
-    baseline = [constant - float(opening(still.points)) for still in stills]
+    baseline = [constant - float(opening(eye_of(still))) for still in held_out]
     return {
-        "stills": len(stills),
-        "readings": len(stills) * SLIPS,
+        "stills": len(held_out),
+        "readings": len(held_out) * SLIPS,
         "missed": missed,
         "landmark_error_median": _of(np.median, away),
         "landmark_error_p90": _of(lambda values: np.quantile(values, 0.9), away),

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.eye_crops import real_stills
-from models.data.eye_figures import SHUT, SHUT_FACE, slipped
-from models.data.real import real_material
+from models.data.eye_crops import eye_of, face_of
+from models.data.eye_figures import SHUT_FACE, slipped
+from models.data.real import WHOLE_PROFILE, real_material, stills
 from models.eyes import EyePlace, EyeReader, eye_places, opening, shrunk
 from models.media import open_media
 from models.records import Face
@@ -47,11 +47,11 @@ def write_sheet(graph: Path | bytes, path: Path) -> bool:
 
 def _eyes(material: Path) -> Iterator[tuple[Picture, Face, Floats | None, float]]:
     """Every second held-out still and every fourth frame of the shut eye."""
-    for still in real_stills(material)[1][::2]:
-        wide = float(np.linalg.norm(still.points[1] - still.points[3]))
-        yield still.luma(), still.face(), still.points, wide
-    if (material / SHUT).is_file():
-        with open_media(material / SHUT) as film:
+    for still in stills(material, "held_out")[::2]:
+        marked = eye_of(still)
+        yield still.luma(), face_of(still), marked, float(np.linalg.norm(marked[1] - marked[3]))
+    if (material / WHOLE_PROFILE).is_file():
+        with open_media(material / WHOLE_PROFILE) as film:
             for frame in film:
                 if frame.index % 4 == 0:
                     yield frame.luma, SHUT_FACE, None, 95.0

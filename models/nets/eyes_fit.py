@@ -18,11 +18,11 @@ from torch.nn import functional
 from models import config as configs
 from models import zoo
 from models.config import EyesConfig, RunConfig
-from models.data.eye_crops import Patches, gather_patches, real_stills
+from models.data.eye_crops import Patches, gather_patches
 from models.data.eye_figures import real_figures
 from models.data.eye_sheet import write_sheet
 from models.data.eye_squares import Squares, deal
-from models.data.real import real_material
+from models.data.real import real_material, stills
 from models.events import Emit, Progress, silent
 from models.eyes import REVISION as CUTTING
 from models.nets.export import eyes_graph, load_weights, save_weights
@@ -45,9 +45,9 @@ class FittedEyes:
 
 def eyes_digest(config: EyesConfig, scale: Scale, material: Path | None) -> str:
     """What a cached reader is called: configuration, scale, revisions and the real stills there."""
-    stills = real_stills(material)[0] if material else []
-    names = [still.path.name for still in stills]
-    key = [configs.to_dict(config), scale.name, scale.version, REVISION, CUTTING, names]
+    learnt = stills(material, "train") if material else []
+    marks = [[still.path.name, still.points] for still in learnt]
+    key = [configs.to_dict(config), scale.name, scale.version, REVISION, CUTTING, marks]
     return configs.digest(_Wrapped(json.dumps(key)))
 
 
@@ -120,15 +120,15 @@ def fit_eyes(
     """Fit a reader from its seed and judge it on the real material that it has not seen."""
     told = on_progress or (lambda fraction: None)
     material = real_material()
-    stills = real_stills(material)[0] if material else []
-    data = gather_patches(config, scale, stills, threads, lambda part: told(0.3 * part))
+    learnt = stills(material, "train") if material else []
+    data = gather_patches(config, scale, learnt, threads, lambda part: told(0.3 * part))
     net, loss = train_eyes(config, data, lambda part: told(0.3 + 0.65 * part))
     graph = eyes_graph(net, config.size)
     facts: dict[str, Any] = {
         "loss": loss,
         "phantom_eyes": int((data.eyes & ~data.real).sum()),
         "real_eyes": int(data.real.sum()),
-        "material": "phantom and real stills" if stills else "phantom alone",
+        "material": "phantom and real stills" if learnt else "phantom alone",
         "real": real_figures(graph, material) if material else {},
     }
     told(1.0)

@@ -14,11 +14,12 @@ from models import zoo
 from models.__main__ import main
 from models.config import ConfigError, EyesConfig
 from models.data import real
-from models.data.eye_crops import PATCH, Patches, Still, gather_patches, real_stills
+from models.data.eye_crops import PATCH, Patches, eye_of, face_of, gather_patches, steadied
 from models.data.eye_figures import real_figures, slipped
 from models.data.eye_sheet import write_sheet
 from models.data.eye_squares import Lids, deal, plain
-from models.data.real import real_material
+from models.data.real import Still
+from models.data.real import stills as real_stills
 from models.eyes import EyeReader, eye_places, opening
 from models.nets.export import eyes_graph
 from models.nets.eyes import EyeOutputs
@@ -50,7 +51,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stills(material: Path) -> tuple[list[Still], list[Still]]:
-    return real_stills(material)
+    return real_stills(material, "train"), real_stills(material, "held_out")
 
 
 @pytest.fixture(scope="module")
@@ -60,32 +61,22 @@ def patches(scale: Scale, stills: tuple[list[Still], list[Still]]) -> Patches:
 
 def test_the_last_fifth_in_time_is_held_out(stills: tuple[list[Still], list[Still]]) -> None:
     learnt, held_out = stills
-    assert [still.frame for still in learnt] == [3, 5, 9, 12, 40, 66, 88, 101]
-    assert [still.frame for still in held_out] == [700, 1000]
-    assert opening(held_out[0].points) == pytest.approx(0.75)
-    (place,) = eye_places(held_out[0].face())
+    assert [still.path.name for still in learnt][-2:] == ["img88.png", "img101.png"]
+    assert [still.path.name for still in held_out] == ["img700.png", "img1000.png"]
+    assert opening(eye_of(held_out[0])) == pytest.approx(0.75)
+    (place,) = eye_places(face_of(held_out[0]))
     assert place.eye == "right_eye"
     assert not place.mirrored
 
 
-def test_the_real_split_is_that_of_the_benchmark() -> None:
-    folder = real_material()
-    if folder is None or not real_stills(folder)[0]:
-        pytest.skip("the real stills are absent: ../shared/data/mouse-faces-side")
-    learnt, held_out = real_stills(folder)
-    assert (len(learnt), len(held_out)) == (158, 39)
-    assert max(still.frame for still in learnt) < min(still.frame for still in held_out)
-
-
-def test_real_material_is_found_by_its_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(real.VARIABLE, str(tmp_path))
-    assert real_material() == tmp_path
-    assert real_stills(tmp_path) == ([], [])
-    for absent in ("", str(tmp_path / "none")):
-        monkeypatch.setenv(real.VARIABLE, absent)
-        assert real_material() is None
+def test_shapes_of_real_eyes_are_steadied_in_their_places() -> None:
+    four = np.array([[5.0, 0.0], [0.0, 5.0], [5.0, 8.0], [10.0, 5.0]])
+    wobbling = [four, np.add(four, [[0, 4], [0, 0], [0, 0], [0, 0]]), four + 30]
+    steady = steadied(wobbling)
+    assert np.std(opening(np.stack(steady))) < 0.3 * np.std(opening(np.stack(wobbling)))
+    for marked, used in zip(wobbling, steady, strict=True):
+        assert marked.mean(axis=0) == pytest.approx(used.mean(axis=0))
+    assert steadied([]) == []
 
 
 def test_patches_show_eyes_with_the_nose_on_the_left_and_what_is_none(patches: Patches) -> None:
@@ -132,8 +123,8 @@ def test_plain_squares_are_what_is_read(
     scale: Scale, stills: tuple[list[Still], list[Still]]
 ) -> None:
     still = stills[0][0]
-    (place,) = eye_places(still.face())
-    read = place.to_square(still.points)
+    (place,) = eye_places(face_of(still))
+    read = place.to_square(eye_of(still))
     patches = gather_patches(TINY, scale, [still])
     squares = plain(patches, 48)
     assert np.abs(squares.points[patches.real][0] - read).max() < 0.02
@@ -245,7 +236,7 @@ def test_a_reader_that_sees_nothing_has_no_figures_to_be_proud_of(material: Path
 def test_a_slip_is_a_quarter_of_an_eye_at_most(
     stills: tuple[list[Still], list[Still]],
 ) -> None:
-    face, rng = stills[0][0].face(), np.random.default_rng(0)
+    face, rng = face_of(stills[0][0]), np.random.default_rng(0)
     for _ in range(20):
         eye = slipped(face, 40.0, rng).landmarks["right_eye"]
         assert np.abs(np.subtract(eye, face.landmarks["right_eye"])).max() <= 10
