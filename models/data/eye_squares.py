@@ -57,18 +57,6 @@ def deal(patches: Patches, config: EyesConfig, step: int) -> Squares:
     return Squares(_lit(eyes, rng)[:, None], points)
 
 
-def plain(patches: Patches, size: int) -> Squares:
-    """Every patch as it is read where the face was found exactly."""
-    edge = PATCH / ROOM
-    first = round((PATCH - edge) / 2)
-    middle = patches.pictures[:, first : PATCH - first, first : PATCH - first]
-    eyes = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in middle]
-    points = (patches.points - first + 0.5) / middle.shape[1]
-    return Squares(
-        (np.stack(eyes)[:, None] / np.float32(255)).astype(np.float32), points.astype(np.float32)
-    )
-
-
 def _square(
     patch: Luma, points: Floats, size: int, closing: bool, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:

@@ -32,6 +32,9 @@ from models.scale import Scale, load_scale
 REVISION = 1
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
 
+EXPECTED = 4.0
+"""Weight of eyes beside what is none: where a finder says that an eye is, there mostly is one."""
+
 
 @dataclass(frozen=True)
 class FittedEyes:
@@ -143,7 +146,7 @@ def train_eyes(
     net = zoo.eyes(config)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=config.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, config.learning_rate, total_steps=config.steps, pct_start=0.2
     )
@@ -166,7 +169,9 @@ def eyes_loss(outputs: EyeOutputs, squares: Squares) -> Tensor:
     """Mean distance of points in eye widths, error of the opening, cross-entropy of `seen`."""
     points = torch.from_numpy(squares.points)
     eye = torch.isfinite(points).all(dim=2).all(dim=1)
-    seen = functional.binary_cross_entropy_with_logits(outputs.seen, eye.float())
+    seen = functional.binary_cross_entropy_with_logits(
+        outputs.seen, eye.float(), pos_weight=torch.tensor(EXPECTED)
+    )
     if not bool(eye.any()):
         return seen
     wanted, found = points[eye], outputs.points[eye]
