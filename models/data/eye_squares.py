@@ -69,7 +69,8 @@ def _square(
     away = rng.uniform(-0.3, 0.3, 2) if rough else rng.normal(0, 0.05, 2)
     zoom = math.exp(np.clip(rng.normal(0, 0.16 if rough else 0.07), -0.35, 0.35))
     angle = rng.uniform(-35, 35) if rng.random() < 0.5 else rng.normal(0, 8)
-    stretch = math.exp(np.clip(rng.normal(0, 0.08), -0.2, 0.2))
+    # Little, because the mean opening grows with the spread, and readings follow the mean.
+    stretch = math.exp(np.clip(rng.normal(0, 0.04), -0.1, 0.1))
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     # From square to patch: stretched along and across, turned, moved.
     scale = PATCH / ROOM / (FINER * size) * zoom
