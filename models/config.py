@@ -72,11 +72,11 @@ class EyesConfig:
     """Side in pixels of the square round an eye; a multiple of 8."""
     widths: tuple[int, ...] = (8, 16, 24)
     """Channels at a half, a quarter and an eighth of the side."""
-    renderings: int = 48
+    renderings: int = 32
     """Phantom faces to render."""
-    steps: int = 60
+    steps: int = 45
     """Optimiser steps."""
-    batch: int = 48
+    batch: int = 40
     """Squares per step."""
     real_share: float = 0.6
     """Share of real eyes among the eyes of a step; without real material all are phantoms."""
