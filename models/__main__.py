@@ -1,4 +1,4 @@
-"""`python -m models`: phantom | train | evaluate | compare | score | explain.
+"""`python -m models`: phantom | eyes | train | evaluate | compare | score | explain.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
 error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
@@ -57,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("--out", type=Path, required=True)
     explain.add_argument("--bundle", type=Path, help="default: the shipped one")
 
+    eyes = commands.add_parser("eyes", help="fit and judge the eye reader alone")
+    eyes.add_argument("--config", default="eyes", help="a shipped name or a YAML file")
+    eyes.add_argument("--out", type=Path, required=True, help="folder of graph, weights and facts")
+
     from models.phantom.command import add_arguments
 
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
@@ -84,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _evaluate(options)
         if options.command == "compare":
             return _compare(options)
+        if options.command == "eyes":
+            return _eyes(options)
         if options.command == "score":
             from models.scoring import score_files
 
@@ -174,6 +180,18 @@ def _explain(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle) if options.bundle is not None else default_bundle()
     explain_recording(options.video, bundle, options.out)
     printer()({"event": "done", "explanation": str(options.out / "explanation.json")})
+    return 0
+
+
+def _eyes(options: argparse.Namespace) -> int:
+    from models.config import load_config
+    from models.events import printer
+
+    config = load_config(options.config)
+    # Only now: torch takes seconds to import, a refusal does not need it.
+    from models.nets.eyes_fit import write_eyes
+
+    write_eyes(config, options.out, printer())
     return 0
 
 

@@ -65,6 +65,33 @@ class CropConfig:
 
 
 @dataclass(frozen=True)
+class EyesConfig:
+    """The eye reader, which learns from phantom eyes and, where there are any, from real ones."""
+
+    size: int = 48
+    """Side in pixels of the square round an eye; a multiple of 8."""
+    widths: tuple[int, ...] = (8, 16, 24)
+    """Channels at a half, a quarter and an eighth of the side."""
+    renderings: int = 32
+    """Phantom faces to render."""
+    steps: int = 45
+    """Optimiser steps."""
+    batch: int = 40
+    """Squares per step."""
+    real_share: float = 0.6
+    """Share of real eyes among the eyes of a step; without real material all are phantoms."""
+    negative_share: float = 0.2
+    """Share of squares that show no eye."""
+    learning_rate: float = 0.006
+    """Highest learning rate."""
+    seed: int = 13
+    """Seed of renderings, squares and weights; apart from the run's own seed, so that several runs
+    share one reader."""
+    recipe: str = "gravity"
+    """Name of the network in `models.zoo`."""
+
+
+@dataclass(frozen=True)
 class NetConfig:
     """The frame network."""
 
@@ -153,6 +180,8 @@ class RunConfig:
     """Threads that decode, render and augment beside it; they change no result."""
     finder: FinderConfig = field(default_factory=FinderConfig)
     """Face finder."""
+    eyes: EyesConfig = field(default_factory=EyesConfig)
+    """Eye reader."""
     crop: CropConfig = field(default_factory=CropConfig)
     """Face crop."""
     net: NetConfig = field(default_factory=NetConfig)

@@ -8,8 +8,16 @@ from typing import TypeVar
 import torch
 
 from models.bundle import Bundle
-from models.config import ConfigError, CropConfig, FinderConfig, NetConfig, TemporalConfig
+from models.config import (
+    ConfigError,
+    CropConfig,
+    EyesConfig,
+    FinderConfig,
+    NetConfig,
+    TemporalConfig,
+)
 from models.nets.export import load_weights
+from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 from models.nets.temporal import TemporalNet
@@ -49,9 +57,18 @@ def dilated(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet
     )
 
 
+def gravity(config: EyesConfig) -> EyesNet:
+    """The eye network whose points are centres of gravity of maps; raises ConfigError."""
+    if config.size % 8 or len(config.widths) != 3:
+        raise ConfigError("eyes: “size” must be a multiple of 8 and “widths” hold three numbers.")
+    return EyesNet(config.widths, config.size)
+
+
 FRAME_NETS: dict[str, Callable[[NetConfig, CropConfig, Scale], FrameNet]] = {"small": small}
 FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": heatmap}
 TEMPORAL_NETS: dict[str, Callable[[TemporalConfig, Scale, int], TemporalNet]] = {"dilated": dilated}
+
+EYE_NETS: dict[str, Callable[[EyesConfig], EyesNet]] = {"gravity": gravity}
 
 
 def frame_net(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
@@ -74,6 +91,11 @@ def finder(config: FinderConfig, scale: Scale) -> FinderNet:
 def temporal_net(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet:
     """The temporal network a configuration names, for so many features; raises ConfigError."""
     return _named(TEMPORAL_NETS, config.recipe)(config, scale, embedding)
+
+
+def eyes(config: EyesConfig) -> EyesNet:
+    """The eye network a configuration names; raises ConfigError."""
+    return _named(EYE_NETS, config.recipe)(config)
 
 
 def _named(recipes: Mapping[str, Recipe], name: str) -> Recipe:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from models.context import REACH
+from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
 from models.nets.frame import FrameNet
 from models.nets.temporal import TemporalNet
@@ -49,6 +50,12 @@ def temporal_graph(net: TemporalNet) -> bytes:
         torch.tensor([REACH, REACH, REACH + 1]),
     )
     return _graph(net, example, given, names, axes)
+
+
+def eyes_graph(net: EyesNet, size: int) -> bytes:
+    """ONNX graph: `eyes` (n, 1, size, size) in 0..1 to `points` (n, 4, 2) and `seen` (n,)."""
+    axes = {name: {0: "batch"} for name in ("eyes", "points", "seen")}
+    return _graph(net, (torch.rand(2, 1, size, size),), ("eyes",), ("points", "seen"), axes)
 
 
 def _graph(
