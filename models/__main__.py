@@ -1,4 +1,4 @@
-"""`python -m models`: phantom | train | evaluate | compare | score.
+"""`python -m models`: phantom | finder | train | evaluate | compare | score.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
 error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
@@ -53,8 +53,10 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--bundle", type=Path, help="default: the shipped one")
     score.add_argument("--json", action="store_true", help="print the outcomes as JSON")
 
+    from models.nets.finder_command import add_arguments as add_finder_arguments
     from models.phantom.command import add_arguments
 
+    add_finder_arguments(commands.add_parser("finder", help="fit and try a face finder"))
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
     return top
 
@@ -84,6 +86,10 @@ def main(arguments: list[str] | None = None) -> int:
             from models.scoring import score_files
 
             return score_files(options.videos, options.out, options.bundle, options.json)
+        if options.command == "finder":
+            from models.nets.finder_command import run as run_finder
+
+            return run_finder(options, emit)
         from models.phantom.command import run
 
         return run(options)

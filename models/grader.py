@@ -34,6 +34,22 @@ def unknown_state(scale: Scale) -> State:
     return next(state for state in scale.states if state.reason == cause)
 
 
+def refuse_face(face: Face, crop: CropConfig) -> str | None:
+    """The cause for which a face candidate is not looked at any further, if there is one.
+
+    No face, a head that is no mouse, a face too small to grade, a face seen from the side.
+    """
+    if face.confidence < crop.minimum_confidence:
+        return "absence"
+    if face.view == "none":
+        return "species"
+    if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < crop.minimum_face:
+        return "size"
+    if face.view == "profile":
+        return "angle"
+    return None
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is said of one frame: state, grades, image score, or the reason why there is none."""
@@ -139,13 +155,7 @@ class Grader:
 
     def refuse_face(self, face: Face) -> str | None:
         """The cause for which a face candidate is not looked at any further, if there is one."""
-        if face.confidence < self.crop.minimum_confidence:
-            return "absence"
-        if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < self.crop.minimum_face:
-            return "size"
-        if face.view == "profile":
-            return "angle"
-        return None
+        return refuse_face(face, self.crop)
 
     def faceless(self) -> Verdict:
         """The verdict on a frame without a face."""

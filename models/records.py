@@ -65,13 +65,21 @@ class MediaFacts:
 
 @dataclass(frozen=True)
 class Face:
-    """A face in a picture: box (x0, y0, x1, y1) and landmarks in pixels, confidence 0..1."""
+    """A face in a picture: box (x0, y0, x1, y1) and landmarks in pixels, confidence 0..1.
+
+    `exposure` is the mean luma of the box, 0..1; `blur` the motion blur as a share of the face's
+    width, 0 = none; `opening` the height ÷ width of the eye, mean over the eyes that can be seen,
+    None where none can be seen or nobody looked.
+    """
 
     box: tuple[float, float, float, float]
     landmarks: dict[str, tuple[float, float]] = field(hash=False)
     confidence: float
     view: View
     sharpness: float
+    exposure: float = 0.5
+    blur: float = 0.0
+    opening: float | None = None
 
 
 @dataclass(frozen=True)

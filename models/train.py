@@ -277,7 +277,6 @@ def _info(
         {"name": name, "phantom": bool(rows["phantom"].any())}
         for name, rows in manifest.part("calibration").groupby("dataset")
     ]
-    rendered = [{"name": "rendered faces", "phantom": True}]
     heads = {"trained_on": ours, "judged_on": held}
     return {
         "format": 1,
@@ -286,7 +285,7 @@ def _info(
         "scale_version": scale.version,
         "config": config.name,
         "parts": {
-            "finder": {"trained_on": rendered, "judged_on": []},
+            "finder": {"trained_on": finder.trained_on, "judged_on": []},
             "units": heads,
             "scorable": heads,
             "states": heads,

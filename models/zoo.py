@@ -28,8 +28,16 @@ def heatmap(config: FinderConfig, scale: Scale) -> FinderNet:
     return FinderNet(config.width, len(scale.landmarks))
 
 
+def deep_heatmap(config: FinderConfig, scale: Scale) -> FinderNet:
+    """The heat-map finder with a further level, which sees a head that fills the picture."""
+    return FinderNet(config.width, len(scale.landmarks), deep=True)
+
+
 FRAME_NETS: dict[str, Callable[[NetConfig, Scale], FrameNet]] = {"small": small}
-FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": heatmap}
+FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {
+    "heatmap": heatmap,
+    "deep_heatmap": deep_heatmap,
+}
 
 
 def frame_net(config: NetConfig, scale: Scale) -> FrameNet:
