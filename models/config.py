@@ -33,8 +33,11 @@ class FinderConfig:
     """Phantom faces to render."""
     pictures: int = 0
     """Pictures composed of them and of other material; 0 = four times the renderings."""
-    cut_out_share: float = 0.25
+    cut_out_share: float = 0.0
     """Share of phantom faces rendered a second time, to be laid over other backgrounds."""
+    variety: float = 0.0
+    """How far compositions go beyond what the renderer shows, 0..1: size, proportions, occlusion,
+    light, blur and compression. More of it needs more steps."""
     steps: int = 480
     """Optimiser steps."""
     batch: int = 20
@@ -43,7 +46,7 @@ class FinderConfig:
     """Share of composed pictures without a face."""
     profile_share: float = 0.2
     """Share of composed pictures with a head seen from the side."""
-    stranger_share: float = 0.08
+    stranger_share: float = 0.05
     """Share of composed pictures with a head that is no mouse."""
     real: bool = False
     """Learn from real material too, where `models.data.real` finds some."""

@@ -239,7 +239,7 @@ def _peaks(maps: list[Floats], rows: int, columns: int, most: int, least: float)
     tallest = cv2.dilate(likely.astype(np.float32), np.ones((3, 3), np.uint8))
     top = np.where(likely.astype(np.float32) >= tallest, likely, 0.0)
     places = np.argsort(-top, axis=None, kind="stable")[:most]
-    peaks = []
+    peaks: list[Peak] = []
     for place in places:
         y, x = (int(value) for value in np.unravel_index(int(place), likely.shape))
         if peaks and likely[y, x] < least:

@@ -144,7 +144,9 @@ class _Composer:
         self.config, self.scale, self.heads = config, scale, heads
         self.material, self.result = material, result
         self.size = canvas(config)
-        self.upright = [head for head in heads if upright(head)] or list(heads)
+        level = [head for head in heads if upright(head)] or list(heads)
+        # Out of proportion a background shows streaks, by which a stranger would be told.
+        self.upright = [head for head in level if head.matte is not None] or level
 
     def fill(self, index: int) -> None:
         """Compose picture `index`."""
@@ -159,7 +161,7 @@ class _Composer:
             head = self.profile(rng)
         elif kind < config.profile_share + config.stranger_share:
             head = stranger(self.upright[int(rng.integers(len(self.upright)))], rng)
-        elif rng.random() < 0.7:
+        elif rng.random() < 0.7 * config.variety:
             head = varied(head, rng)
         self.place(index, head, rng)
 
@@ -188,7 +190,13 @@ class _Composer:
             drawn = part_of(faces[int(rng.integers(len(faces)))], self.size, rng, 0.35)
         else:
             drawn = self.background(rng)
-        return weathered(drawn, rng)
+        return self.aged(drawn, rng)
+
+    def aged(self, drawn: Luma, rng: np.random.Generator) -> Luma:
+        """A picture as light, lens and codec leave it."""
+        if rng.random() < self.config.variety:
+            return weathered(drawn, rng)
+        return relit(drawn, rng)
 
     def background(self, rng: np.random.Generator) -> Luma:
         """Scenery, or a part of a real picture without a face."""
@@ -199,18 +207,24 @@ class _Composer:
 
     def place(self, index: int, head: Head, rng: np.random.Generator) -> None:
         """Lay a head somewhere in picture `index`."""
+        variety = self.config.variety
         width, height = self.size
         x0, y0, x1, y1 = head.box
         face = max(x1 - x0, y1 - y0)
         # Half as the first look sees them, from afar, half as the second does, enlarged.
         far = rng.random() < 0.5
         if far:
-            part = math.exp(rng.uniform(math.log(0.09), math.log(0.95)))
+            least, most = 0.14 - 0.05 * variety, 0.5 + 0.45 * variety
+            part = math.exp(rng.uniform(math.log(least), math.log(most)))
+        elif rng.random() >= variety:
+            part = rng.uniform(0.4, 0.7)
         else:
             part = float(np.clip(0.5 * math.exp(rng.normal(0, 0.22)), 0.3, 0.9))
         zoom = width * part / face
         middle = ((x0 + x1) / 2, (y0 + y1) / 2)
-        turn = cv2.getRotationMatrix2D(middle, float(rng.uniform(-14, 14)), zoom)
+        turn = cv2.getRotationMatrix2D(
+            middle, float(rng.uniform(-4, 4) * (1 + 2.5 * variety)), zoom
+        )
         reach = 0.42 * face * zoom
         if far:
             cx = rng.uniform(min(reach, width / 2), max(width - reach, width / 2))
@@ -223,9 +237,9 @@ class _Composer:
         low = np.clip(corners.min(0), 0, [width, height])
         high = np.clip(corners.max(0), 0, [width, height])
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        if rng.random() < 0.15:
+        if rng.random() < 0.15 * variety:
             drawn = covered(drawn, box, rng)
-        self.result.pictures[index] = weathered(drawn, rng)
+        self.result.pictures[index] = self.aged(drawn, rng)
         self.result.centres[index] = (low + high) / 2
         self.result.sizes[index] = np.maximum(high - low, 1.0)
         homogeneous = np.concatenate([head.points, np.ones((len(head.points), 1))], axis=1)

@@ -68,7 +68,8 @@ def real_profile(still: Still, scale: Scale, rng: np.random.Generator) -> Head:
     """The head of a real still, cut out and lit anew; at times with a drawn ear and neck behind."""
     luma = still.luma()
     factor = SHRUNK / luma.shape[1]
-    small = np.asarray(cv2.resize(luma, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA))
+    size = (SHRUNK, round(luma.shape[0] * factor))
+    small = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
     nose, eye = (np.array(point) * factor for point in still_points(still))
     image = _recoated(small, rng)
     mask = np.zeros(small.shape, np.float32)
@@ -229,7 +230,7 @@ def _draw_ear(
 ) -> Floats | None:
     if rng.random() < 0.12:
         return None
-    at = outline(np.array(_EAR) + rng.normal(0, 0.04, 2))[0]
+    at: Floats = outline(np.array(_EAR) + rng.normal(0, 0.04, 2))[0]
     wide, high = (outline.length * rng.uniform(0.10, 0.23) for _ in range(2))
     skin = float(np.clip(fur + rng.uniform(-80, 80), 5, 250))
     angle = outline.degrees + rng.uniform(-40, 40)
