@@ -29,7 +29,7 @@ from models.data.heads import (
     upright,
     varied,
 )
-from models.data.profiles import drawn_profile, real_profile
+from models.data.profiles import credible, drawn_profile, real_profile
 from models.data.real import Still, faceless, packaged, stills
 from models.data.scenery import (
     covered,
@@ -80,7 +80,7 @@ class Material:
         if folder is None:
             return cls()
         lumas = [luma for some in faceless(folder, "train").values() for luma in some]
-        return cls(stills(folder, "train"), lumas, list(packaged().values()))
+        return cls(credible(stills(folder, "train")), lumas, list(packaged().values()))
 
 
 def compose(
@@ -222,9 +222,8 @@ class _Composer:
             part = float(np.clip(0.5 * math.exp(rng.normal(0, 0.22)), 0.3, 0.9))
         zoom = width * part / face
         middle = ((x0 + x1) / 2, (y0 + y1) / 2)
-        turn = cv2.getRotationMatrix2D(
-            middle, float(rng.uniform(-4, 4) * (1 + 2.5 * variety)), zoom
-        )
+        lean = float(rng.uniform(-4, 4) * (1 + 2.5 * variety))
+        turn = np.asarray(cv2.getRotationMatrix2D(middle, lean, zoom), np.float64)
         reach = 0.42 * face * zoom
         if far:
             cx = rng.uniform(min(reach, width / 2), max(width - reach, width / 2))
@@ -263,9 +262,10 @@ class _Composer:
             border = cv2.BORDER_CONSTANT if rng.random() < 0.6 else border
             if zoom < 0.8:
                 matte = np.asarray(cv2.GaussianBlur(matte, (0, 0), 0.45 / zoom), np.uint8)
-            inside = cv2.warpAffine(matte, turn, self.size, borderMode=border).astype(np.float32)
-            behind = self.background(rng) * (1 - inside / 255)
-            lit = np.minimum(drawn, inside) if head.dimmed else drawn * (inside / 255)
+            inside = cv2.warpAffine(matte, turn, self.size, borderMode=border)
+            share = inside.astype(np.float32) / 255
+            behind = self.background(rng) * (1 - share)
+            lit = np.minimum(drawn, inside) if head.dimmed else drawn * share
             return np.asarray(np.clip(behind + lit, 0, 255), np.uint8)
         if rng.random() < 0.5:
             return np.asarray(drawn, np.uint8)

@@ -23,6 +23,8 @@ from models.scale import Scale
 PROFILE = VIEWS.index("profile")
 SIZE = (320, 240)
 SHRUNK = 432
+SLIPPED = 0.25
+"""Share of the way from nose to eye by which points are off that cannot be right."""
 
 # Outline of a head that looks to the left, nose at the origin, length from nose to ear about 1.
 _OUTLINE = (
@@ -100,6 +102,20 @@ def still_points(still: Still) -> tuple[tuple[float, float], tuple[float, float]
     rim = [still.points[f"eye {part}"] for part in ("top", "front", "bottom", "back")]
     x, y = np.mean(rim, axis=0)
     return still.points["nose tip"], (float(x), float(y))
+
+
+def credible(stills: Sequence[Still]) -> list[Still]:
+    """The stills in which the points of the nose are about where they are in the others.
+
+    A head that is held does not move by a quarter of its length; a hand that marks it slips.
+    """
+    if not stills:
+        return []
+    noses, eyes = (np.array(some) for some in zip(*map(still_points, stills), strict=True))
+    lines = eyes - noses
+    usual = np.median(lines, axis=0)
+    off = np.hypot(*(lines - usual).T) / max(float(np.hypot(*usual)), 1.0)
+    return [still for still, away in zip(stills, off, strict=True) if away < SLIPPED]
 
 
 def still_box(still: Still, shape: tuple[int, int]) -> tuple[float, float, float, float]:
