@@ -30,6 +30,7 @@ def test_a_configuration_survives_yaml(tmp_path: Path) -> None:
         ({"fit": 3}, "must hold fields"),
         ({"fit": {"epochs": "many"}}, "must be of kind int"),
         ({"seed": True}, "must be of kind int"),
+        ({"finder": {"real": 1}}, "must be of kind bool"),
         ([], "must be a mapping"),
     ],
 )
@@ -39,7 +40,7 @@ def test_a_wrong_field_is_refused_by_name(data, sentence: str) -> None:
 
 
 def test_a_missing_or_broken_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="use demo, tiny or a YAML file"):
+    with pytest.raises(ConfigError, match="use demo, finder, tiny or a YAML file"):
         load_config("huge")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path / "none.yaml")
