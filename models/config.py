@@ -71,6 +71,9 @@ class CropConfig:
     """Faces whose shorter side has fewer pixels are too small to grade."""
     minimum_confidence: float = 0.4
     """Finder confidence under which there is no face."""
+    sure_confidence: float = 0.0
+    """Finder confidence under which a face is too uncertain to be graded, though there may be one.
+    """
     minimum_sharpness: float = 12.0
     """Variance of the Laplacian of the crop under which a unit that cannot be scored is blurred."""
 

@@ -37,7 +37,8 @@ def unknown_state(scale: Scale) -> State:
 def refuse_face(face: Face, crop: CropConfig) -> str | None:
     """The cause for which a face candidate is not looked at any further, if there is one.
 
-    No face, a head that is no mouse, a face too small to grade, a face seen from the side.
+    No face, a head that is no mouse, a face too small to grade, a face seen from the side, one that
+    may be something else.
     """
     if face.confidence < crop.minimum_confidence:
         return "absence"
@@ -47,6 +48,8 @@ def refuse_face(face: Face, crop: CropConfig) -> str | None:
         return "size"
     if face.view == "profile":
         return "angle"
+    if face.confidence < crop.sure_confidence:
+        return "unnamed"
     return None
 
 

@@ -29,10 +29,11 @@ from models.data.heads import (
     upright,
     varied,
 )
-from models.data.profiles import credible, drawn_profile, real_profile
+from models.data.profiles import credible, drawn_profile, real_profile, with_holder
 from models.data.real import Still, faceless, packaged, stills
 from models.data.scenery import (
     covered,
+    leaves,
     pelt,
     relit,
     scenery,
@@ -44,6 +45,8 @@ from models.scale import Scale
 
 REAL_PROFILES = 0.6
 """Share of the heads from the side that come from real stills, where there are some."""
+HELD = 0.35
+"""Share of them that wear the holder of a head-fixed animal."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,10 @@ class _Composer:
         """A head from the side, real where there are real ones, its edge as sharp as it comes."""
         real = self.material.stills
         if real and rng.random() < REAL_PROFILES:
-            return real_profile(real[int(rng.integers(len(real)))], self.scale, rng)
-        return drawn_profile(self.scale, rng)
+            head = real_profile(real[int(rng.integers(len(real)))], self.scale, rng)
+        else:
+            head = drawn_profile(self.scale, rng)
+        return with_holder(head, rng) if rng.random() < HELD * self.config.variety else head
 
     def empty(self, head: Head, rng: np.random.Generator) -> Luma:
         """A picture without a face."""
@@ -203,6 +208,8 @@ class _Composer:
         real = self.material.faceless
         if real and rng.random() < 0.5:
             return part_of(real[int(rng.integers(len(real)))], self.size, rng, 0.25)
+        if rng.random() < 0.5 * self.config.variety:
+            return leaves(self.size, rng)
         return scenery(self.size, rng)
 
     def place(self, index: int, head: Head, rng: np.random.Generator) -> None:

@@ -135,18 +135,20 @@ def bent(head: Head, knots: tuple[float, float, float], wide: float) -> Head:
 
 def varied(head: Head, rng: np.random.Generator) -> Head:
     """A face with slightly other proportions, as animals and lenses differ."""
-    above, below, jaw, wide = np.exp(rng.normal(0, 0.09, 4))
-    return bent(head, (float(above), float(below), float(jaw)), float(wide))
+    below, jaw, wide = np.exp(rng.normal(0, 0.09, 3))
+    # Ears laid back are short ears; they must not make a stranger of a mouse.
+    above = math.exp(rng.uniform(math.log(0.65), math.log(1.15)))
+    return bent(head, (above, float(below), float(jaw)), float(wide))
 
 
 def stranger(head: Head, rng: np.random.Generator) -> Head:
     """A face so far out of proportion that it is no mouse: like a rat, a hamster or a cat."""
     kind = rng.random()
     if kind < 0.45:
-        knots = (rng.uniform(0.3, 0.5), rng.uniform(1.4, 1.9), rng.uniform(0.85, 1.1))
+        knots = (rng.uniform(0.2, 0.4), rng.uniform(1.5, 2.0), rng.uniform(0.85, 1.1))
         head = bent(head, knots, float(rng.uniform(0.75, 0.95)))
     elif kind < 0.8:
-        knots = (rng.uniform(0.2, 0.4), rng.uniform(0.8, 1.0), rng.uniform(1.2, 1.45))
+        knots = (rng.uniform(0.15, 0.3), rng.uniform(0.8, 1.0), rng.uniform(1.25, 1.5))
         head = bent(head, knots, float(rng.uniform(1.05, 1.2)))
     else:
         knots = (rng.uniform(0.25, 0.4), rng.uniform(0.65, 0.9), rng.uniform(1.0, 1.3))

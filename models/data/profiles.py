@@ -97,6 +97,32 @@ def real_profile(still: Still, scale: Scale, rng: np.random.Generator) -> Head:
     return _completed(image, mask, nose, eye, scale, rng)
 
 
+def with_holder(head: Head, rng: np.random.Generator) -> Head:
+    """The head held by a bar on its crown, with screws, which is no part of the head."""
+    if head.matte is None:
+        return head
+    picture, matte = head.picture.copy(), head.matte.copy()
+    x0, y0, x1, y1 = head.box
+    wide, high = x1 - x0, y1 - y0
+    shade = float(rng.choice([rng.uniform(0, 70), rng.uniform(40, 250)]))
+    foot = np.array([x0 + wide * rng.uniform(0.4, 0.75), y0 + high * rng.uniform(0.0, 0.25)])
+    thick = max(2, int(high * rng.uniform(0.08, 0.35)))
+    far = np.array([picture.shape[1] + 40.0, foot[1] - high * rng.uniform(-0.1, 0.9)])
+    knee = np.array([foot[0] + wide * rng.uniform(0.2, 0.7), foot[1] - high * rng.uniform(0, 0.2)])
+    line = [np.round(np.stack([foot, knee, far])).astype(np.int32)]
+    for image, value in ((picture, shade), (matte, 255.0)):
+        cv2.polylines(image, line, False, value, thick, cv2.LINE_AA)
+    for _ in range(int(rng.integers(0, 4))):
+        at = foot + rng.uniform(-0.15, 0.6) * (knee - foot)
+        top = at - np.array([0, high * rng.uniform(0.15, 0.5)])
+        metal = float(rng.uniform(20, 240))
+        size = max(2, int(high * rng.uniform(0.06, 0.2)))
+        for image, value in ((picture, metal), (matte, 255.0)):
+            cv2.line(image, _cell(at), _cell(top), value, max(1, size // 2), cv2.LINE_AA)
+            cv2.ellipse(image, _cell(top), (size, max(1, size // 2)), 0, 0, 360, value, -1)
+    return Head(picture, matte, head.box, head.points, head.view, head.dimmed)
+
+
 def still_points(still: Still) -> tuple[tuple[float, float], tuple[float, float]]:
     """Tip of the nose and centre of the eye in a real still, in pixels."""
     rim = [still.points[f"eye {part}"] for part in ("top", "front", "bottom", "back")]

@@ -61,6 +61,38 @@ def _shape(image: Floats, rng: np.random.Generator) -> None:
         cv2.line(image, (x, y), end, shade, int(rng.uniform(1, 12)))
 
 
+def leaves(size: Size, rng: np.random.Generator) -> Luma:
+    """Shapes of every size over each other, as things in pictures are (dead leaves).
+
+    Lee, Mumford and Huang 2001: with sizes falling off by the cube, their statistics are those of
+    photographs. Each shape has its own shade, slope of light and grain.
+    """
+    width, height = size
+    image = np.full((height, width), rng.uniform(10, 245), np.float32)
+    ramp = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    least, most = 2.0, 0.6 * height
+    for _ in range(int(rng.integers(20, 140))):
+        radius = 1 / math.sqrt(rng.uniform(1 / most**2, 1 / least**2))
+        radius = max(radius, float(rng.choice([2.0, 2.0, 0.1 * height])))
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        mask = np.zeros((height, width), np.uint8)
+        axes = (max(1, int(radius)), max(1, int(radius * rng.uniform(0.2, 1.0))))
+        if rng.random() < 0.6:
+            cv2.ellipse(mask, (int(x), int(y)), axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+        else:
+            angles = np.sort(rng.uniform(0, 2 * math.pi, int(rng.integers(3, 7))))
+            points = np.stack([x + axes[0] * np.cos(angles), y + axes[0] * np.sin(angles)], 1)
+            cv2.fillPoly(mask, [points.astype(np.int32)], 1)
+        x0, x1 = int(max(x - radius - 1, 0)), int(min(x + radius + 2, width))
+        y0, y1 = int(max(y - radius - 1, 0)), int(min(y + radius + 2, height))
+        part = mask[y0:y1, x0:x1]
+        shade = rng.uniform(5, 250) + rng.uniform(-40, 40) * ramp[:, x0:x1]
+        if rng.random() < 0.4:
+            shade = shade + rng.uniform(2, 25) * rng.standard_normal(part.shape, np.float32)
+        image[y0:y1, x0:x1] = np.where(part > 0, shade, image[y0:y1, x0:x1])
+    return _bytes(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 1.2))))
+
+
 def pelt(size: Size, rng: np.random.Generator) -> Luma:
     """Fur and nothing else: hair along one way, light that falls off."""
     width, height = size

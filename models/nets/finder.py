@@ -40,6 +40,7 @@ class FinderNet(nn.Module):
 
     def __init__(self, width: int, landmarks: int, deep: bool = False) -> None:
         super().__init__()
+        self.landmarks = landmarks
         fine, coarse = 4 * width // 3, 8 * width // 3
         # One wide step down: two narrow ones cost as much as all the rest together.
         self.stem = convolution(1, width, stride=4, kernel=7)
@@ -71,7 +72,11 @@ class FinderNet(nn.Module):
             coarse = torch.relu(coarse + deep)
         coarse = self.narrow(coarse)
         maps = self.fuse(fine + nn.functional.interpolate(coarse, scale_factor=2.0))
-        return FinderOutputs(self.heat(maps), self.box(maps), self.marks(maps), self.view(maps))
+        box = self.box(maps)
+        # Landmarks in sizes of the face, so that their usual places are learnt once for all sizes.
+        size = box[:, 2:].detach().clamp(max=5.0).exp()
+        marks = self.marks(maps) * size.repeat(1, self.landmarks, 1, 1)
+        return FinderOutputs(self.heat(maps), box, marks, self.view(maps))
 
 
 def heat_targets(centres: Tensor, sigma: Tensor, height: int, width: int) -> Tensor:

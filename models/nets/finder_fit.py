@@ -23,8 +23,11 @@ from models.nets.export import finder_graph, load_weights, save_weights
 from models.nets.finder import STRIDE, FinderNet, FinderOutputs, heat_targets
 from models.scale import Scale
 
-REVISION = 5
+REVISION = 6
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
+
+
+EMPTY_WEIGHT = 0.01
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,11 @@ def finder_loss(outputs: FinderOutputs, data: Compositions, rows: np.ndarray) ->
     )
     # Bumps fill a hundredth of the map; without weight the answer “nowhere” would be good enough.
     heat = (entropy * (1 + 5 * target)).mean()
+    # A picture without a face is wrong by its highest place alone, however calm the rest is.
+    empty = views < 0
+    if bool(empty.any()):
+        highest = outputs.heat[empty].flatten(1).max(dim=1).values
+        heat = heat + EMPTY_WEIGHT * functional.softplus(highest).mean()
     near = target > 0.5
     if not bool(near.any()):
         return 10.0 * heat
@@ -201,4 +209,4 @@ def finder_loss(outputs: FinderOutputs, data: Compositions, rows: np.ndarray) ->
     # A head seen from the side has no known landmark, and a batch may hold only such heads.
     mark: Tensor = (away * seen).sum() / seen.sum().clamp(min=1)
     view = functional.cross_entropy(outputs.view.permute(0, 2, 3, 1)[near], views[image])
-    return 10.0 * heat + 4.0 * offset + 2.0 * size + 4.0 * mark + view
+    return 10.0 * heat + 4.0 * offset + 2.0 * size + 6.0 * mark + view
