@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from models import config as configs
 from models import zoo
+from models.bundle import Bundle
 from models.config import FinderConfig
 from models.data.compositions import Compositions, Material, compose, strangers
 from models.data.real import material_digest, real_material, used
@@ -78,6 +79,25 @@ def cached_finder(
         material = real_material() if config.real else None
         keep_finder(fitted_finder(config, scale, material, digest, threads, on_progress), folder)
     return kept_finder(config, scale, folder, digest)
+
+
+def borrowed_finder(bundle: Bundle) -> FittedFinder:
+    """The finder of a bundle for a run that shares it: nothing is fitted, strangers are drawn anew.
+
+    The run must use the finder configuration of that bundle. Raises RuntimeError where the weights
+    are those of another network.
+    """
+    config, scale = bundle.config.finder, bundle.scale
+    net = zoo.finder(config, scale)
+    load_weights(bundle.path / "weights.safetensors", "finder", net)
+    return FittedFinder(
+        net.eval(),
+        (bundle.path / "finder.onnx").read_bytes(),
+        bundle.info["finder_digest"],
+        float(bundle.report["training"].get("finder_loss", 0.0)),
+        strangers(config, scale, min(400, max(8, config.renderings))),
+        bundle.info["parts"]["finder"]["trained_on"],
+    )
 
 
 def kept_finder(config: FinderConfig, scale: Scale, folder: Path, digest: str) -> FittedFinder:

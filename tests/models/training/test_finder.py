@@ -15,13 +15,15 @@ import torch
 
 from models import zoo
 from models.__main__ import parser
+from models.bundle import load_bundle
 from models.config import CropConfig, FinderConfig, load_config
 from models.data import real
 from models.data.compositions import Material, compose, strangers
 from models.data.heads import any_face, bent, phantom_head, stranger, varied
-from models.data.profiles import drawn_profile, real_profile, still_box
+from models.data.profiles import credible, drawn_profile, real_profile, still_box, with_holder
 from models.data.scenery import (
     covered,
+    leaves,
     pelt,
     scenery,
     smeared,
@@ -34,7 +36,7 @@ from models.faces import VIEWS, FaceFinder, inner, motion_blur, sharpness
 from models.grader import refuse_face
 from models.nets.export import finder_graph
 from models.nets.finder_command import run
-from models.nets.finder_fit import finder_digest, trained_on
+from models.nets.finder_fit import borrowed_finder, finder_digest, trained_on
 from models.nets.finder_trial import recalled
 from models.records import Face
 from models.scale import Scale
@@ -154,6 +156,26 @@ def test_bending_moves_landmarks_with_the_picture(scale: Scale) -> None:
     assert VIEWS[stranger(head, rng).view] == "none"
 
 
+def test_a_holder_is_no_part_of_the_head(scale: Scale) -> None:
+    rng = np.random.default_rng(0)
+    bare = drawn_profile(scale, rng)
+    held = with_holder(bare, rng)
+    assert held.box == bare.box
+    assert held.matte is not None
+    assert bare.matte is not None
+    assert (held.matte.astype(int) >= bare.matte).all()
+    assert not np.array_equal(held.picture, bare.picture)
+    uncut = replace(bare, matte=None)
+    assert with_holder(uncut, rng) is uncut
+
+
+def test_points_that_have_slipped_are_not_believed(folder: Path) -> None:
+    some = real.stills(folder, "train")
+    slipped = replace(some[0], points={**some[0].points, "nose tip": (400.0, 187.0)})
+    assert credible([slipped, *some[1:]]) == some[1:]
+    assert credible([]) == []
+
+
 def test_a_profile_looks_to_the_left_and_hides_half_its_landmarks(
     folder: Path, scale: Scale
 ) -> None:
@@ -178,6 +200,7 @@ def test_a_profile_looks_to_the_left_and_hides_half_its_landmarks(
     "drawn",
     [
         lambda rng: pelt((64, 48), rng),
+        lambda rng: leaves((64, 48), rng),
         lambda rng: with_hand(scenery((64, 48), rng), rng),
         lambda rng: with_mouse_from_above(scenery((64, 48), rng), rng),
         lambda rng: weathered(scenery((64, 48), rng), rng),
@@ -294,10 +317,11 @@ FACE = Face((10.0, 10.0, 110.0, 110.0), {}, 0.9, "frontal", 100.0)
         ({"view": "none"}, "species"),
         ({"box": (10.0, 10.0, 73.0, 110.0)}, "size"),
         ({"view": "profile"}, "angle"),
+        ({"confidence": 0.5}, "unnamed"),
     ],
 )
 def test_a_candidate_is_refused_with_its_cause(change, cause: str | None, scale: Scale) -> None:
-    assert refuse_face(replace(FACE, **change), CropConfig()) == cause
+    assert refuse_face(replace(FACE, **change), CropConfig(sure_confidence=0.6)) == cause
     assert cause is None or scale.reason_because(cause).key  # type: ignore[arg-type]
 
 
@@ -307,6 +331,16 @@ def test_recall_asks_for_confidence_view_and_place() -> None:
     assert not recalled(FACE, FACE.box, crop)
     assert not recalled(replace(profile, confidence=0.1), FACE.box, crop)
     assert not recalled(profile, (80.0, 10.0, 180.0, 110.0), crop)
+
+
+def test_a_run_may_borrow_the_finder_of_a_bundle(tiny_run) -> None:
+    bundle = load_bundle(tiny_run.bundle)
+    finder = borrowed_finder(bundle)
+    assert finder.graph == (bundle.path / "finder.onnx").read_bytes()
+    assert finder.digest == bundle.info["finder_digest"]
+    assert finder.trained_on == [{"name": "rendered faces", "phantom": True}]
+    kept = next((tiny_run.cache / "finders").iterdir())
+    assert np.array_equal(finder.strangers, np.load(kept / "strangers.npy"))
 
 
 def test_the_shipped_finder_learns_from_real_material() -> None:
