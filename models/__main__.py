@@ -1,4 +1,4 @@
-"""`python -m models`: phantom | eyes | train | evaluate | compare | score | explain.
+"""`python -m models`: phantom | finder | eyes | train | evaluate | compare | score | explain.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
 error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
@@ -61,8 +61,10 @@ def parser() -> argparse.ArgumentParser:
     eyes.add_argument("--config", default="eyes", help="a shipped name or a YAML file")
     eyes.add_argument("--out", type=Path, required=True, help="folder of graph, weights and facts")
 
+    from models.nets.finder_command import add_arguments as add_finder_arguments
     from models.phantom.command import add_arguments
 
+    add_finder_arguments(commands.add_parser("finder", help="fit and try a face finder"))
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
     return top
 
@@ -96,6 +98,10 @@ def main(arguments: list[str] | None = None) -> int:
             return score_files(options.videos, options.out, options.bundle, options.json)
         if options.command == "explain":
             return _explain(options)
+        if options.command == "finder":
+            from models.nets.finder_command import run as run_finder
+
+            return run_finder(options, emit)
         from models.phantom.command import run
 
         return run(options)

@@ -23,6 +23,7 @@ DIGEST = "DIGEST"
 FILES = (
     "bundle.json",
     "finder.onnx",
+    "eyes.onnx",
     "frame.onnx",
     "temporal.onnx",
     "weights.safetensors",

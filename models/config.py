@@ -31,6 +31,13 @@ class FinderConfig:
     """Channels after the first layer; deeper layers have 4/3 and 8/3 times as many."""
     renderings: int = 280
     """Phantom faces to render."""
+    pictures: int = 0
+    """Pictures composed of them and of other material; 0 = four times the renderings."""
+    cut_out_share: float = 0.0
+    """Share of phantom faces rendered a second time, to be laid over other backgrounds."""
+    variety: float = 0.0
+    """How far compositions go beyond what the renderer shows, 0..1: size, proportions, occlusion,
+    light, blur and compression. More of it needs more steps."""
     steps: int = 480
     """Optimiser steps."""
     batch: int = 20
@@ -39,6 +46,10 @@ class FinderConfig:
     """Share of composed pictures without a face."""
     profile_share: float = 0.2
     """Share of composed pictures with a head seen from the side."""
+    stranger_share: float = 0.05
+    """Share of composed pictures with a head that is no mouse."""
+    real: bool = False
+    """Learn from real material too, where `models.data.real` finds some."""
     learning_rate: float = 0.006
     """Highest learning rate."""
     seed: int = 11
@@ -56,10 +67,13 @@ class CropConfig:
     """Side of the square crop in pixels."""
     margin: float = 0.12
     """Border round the face box, as a share of its longer side."""
-    minimum_face: int = 48
+    minimum_face: int = 64
     """Faces whose shorter side has fewer pixels are too small to grade."""
     minimum_confidence: float = 0.4
     """Finder confidence under which there is no face."""
+    sure_confidence: float = 0.0
+    """Finder confidence under which a face is too uncertain to be graded, though there may be one.
+    """
     minimum_sharpness: float = 12.0
     """Variance of the Laplacian of the crop under which a unit that cannot be scored is blurred."""
 
@@ -233,8 +247,9 @@ def _section(kind: type[Section], data: dict[str, Any], where: str) -> Section:
         elif isinstance(value, list):
             values[key] = tuple(value)
         else:
-            wanted = {int: (int,), float: (int, float), str: (str,)}.get(hint, (object,))
-            if not isinstance(value, wanted) or isinstance(value, bool):
+            wanted = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+            known = isinstance(value, wanted.get(hint, (object,)))
+            if not known or (isinstance(value, bool) and hint is not bool):
                 raise ConfigError(f"{where}: “{key}” must be of kind {hint.__name__}.")
             values[key] = hint(value) if hint in (int, float, str) else value
     return kind(**values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -22,13 +23,24 @@ from models.stats.ordinal import sigmoid
 
 Luma = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]
 
-VIEWS: tuple[View, ...] = ("frontal", "three_quarter", "profile")
-REVISION = 1
+VIEWS: tuple[View, ...] = ("frontal", "three_quarter", "profile", "none")
+"""Views in the order of the graph; “none” is a head that is no mouse."""
+REVISION = 2
 """Raise when finding or cutting changes, so that no crop made the old way is used again."""
 STRIDE = 8
-PAD = 16
-SURE_PROFILE = 0.5
+PAD = 32
+PROFILE = VIEWS.index("profile")
+SURE = 0.5
+"""Probability above which a view is believed that costs the frame its grades."""
+SAME_FACE = 0.3
+"""Overlap from which two candidates of one picture are the same face."""
+FAINT = 0.15
+"""Heat under which a further peak of the first look gets no second one."""
+EVEN, PER_UNEVEN = 2.2, 0.03
+INNER = 64
+"""Side to which the inside of a box is resized before its quality is measured."""
 AROUND = 2.0
 """Side of the second look, in sides of the face found by the first."""
 
@@ -50,7 +62,7 @@ class Peak:
     """What the maps say at their highest place; box and places (landmarks, 2) in pixels."""
 
     confidence: float
-    box: tuple[float, float, float, float]
+    box: Box
     places: NDArray[np.float64]
     views: NDArray[np.float64]
 
@@ -74,11 +86,22 @@ class Square:
     edge: int
 
     @classmethod
-    def round_box(cls, box: tuple[float, float, float, float], factor: float) -> Square:
+    def round_box(cls, box: Box, factor: float) -> Square:
         """The square round a box, `factor` times its longer side."""
         x0, y0, x1, y1 = box
         side = max(x1 - x0, y1 - y0, 2.0) * factor
         return cls(round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), max(2, round(side)))
+
+    def thinned(self, luma: Luma, size: int) -> tuple[Square, Luma]:
+        """Square and picture with every n-th pixel, where twice `size` of them are left.
+
+        Area averaging of a square of a thousand pixels would cost more than the network.
+        """
+        step = max(1, self.edge // (2 * size))
+        if step == 1:
+            return self, luma
+        square = Square(self.left // step, self.top // step, self.edge // step)
+        return square, luma[::step, ::step]
 
     def cut_from(self, luma: Luma, size: int) -> Luma:
         """The square resized to (size, size), the border repeated where it leaves the picture."""
@@ -101,9 +124,9 @@ class Square:
 
 
 class FaceFinder:
-    """Finds the most likely face in each picture.
+    """Finds faces in pictures.
 
-    `long_side` is the longer side of the picture the network sees, a multiple of 16; `landmarks`
+    `long_side` is the longer side of the picture the network sees, a multiple of 32; `landmarks`
     are their names in the order of the graph.
     """
 
@@ -123,53 +146,75 @@ class FaceFinder:
         """
         if not lumas:
             return []
+        far = [peaks[0] for peaks in self._far(lumas, 1, 0.0)]
+        near = self._near(lumas, [peak.box for peak in far])
+        return [self._face(luma, *both) for luma, *both in zip(lumas, far, near, strict=True)]
+
+    def find_all(self, luma: Luma, least: float = 0.4, most: int = 6) -> list[Face]:
+        """Every face of a picture with at least this confidence, the surest first.
+
+        Each peak of the first look gets a second one of its own; candidates that overlap a surer
+        one by `SAME_FACE` or whose centre lies in it are the same face.
+        """
+        far = self._far([luma], most, FAINT)[0]
+        lumas = [luma] * len(far)
+        near = self._near(lumas, [peak.box for peak in far])
+        faces = [self._face(*one) for one in zip(lumas, far, near, strict=True)]
+        kept: list[Face] = []
+        for face in sorted(faces, key=lambda face: -face.confidence):
+            if face.confidence >= least and not any(same_face(face, other) for other in kept):
+                kept.append(face)
+        return kept
+
+    def follow(self, lumas: Sequence[Luma], boxes: Sequence[Box]) -> list[Face]:
+        """The face near a known box in each picture (one shape for all), by the second look alone.
+
+        Half the work of `find`. Its confidence is that of one look: below what `find` asks for,
+        the animal has moved away and the caller has to `find` it again.
+        """
+        if not lumas:
+            return []
+        near = self._near(lumas, boxes)
+        return [self._face(luma, peak, peak) for luma, peak in zip(lumas, near, strict=True)]
+
+    def _far(self, lumas: Sequence[Luma], most: int, least: float) -> list[list[Peak]]:
+        """The highest peaks of each whole picture, in its pixels; the highest one always."""
         height, width = lumas[0].shape
         scale = self.long_side / max(height, width)
         inputs = np.stack([shrink(luma, self.long_side) for luma in lumas])[:, None]
         # Peaks in the padding are no place in the picture.
         rows, columns = (max(1, round(side * scale / STRIDE)) for side in (height, width))
-        far = [
-            self._peak(maps, rows, columns).moved(1 / scale, 0.0, 0.0) for maps in self._run(inputs)
+        return [
+            [peak.moved(1 / scale, 0.0, 0.0) for peak in _peaks(maps, rows, columns, most, least)]
+            for maps in self._run(inputs)
         ]
-        squares = [Square.round_box(peak.box, AROUND) for peak in far]
+
+    def _near(self, lumas: Sequence[Luma], boxes: Sequence[Box]) -> list[Peak]:
+        """The highest peak of a second look round each box, in pixels of the picture."""
+        squares = [Square.round_box(box, AROUND) for box in boxes]
         patches = np.stack(
             [
-                square.cut_from(luma, self.long_side)
-                for square, luma in zip(squares, lumas, strict=True)
+                thin.cut_from(fewer, self.long_side)
+                for thin, fewer in (
+                    square.thinned(luma, self.long_side)
+                    for square, luma in zip(squares, lumas, strict=True)
+                )
             ]
         )
         cells = self.long_side // STRIDE
-        near = [
-            self._peak(maps, cells, cells).moved(
+        return [
+            _peaks(maps, cells, cells, 1, 0.0)[0].moved(
                 square.edge / self.long_side, square.left, square.top
             )
             for square, maps in zip(
-                squares,
-                self._run(np.asarray(patches[:, None] / 255, np.float32)),
-                strict=True,
+                squares, self._run(np.asarray(patches[:, None] / 255, np.float32)), strict=True
             )
         ]
-        return [self._face(luma, *both) for luma, *both in zip(lumas, far, near, strict=True)]
 
     def _run(self, inputs: Floats) -> list[list[Floats]]:
         """The maps of each input (n, 1, height, width) in 0..1."""
         maps = self.session.run(None, {"luma": np.asarray(inputs, np.float32)})
         return [[part[index] for part in maps] for index in range(len(inputs))]
-
-    def _peak(self, maps: list[Floats], rows: int, columns: int) -> Peak:
-        heat, box, marks, view = maps
-        likely = sigmoid(heat[0, :rows, :columns])
-        y, x = (int(place) for place in np.unravel_index(int(likely.argmax()), likely.shape))
-        dx, dy, log_width, log_height = (float(value) for value in box[:, y, x])
-        cx, cy = (x + 0.5 + dx) * STRIDE, (y + 0.5 + dy) * STRIDE
-        half_w, half_h = (0.5 * STRIDE * math.exp(min(v, 5.0)) for v in (log_width, log_height))
-        odds = np.exp(view[:, y, x] - view[:, y, x].max())
-        return Peak(
-            confidence=float(likely[y, x]),
-            box=(cx - half_w, cy - half_h, cx + half_w, cy + half_h),
-            places=(np.array([x, y]) + 0.5 + marks[:, y, x].reshape(-1, 2)) * STRIDE,
-            views=odds / odds.sum(),
-        )
 
     def _face(self, luma: Luma, far: Peak, near: Peak) -> Face:
         height, width = luma.shape
@@ -180,23 +225,60 @@ class FaceFinder:
             min(max(x1, 0.0), width),
             min(max(y1, 0.0), height),
         )
+        views = (far.views + near.views) / 2
+        view = _view(views)
+        confidence = math.sqrt(far.confidence * near.confidence)
+        if view != "none":
+            # What may be another animal's head is no sure mouse.
+            confidence *= 1 - float(sum(views[len(VIEWS) - 1 :]))
+        small = inner(luma, box)
         return Face(
             box=box,
             landmarks={
                 name: (float(x), float(y))
                 for name, (x, y) in zip(self.landmarks, near.places, strict=True)
             },
-            confidence=math.sqrt(far.confidence * near.confidence),
-            view=_view((far.views + near.views) / 2),
-            sharpness=sharpness(luma, box),
+            confidence=confidence,
+            view=view,
+            sharpness=_sharpness(small),
+            exposure=float(small.mean()) / 255 if small.size else 0.0,
+            blur=motion_blur(small),
         )
 
 
+def _peaks(maps: list[Floats], rows: int, columns: int, most: int, least: float) -> list[Peak]:
+    """The highest places of the maps, at most `most`; the highest one always, others if sure."""
+    heat, box, marks, view = maps
+    likely = sigmoid(heat[0, :rows, :columns])
+    tallest = cv2.dilate(likely.astype(np.float32), np.ones((3, 3), np.uint8))
+    top = np.where(likely.astype(np.float32) >= tallest, likely, 0.0)
+    places = np.argsort(-top, axis=None, kind="stable")[:most]
+    peaks: list[Peak] = []
+    for place in places:
+        y, x = (int(value) for value in np.unravel_index(int(place), likely.shape))
+        if peaks and likely[y, x] < least:
+            break
+        dx, dy, log_width, log_height = (float(value) for value in box[:, y, x])
+        cx, cy = (x + 0.5 + dx) * STRIDE, (y + 0.5 + dy) * STRIDE
+        half_w, half_h = (0.5 * STRIDE * math.exp(min(v, 5.0)) for v in (log_width, log_height))
+        odds = np.exp(view[:, y, x] - view[:, y, x].max())
+        peaks.append(
+            Peak(
+                confidence=float(likely[y, x]),
+                box=(cx - half_w, cy - half_h, cx + half_w, cy + half_h),
+                places=(np.array([x, y]) + 0.5 + marks[:, y, x].reshape(-1, 2)) * STRIDE,
+                views=odds / odds.sum(),
+            )
+        )
+    return peaks
+
+
 def _view(likely: NDArray[np.float64]) -> View:
-    """The likeliest view; profile, which costs the frame its grades, only where it is probable."""
-    if likely[-1] > SURE_PROFILE:
-        return VIEWS[-1]
-    return VIEWS[int(likely[:-1].argmax())]
+    """The likeliest view; one that costs the frame its grades only where it is probable."""
+    for place in range(PROFILE, len(likely)):
+        if likely[place] > SURE:
+            return VIEWS[place]
+    return VIEWS[int(likely[:PROFILE].argmax())]
 
 
 def shrink(luma: Luma, long_side: int) -> Floats:
@@ -216,20 +298,66 @@ def shrink(luma: Luma, long_side: int) -> Floats:
     return padded.astype(np.float32) / np.float32(255)
 
 
-def cut(luma: Luma, box: tuple[float, float, float, float], crop: CropConfig) -> Luma:
+def cut(luma: Luma, box: Box, crop: CropConfig) -> Luma:
     """The square crop (size, size) round a box, the border repeated where it leaves the picture."""
     return Square.round_box(box, 1 + 2 * crop.margin).cut_from(luma, crop.size)
 
 
-def sharpness(luma: Luma, box: tuple[float, float, float, float], side: int = 64) -> float:
-    """Variance of the Laplacian inside a box, resized to `side` pixels so that sizes compare."""
+def inner(luma: Luma, box: Box, side: int = INNER) -> Luma:
+    """What a box holds, resized to (side, side) so that sizes compare; empty where it is thin."""
     x0, y0, x1, y1 = (round(value) for value in box)
     inside = luma[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     if inside.shape[0] < 3 or inside.shape[1] < 3:
-        return 0.0
+        return np.zeros((0, 0), np.uint8)
     how = cv2.INTER_AREA if min(inside.shape) > side else cv2.INTER_LINEAR
     small = cv2.resize(np.ascontiguousarray(inside), (side, side), interpolation=how)
-    return float(cv2.Laplacian(small, cv2.CV_32F).var())
+    return np.asarray(small, np.uint8)
+
+
+def sharpness(luma: Luma, box: Box) -> float:
+    """Variance of the Laplacian inside a box, resized so that sizes compare."""
+    return _sharpness(inner(luma, box))
+
+
+def _sharpness(small: Luma) -> float:
+    return float(cv2.Laplacian(small, cv2.CV_32F).var()) if small.size else 0.0
+
+
+def motion_blur(small: Luma) -> float:
+    """Motion blur of a face of `inner` in shares of its width, 0 = none.
+
+    Motion takes the fine detail along its way and leaves that across it: the amplitude of the upper
+    half of the spectrum is compared between the richest and the poorest of eight ways. On rendered
+    faces smeared by known lengths the unevenness grew nearly in proportion; that is where `EVEN`
+    and `PER_UNEVEN` are from.
+    """
+    if not small.size:
+        return 0.0
+    window, sectors = _spectrum(small.shape[0])
+    image = small.astype(np.float32)
+    relief = image - cv2.GaussianBlur(image, (0, 0), 6)
+    power = np.abs(np.fft.fft2(relief * window)) ** 2
+    ways = sectors @ power.ravel() + 1e-6
+    return max(0.0, math.sqrt(float(ways.max() / ways.min())) - EVEN) * PER_UNEVEN
+
+
+@lru_cache(maxsize=2)
+def _spectrum(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Window (side, side) and weights (8, side²) of eight ways in the upper half of a spectrum."""
+    window = np.outer(np.hanning(side), np.hanning(side))
+    cycles = np.fft.fftfreq(side) * side
+    y, x = np.meshgrid(cycles, cycles, indexing="ij")
+    rate, way = np.hypot(x, y), np.arctan2(y, x)
+    fine = (rate > 0.1 * side) & (rate < 0.37 * side)
+    apart = [np.abs((way - k * np.pi / 8 + np.pi / 2) % np.pi - np.pi / 2) for k in range(8)]
+    return window, np.stack([(rate * fine * (angle < np.pi / 10)).ravel() for angle in apart])
+
+
+def same_face(one: Face, other: Face) -> bool:
+    """Whether two candidates of one picture are the same face."""
+    x, y = (one.box[0] + one.box[2]) / 2, (one.box[1] + one.box[3]) / 2
+    x0, y0, x1, y1 = other.box
+    return overlap(one.box, other.box) >= SAME_FACE or (x0 < x < x1 and y0 < y < y1)
 
 
 def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:

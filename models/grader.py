@@ -34,14 +34,22 @@ def unknown_state(scale: Scale) -> State:
     return next(state for state in scale.states if state.reason == cause)
 
 
-def refusal(face: Face, crop: CropConfig) -> str | None:
-    """The cause for which a face candidate is not looked at any further, if there is one."""
+def refuse_face(face: Face, crop: CropConfig) -> str | None:
+    """The cause for which a face candidate is not looked at any further, if there is one.
+
+    No face, a head that is no mouse, a face too small to grade, a face seen from the side, one that
+    may be something else.
+    """
     if face.confidence < crop.minimum_confidence:
         return "absence"
+    if face.view == "none":
+        return "species"
     if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) < crop.minimum_face:
         return "size"
     if face.view == "profile":
         return "angle"
+    if face.confidence < crop.sure_confidence:
+        return "unnamed"
     return None
 
 
@@ -152,7 +160,7 @@ class Grader:
 
     def refuse_face(self, face: Face) -> str | None:
         """The cause for which a face candidate is not looked at any further, if there is one."""
-        return refusal(face, self.crop)
+        return refuse_face(face, self.crop)
 
     def faceless(self) -> Verdict:
         """The verdict on a frame without a face."""

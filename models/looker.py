@@ -1,4 +1,4 @@
-"""Looking at a recording: where the face is and what the frame graph says of it, block by block.
+"""Looking at a recording: where the face is, how open the eyes are and what the frame graph says.
 
 The one way from a recording to numbers about its frames: scoring, training of the temporal network,
 calibration and evaluation all look through a `Looker`, so that a number is the same wherever it is
@@ -33,8 +33,9 @@ from models.context import (
     joined,
     motion,
 )
+from models.eyes import EyeReader
 from models.faces import FaceFinder, cut, overlap, session
-from models.grader import refusal
+from models.grader import refuse_face
 from models.media import Frame, Media, open_media
 from models.media.ahead import decoded_ahead
 from models.media.video import Video
@@ -107,12 +108,17 @@ class Block:
 
 
 class Looker:
-    """Finder, crops and frame graph of one bundle, ready to look at recordings."""
+    """Finder, eye reader, crops and frame graph of one bundle, ready to look at recordings."""
 
     def __init__(
-        self, finder: FaceFinder, frame: Path | bytes, crop: CropConfig, threads: int = 1
+        self,
+        finder: FaceFinder,
+        eyes: EyeReader,
+        frame: Path | bytes,
+        crop: CropConfig,
+        threads: int = 1,
     ) -> None:
-        self.finder, self.crop = finder, crop
+        self.finder, self.eyes, self.crop = finder, eyes, crop
         self.frame: onnxruntime.InferenceSession = session(frame, threads)
 
     @classmethod
@@ -124,7 +130,8 @@ class Looker:
             bundle.scale.landmarks,
             threads,
         )
-        return cls(finder, bundle.path / "frame.onnx", bundle.crop, threads)
+        eyes = EyeReader(bundle.path / "eyes.onnx", threads)
+        return cls(finder, eyes, bundle.path / "frame.onnx", bundle.crop, threads)
 
     def blocks(
         self,
@@ -216,7 +223,8 @@ class Looker:
 
     def _seen(self, looks: list[Look], before: Track | None, alone: bool) -> tuple[Block, Track]:
         size = self.crop.size
-        refusals = tuple(refusal(face, self.crop) for _, face in looks)
+        looks = self._eyed(looks)
+        refusals = tuple(refuse_face(face, self.crop) for _, face in looks)
         seen = np.array([cause is None for cause in refusals])
         crops = np.zeros((len(looks), size, size), np.uint8)
         for row, (frame, face) in enumerate(looks):
@@ -255,6 +263,19 @@ class Looker:
             alone=alone,
         )
         return block, track
+
+    def _eyed(self, looks: list[Look]) -> list[Look]:
+        """The looks with the eyes of faces read; those seen from the side have eyes, too."""
+        rows = [
+            row
+            for row, (_, face) in enumerate(looks)
+            if refuse_face(face, self.crop) in (None, "angle")
+        ]
+        read = self.eyes.read([looks[row][0].luma for row in rows], [looks[row][1] for row in rows])
+        result = list(looks)
+        for row, face in zip(rows, read, strict=True):
+            result[row] = (looks[row][0], face)
+        return result
 
     def _say(self, crops: NDArray[np.uint8], seen: NDArray[np.bool_]) -> list[Floats]:
         """The outputs of the frame graph, one row per crop, zero where there is nothing to see."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -19,9 +20,16 @@ Array = NDArray[np.float64]
 
 
 def bundle_info(
-    run: Run, finder_digest: str, calibration: dict[str, Any], states: Array
+    run: Run,
+    finder: Mapping[str, Any],
+    eyes: Mapping[str, Any],
+    calibration: dict[str, Any],
+    states: Array,
 ) -> dict[str, Any]:
-    """The content of bundle.json; `states` (n, states) are those that training frames allow."""
+    """The content of bundle.json; `states` (n, states) are those that training frames allow.
+
+    `finder` and `eyes` hold the `digest` of each and what it was `trained_on`.
+    """
     config, scale, manifest = run.config, run.manifest.scale, run.manifest
     ours = [
         {"name": name, "phantom": bool(rows["phantom"].any())}
@@ -35,7 +43,6 @@ def bundle_info(
         {"name": name, "phantom": bool(rows["phantom"].any())}
         for name, rows in manifest.part("calibration").groupby("dataset")
     ]
-    rendered = [{"name": "rendered faces", "phantom": True}]
     heads = {"trained_on": ours, "judged_on": held}
     return {
         "format": FORMAT,
@@ -44,7 +51,8 @@ def bundle_info(
         "scale_version": scale.version,
         "config": config.name,
         "parts": {
-            "finder": {"trained_on": rendered, "judged_on": []},
+            "finder": {"trained_on": finder["trained_on"], "judged_on": []},
+            "eyes": {"trained_on": eyes["trained_on"], "judged_on": []},
             "units": heads,
             "scorable": heads,
             "states": heads,
@@ -60,7 +68,8 @@ def bundle_info(
             "channels": "luma",
             "normalisation": "0..1, then mean and deviation of each picture inside the graph",
         },
-        "finder_digest": finder_digest,
+        "finder_digest": finder["digest"],
+        "eyes_digest": eyes["digest"],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "snapshot_digest": manifest.digest,
         "manifest": {key: manifest.header.get(key) for key in ("versions", "counts", "seed")},

@@ -30,6 +30,7 @@ from models.data.stream import CropModule, Labelled
 from models.evaluate import LOOKING, benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
 from models.explain import explain_evaluation
+from models.eyes import EyeReader
 from models.faces import VIEWS, FaceFinder, cut
 from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader
@@ -37,6 +38,7 @@ from models.looker import Looker
 from models.manifest import digest_of, target_columns, targets
 from models.module import FrameModule, state_rarity
 from models.nets.export import frame_graph, load_matching, save_weights, temporal_graph
+from models.nets.eyes_fit import FittedEyes, cached_eyes
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
 from models.nets.frame import FrameNet
@@ -83,7 +85,14 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
         scale,
         run.cache,
         config.workers,
-        lambda part: progress.tell(part, "Teaching the face finder on rendered faces."),
+        lambda part: progress.tell(0.7 * part, "Teaching the face finder on rendered faces."),
+    )
+    eyes = cached_eyes(
+        config.eyes,
+        scale,
+        run.cache,
+        config.workers,
+        lambda part: progress.tell(0.7 + 0.3 * part, "Teaching the eye reader."),
     )
     progress.enter("crops", "Finding the faces of the labelled frames.")
     records = _gather(run, finder, parts, progress)
@@ -98,7 +107,7 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     module, epochs = _fit(run, labelled, _strangers(run, finder), progress, emit)
     graph = frame_graph(module.net, config.crop.size)
     progress.enter("looking", LOOKING)
-    sequences = _look(run, finder, graph, parts, progress)
+    sequences = _look(run, finder, eyes, graph, parts, progress)
     progress.enter("context", "Learning from the seconds round the frames.")
     temporal, learned = _fit_temporal(run, module, parts, sequences, progress)
     context_graph = temporal_graph(temporal)
@@ -119,13 +128,21 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     unfinished = out / f".bundle.{os.getpid()}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    info = bundle_info(run, finder.digest, calibration, labelled["train"].states)
+    info = bundle_info(
+        run,
+        {"digest": finder.digest, "trained_on": finder.trained_on},
+        {"digest": eyes.digest, "trained_on": eyes.facts["trained_on"]},
+        calibration,
+        labelled["train"].states,
+    )
     (unfinished / "finder.onnx").write_bytes(finder.graph)
+    (unfinished / "eyes.onnx").write_bytes(eyes.graph)
     (unfinished / "frame.onnx").write_bytes(graph)
     (unfinished / "temporal.onnx").write_bytes(context_graph)
     save_weights(
         unfinished / "weights.safetensors",
         finder=finder.net,
+        eyes=eyes.net,
         frame=module.net,
         temporal=temporal,
     )
@@ -256,6 +273,7 @@ def _fit(
 def _look(
     run: Run,
     finder: FittedFinder,
+    eyes: FittedEyes,
     graph: bytes,
     parts: dict[str, pd.DataFrame],
     progress: Progress,
@@ -264,7 +282,7 @@ def _look(
     faces = FaceFinder(
         finder.graph, run.config.finder.long_side, run.manifest.scale.landmarks, threads=1
     )
-    looker = Looker(faces, graph, run.config.crop, threads=1)
+    looker = Looker(faces, EyeReader(eyes.graph), graph, run.config.crop)
     done, every = 0, sum(len(rows) for rows in parts.values())
     result = {}
     for name, rows in parts.items():

@@ -46,6 +46,11 @@ def heatmap(config: FinderConfig, scale: Scale) -> FinderNet:
     return FinderNet(config.width, len(scale.landmarks))
 
 
+def deep_heatmap(config: FinderConfig, scale: Scale) -> FinderNet:
+    """The heat-map finder with a further level, which sees a head that fills the picture."""
+    return FinderNet(config.width, len(scale.landmarks), deep=True)
+
+
 def dilated(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet:
     """Dilated convolutions over ticks, about 60,000 parameters."""
     return TemporalNet(
@@ -65,9 +70,11 @@ def gravity(config: EyesConfig) -> EyesNet:
 
 
 FRAME_NETS: dict[str, Callable[[NetConfig, CropConfig, Scale], FrameNet]] = {"small": small}
-FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {"heatmap": heatmap}
+FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {
+    "heatmap": heatmap,
+    "deep_heatmap": deep_heatmap,
+}
 TEMPORAL_NETS: dict[str, Callable[[TemporalConfig, Scale, int], TemporalNet]] = {"dilated": dilated}
-
 EYE_NETS: dict[str, Callable[[EyesConfig], EyesNet]] = {"gravity": gravity}
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.config import EyesConfig
-from models.data.compositions import scenery
 from models.data.real import Still
+from models.data.scenery import scenery
 from models.eyes import EYES, POINTS, EyePlace, eye_places
 from models.phantom.look import Look
 from models.phantom.pose import Pose

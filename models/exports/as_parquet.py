@@ -67,6 +67,9 @@ def _schema(scale: Scale, phantom: bool) -> pa.Schema:
         ("view", pa.string()),
         ("confidence", pa.float64()),
         ("sharpness", pa.float64()),
+        ("exposure", pa.float64()),
+        ("blur", pa.float64()),
+        ("opening", pa.float64()),
         *((edge, pa.float64()) for edge in BOX),
     ]
     for name in scale.landmarks:
@@ -106,10 +109,15 @@ def _row(one: Prediction, scale: Scale) -> dict[str, Any]:
             "view": one.face.view,
             "confidence": one.face.confidence,
             "sharpness": one.face.sharpness,
+            "exposure": one.face.exposure,
+            "blur": one.face.blur,
+            "opening": one.face.opening,
             **dict(zip(BOX, one.face.box, strict=True)),
         }
-        for name, (x, y) in one.face.landmarks.items():
-            row |= {f"{name}_x": x, f"{name}_y": y}
+        for name in scale.landmarks:
+            if name in one.face.landmarks:
+                x, y = one.face.landmarks[name]
+                row |= {f"{name}_x": x, f"{name}_y": y}
     for grade in one.grades:
         row |= {
             grade.unit: grade.grade,
@@ -129,7 +137,16 @@ def _prediction(row: dict[str, Any], scale: Scale) -> Prediction:
             if row[f"{name}_x"] is not None
         }
         x0, y0, x1, y1 = (row[edge] for edge in BOX)
-        face = Face((x0, y0, x1, y1), landmarks, row["confidence"], row["view"], row["sharpness"])
+        face = Face(
+            (x0, y0, x1, y1),
+            landmarks,
+            row["confidence"],
+            row["view"],
+            row["sharpness"],
+            row["exposure"],
+            row["blur"],
+            row["opening"],
+        )
     grades = tuple(
         Grade(
             unit.key,

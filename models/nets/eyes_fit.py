@@ -22,7 +22,7 @@ from models.data.eye_crops import Patches, gather_patches
 from models.data.eye_figures import real_figures
 from models.data.eye_sheet import write_sheet
 from models.data.eye_squares import Squares, deal
-from models.data.real import real_material, stills
+from models.data.real import STILLS, real_material, stills, used
 from models.events import Emit, Progress, silent
 from models.eyes import REVISION as CUTTING
 from models.nets.export import eyes_graph, load_weights, save_weights
@@ -132,6 +132,10 @@ def fit_eyes(
         "phantom_eyes": int((data.eyes & ~data.real).sum()),
         "real_eyes": int(data.real.sum()),
         "material": "phantom and real stills" if learnt else "phantom alone",
+        "trained_on": [
+            {"name": "rendered faces", "phantom": True},
+            *(source for source in used(material if learnt else None) if source["name"] == STILLS),
+        ],
         "real": real_figures(graph, material) if material else {},
     }
     told(1.0)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.faces import STRIDE, VIEWS
 from models.nets.blocks import Residual, convolution
 
-STRIDE = 8
-VIEWS = ("frontal", "three_quarter", "profile")
+__all__ = ["STRIDE", "VIEWS", "FinderNet", "FinderOutputs", "heat_targets"]
 
 
 class FinderOutputs(NamedTuple):
@@ -32,15 +32,27 @@ class FinderOutputs(NamedTuple):
 
 
 class FinderNet(nn.Module):
-    """A small encoder with one step up; input height and width are multiples of 16."""
+    """A small encoder with steps up again; input height and width are multiples of 16.
 
-    def __init__(self, width: int, landmarks: int) -> None:
+    `deep` adds a level at a 32nd of the size, which sees the whole head at once; the sides must be
+    multiples of 32 then.
+    """
+
+    def __init__(self, width: int, landmarks: int, deep: bool = False) -> None:
         super().__init__()
+        self.landmarks = landmarks
         fine, coarse = 4 * width // 3, 8 * width // 3
         # One wide step down: two narrow ones cost as much as all the rest together.
         self.stem = convolution(1, width, stride=4, kernel=7)
         self.fine = nn.Sequential(convolution(width, fine, stride=2), Residual(fine))
         self.coarse = nn.Sequential(convolution(fine, coarse, stride=2), Residual(coarse))
+        self.deep: nn.Module | None = None
+        if deep:
+            self.deep = nn.Sequential(
+                convolution(coarse, 2 * coarse, stride=2),
+                Residual(2 * coarse),
+                nn.Conv2d(2 * coarse, coarse, 1),
+            )
         self.narrow = nn.Conv2d(coarse, fine, 1)
         self.fuse = convolution(fine, fine)
         self.heat = nn.Conv2d(fine, 1, 1)
@@ -54,9 +66,17 @@ class FinderNet(nn.Module):
         mean = luma.mean(dim=(2, 3), keepdim=True)
         deviation = (luma - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
         fine = self.fine(self.stem((luma - mean) / (deviation + 0.02)))
-        coarse = self.narrow(self.coarse(fine))
+        coarse = self.coarse(fine)
+        if self.deep is not None:
+            deep = nn.functional.interpolate(self.deep(coarse), scale_factor=2.0)
+            coarse = torch.relu(coarse + deep)
+        coarse = self.narrow(coarse)
         maps = self.fuse(fine + nn.functional.interpolate(coarse, scale_factor=2.0))
-        return FinderOutputs(self.heat(maps), self.box(maps), self.marks(maps), self.view(maps))
+        box = self.box(maps)
+        # Landmarks in sizes of the face, so that their usual places are learnt once for all sizes.
+        size = box[:, 2:].detach().clamp(max=5.0).exp()
+        marks = self.marks(maps) * size.repeat(1, self.landmarks, 1, 1)
+        return FinderOutputs(self.heat(maps), box, marks, self.view(maps))
 
 
 def heat_targets(centres: Tensor, sigma: Tensor, height: int, width: int) -> Tensor:

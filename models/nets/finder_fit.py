@@ -16,22 +16,28 @@ from torch.nn import functional
 
 from models import config as configs
 from models import zoo
+from models.bundle import Bundle
 from models.config import FinderConfig
-from models.data.compositions import Compositions, compose, strangers
+from models.data.compositions import Compositions, Material, compose, strangers
+from models.data.real import material_digest, real_material, used
 from models.nets.export import finder_graph, load_weights, save_weights
 from models.nets.finder import STRIDE, FinderNet, FinderOutputs, heat_targets
 from models.scale import Scale
 
-REVISION = 4
+REVISION = 6
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
+
+
+EMPTY_WEIGHT = 0.01
 
 
 @dataclass(frozen=True)
 class FittedFinder:
-    """A finder: network, ONNX graph, digest of the configuration, the last loss.
+    """A finder: network, ONNX graph, digest of what it was made of, the last loss.
 
     `strangers` (n, height, width) are pictures in which nothing may be graded; they are made here
-    because they come from the same renderer and seed and can be kept with the finder.
+    because they come from the same renderer and seed and can be kept with the finder. `trained_on`
+    lists the phantom and every real source with its licence, as a bundle states them.
     """
 
     net: FinderNet
@@ -39,12 +45,19 @@ class FittedFinder:
     digest: str
     loss: float
     strangers: NDArray[np.uint8]
+    trained_on: list[dict[str, object]]
 
 
 def finder_digest(config: FinderConfig, scale: Scale) -> str:
-    """What a cached finder is called: configuration, scale and revision."""
-    key = [configs.to_dict(config), scale.name, scale.version, REVISION]
+    """What a cached finder is called: configuration, scale, revision, real material if any."""
+    folder = real_material() if config.real else None
+    key = [configs.to_dict(config), scale.name, scale.version, REVISION, material_digest(folder)]
     return configs.digest(_Wrapped(json.dumps(key)))
+
+
+def trained_on(folder: Path | None) -> list[dict[str, object]]:
+    """What a finder with this real material learns from, phantom first."""
+    return [{"name": "rendered faces", "phantom": True}, *used(folder)]
 
 
 @dataclass(frozen=True)
@@ -62,22 +75,55 @@ def cached_finder(
     """The finder of a configuration, from `CACHE/finders/<digest>` or fitted and put there."""
     digest = finder_digest(config, scale)
     folder = cache / "finders" / digest[:32]
+    if not (folder / "finder.onnx").is_file():
+        material = real_material() if config.real else None
+        keep_finder(fitted_finder(config, scale, material, digest, threads, on_progress), folder)
+    return kept_finder(config, scale, folder, digest)
+
+
+def borrowed_finder(bundle: Bundle) -> FittedFinder:
+    """The finder of a bundle for a run that shares it: nothing is fitted, strangers are drawn anew.
+
+    The run must use the finder configuration of that bundle. Raises RuntimeError where the weights
+    are those of another network.
+    """
+    config, scale = bundle.config.finder, bundle.scale
     net = zoo.finder(config, scale)
-    if (folder / "finder.onnx").is_file():
-        load_weights(folder / "weights.safetensors", "finder", net)
-        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        graph = (folder / "finder.onnx").read_bytes()
-        pictures = np.load(folder / "strangers.npy", allow_pickle=False)
-        return FittedFinder(net, graph, digest, float(facts["loss"]), pictures)
-    net, loss = fit_finder(config, scale, threads, on_progress)
-    graph = finder_graph(net)
-    pictures = strangers(config, scale, max(8, config.renderings))
+    load_weights(bundle.path / "weights.safetensors", "finder", net)
+    return FittedFinder(
+        net.eval(),
+        (bundle.path / "finder.onnx").read_bytes(),
+        bundle.info["finder_digest"],
+        float(bundle.report["training"].get("finder_loss", 0.0)),
+        strangers(config, scale, min(400, max(8, config.renderings))),
+        bundle.info["parts"]["finder"]["trained_on"],
+    )
+
+
+def kept_finder(config: FinderConfig, scale: Scale, folder: Path, digest: str) -> FittedFinder:
+    """The finder that `keep_finder` has put in a folder."""
+    net = zoo.finder(config, scale)
+    load_weights(folder / "weights.safetensors", "finder", net)
+    facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+    return FittedFinder(
+        net.eval(),
+        (folder / "finder.onnx").read_bytes(),
+        digest,
+        float(facts["loss"]),
+        np.load(folder / "strangers.npy", allow_pickle=False),
+        facts["trained_on"],
+    )
+
+
+def keep_finder(finder: FittedFinder, folder: Path) -> None:
+    """Put a finder in a folder in one step; an equal one that is there already stays."""
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
     unfinished.mkdir(parents=True, exist_ok=True)
-    save_weights(unfinished / "weights.safetensors", finder=net)
-    (unfinished / "facts.json").write_text(json.dumps({"loss": loss}), encoding="utf-8")
-    np.save(unfinished / "strangers.npy", pictures, allow_pickle=False)
-    (unfinished / "finder.onnx").write_bytes(graph)
+    save_weights(unfinished / "weights.safetensors", finder=finder.net)
+    facts = {"loss": finder.loss, "digest": finder.digest, "trained_on": finder.trained_on}
+    (unfinished / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    np.save(unfinished / "strangers.npy", finder.strangers, allow_pickle=False)
+    (unfinished / "finder.onnx").write_bytes(finder.graph)
     try:
         unfinished.replace(folder)
     except OSError:
@@ -85,7 +131,21 @@ def cached_finder(
         for file in unfinished.iterdir():
             file.unlink()
         unfinished.rmdir()
-    return FittedFinder(net, graph, digest, loss, pictures)
+
+
+def fitted_finder(
+    config: FinderConfig,
+    scale: Scale,
+    folder: Path | None,
+    digest: str,
+    threads: int = 1,
+    on_progress: Callable[[float], None] | None = None,
+) -> FittedFinder:
+    """Fit a finder on the phantom and on the real material of a folder, if one is given."""
+    material = Material.of(folder)
+    net, loss = fit_finder(config, scale, threads, on_progress, material)
+    pictures = strangers(config, scale, min(400, max(8, config.renderings)), material)
+    return FittedFinder(net, finder_graph(net), digest, loss, pictures, trained_on(folder))
 
 
 def fit_finder(
@@ -93,10 +153,11 @@ def fit_finder(
     scale: Scale,
     threads: int = 1,
     on_progress: Callable[[float], None] | None = None,
+    material: Material | None = None,
 ) -> tuple[FinderNet, float]:
     """Fit a finder from its seed; returns it and the mean loss of the last tenth of the steps."""
     told = on_progress or (lambda fraction: None)
-    data = compose(config, scale, threads, lambda fraction: told(0.4 * fraction))
+    data = compose(config, scale, threads, lambda fraction: told(0.4 * fraction), material)
     torch.manual_seed(config.seed)
     net = zoo.finder(config, scale).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
@@ -146,6 +207,11 @@ def finder_loss(outputs: FinderOutputs, data: Compositions, rows: np.ndarray) ->
     )
     # Bumps fill a hundredth of the map; without weight the answer “nowhere” would be good enough.
     heat = (entropy * (1 + 5 * target)).mean()
+    # A picture without a face is wrong by its highest place alone, however calm the rest is.
+    empty = views < 0
+    if bool(empty.any()):
+        highest = outputs.heat[empty].flatten(1).max(dim=1).values
+        heat = heat + EMPTY_WEIGHT * functional.softplus(highest).mean()
     near = target > 0.5
     if not bool(near.any()):
         return 10.0 * heat
@@ -163,4 +229,4 @@ def finder_loss(outputs: FinderOutputs, data: Compositions, rows: np.ndarray) ->
     # A head seen from the side has no known landmark, and a batch may hold only such heads.
     mark: Tensor = (away * seen).sum() / seen.sum().clamp(min=1)
     view = functional.cross_entropy(outputs.view.permute(0, 2, 3, 1)[near], views[image])
-    return 10.0 * heat + 4.0 * offset + 2.0 * size + 4.0 * mark + view
+    return 10.0 * heat + 4.0 * offset + 2.0 * size + 6.0 * mark + view

@@ -30,6 +30,7 @@ def test_a_configuration_survives_yaml(tmp_path: Path) -> None:
         ({"fit": 3}, "must hold fields"),
         ({"fit": {"epochs": "many"}}, "must be of kind int"),
         ({"seed": True}, "must be of kind int"),
+        ({"finder": {"real": 1}}, "must be of kind bool"),
         ([], "must be a mapping"),
     ],
 )
