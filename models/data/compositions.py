@@ -239,9 +239,11 @@ class _Composer:
             cx, cy = np.array([width, height]) * rng.normal(0.5, 0.08, 2)
         turn[:, 2] += np.array([cx - middle[0], cy - middle[1]])
         drawn = self._laid(head, turn, zoom, rng)
-        corners = np.array([[x0, y0, 1], [x1, y0, 1], [x0, y1, 1], [x1, y1, 1]]) @ turn.T
-        low = np.clip(corners.min(0), 0, [width, height])
-        high = np.clip(corners.max(0), 0, [width, height])
+        # Turned by a few degrees a face is as large as it was; the box round its turned box is not.
+        centre = np.array([*middle, 1.0]) @ turn.T
+        reaches = np.array([x1 - x0, y1 - y0]) * zoom / 2
+        low = np.clip(centre - reaches, 0, [width, height])
+        high = np.clip(centre + reaches, 0, [width, height])
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         if rng.random() < 0.15 * variety:
             drawn = covered(drawn, box, rng)

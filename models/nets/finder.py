@@ -56,9 +56,12 @@ class FinderNet(nn.Module):
         self.narrow = nn.Conv2d(coarse, fine, 1)
         self.fuse = convolution(fine, fine)
         self.heat = nn.Conv2d(fine, 1, 1)
-        self.box = nn.Conv2d(fine, 4, 1)
-        self.marks = nn.Conv2d(fine, 2 * landmarks, 1)
-        self.view = nn.Conv2d(fine, len(VIEWS), 1)
+        # Where landmarks lie follows from box and view together: one more layer in the deep net.
+        self.shape = convolution(fine, coarse) if deep else nn.Identity()
+        known = coarse if deep else fine
+        self.box = nn.Conv2d(known, 4, 1)
+        self.marks = nn.Conv2d(known, 2 * landmarks, 1)
+        self.view = nn.Conv2d(known, len(VIEWS), 1)
         nn.init.constant_(self.heat.bias, -3.0)  # type: ignore[arg-type]
 
     def forward(self, luma: Tensor) -> FinderOutputs:
@@ -72,11 +75,12 @@ class FinderNet(nn.Module):
             coarse = torch.relu(coarse + deep)
         coarse = self.narrow(coarse)
         maps = self.fuse(fine + nn.functional.interpolate(coarse, scale_factor=2.0))
+        heat, maps = self.heat(maps), self.shape(maps)
         box = self.box(maps)
         # Landmarks in sizes of the face, so that their usual places are learnt once for all sizes.
         size = box[:, 2:].detach().clamp(max=5.0).exp()
         marks = self.marks(maps) * size.repeat(1, self.landmarks, 1, 1)
-        return FinderOutputs(self.heat(maps), box, marks, self.view(maps))
+        return FinderOutputs(heat, box, marks, self.view(maps))
 
 
 def heat_targets(centres: Tensor, sigma: Tensor, height: int, width: int) -> Tensor:

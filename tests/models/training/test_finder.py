@@ -37,7 +37,7 @@ from models.grader import refuse_face
 from models.nets.export import finder_graph
 from models.nets.finder_command import run
 from models.nets.finder_fit import borrowed_finder, finder_digest, trained_on
-from models.nets.finder_trial import recalled
+from models.nets.finder_trial import noticed, recalled
 from models.records import Face
 from models.scale import Scale
 
@@ -329,6 +329,9 @@ def test_recall_asks_for_confidence_view_and_place() -> None:
     crop, profile = CropConfig(), replace(FACE, view="profile")
     assert recalled(profile, FACE.box, crop)
     assert not recalled(FACE, FACE.box, crop)
+    assert noticed(profile, (50.0, 50.0, 300.0, 300.0), crop)
+    assert not recalled(profile, (50.0, 50.0, 300.0, 300.0), crop)
+    assert not noticed(profile, (80.0, 10.0, 180.0, 110.0), crop)
     assert not recalled(replace(profile, confidence=0.1), FACE.box, crop)
     assert not recalled(profile, (80.0, 10.0, 180.0, 110.0), crop)
 
