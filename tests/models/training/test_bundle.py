@@ -18,7 +18,9 @@ def copy(tiny_run, tmp_path: Path) -> Path:
 
 def test_a_bundle_says_what_each_part_rests_on(tiny_run) -> None:
     bundle = load_bundle(tiny_run.bundle)
-    assert set(bundle.info["parts"]) == {"finder", "units", "scorable", "states", "calibration"}
+    assert set(bundle.info["parts"]) == {
+        "finder", "eyes", "units", "scorable", "states", "calibration"
+    }  # fmt: skip
     assert bundle.info["parts"]["finder"]["trained_on"][0]["phantom"] is True
     assert {row["name"] for row in bundle.info["parts"]["units"]["trained_on"]} == {
         "AMGS-000000/1", "AMGS-000001/1",
