@@ -59,6 +59,7 @@ def dilated(config: TemporalConfig, scale: Scale, embedding: int) -> TemporalNet
         states=len(scale.states),
         width=config.width,
         dropout=config.dropout,
+        jitter=config.jitter,
     )
 
 

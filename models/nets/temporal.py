@@ -41,6 +41,7 @@ class TemporalNet(nn.Module):
         states: int,
         width: int,
         dropout: float,
+        jitter: float = 0.0,
     ) -> None:
         super().__init__()
         self.steps = tuple(steps)
@@ -58,6 +59,7 @@ class TemporalNet(nn.Module):
         self.own = nn.Linear(self.size, width)
         self.mix = nn.Linear(2 * width, width)
         self.dropout = nn.Dropout(dropout)
+        self.jitter = jitter
         self.leave = nn.Linear(width, self.logits)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -66,13 +68,19 @@ class TemporalNet(nn.Module):
         """Ticks (n, F + 1, T), frames (m, F) and their places (m,), (m,) to `TemporalOutputs`."""
         mask = ticks[:, -1:]
         level = (ticks[:, :-1] - self.mean[None, :, None]) / self.deviation[None, :, None]
-        maps = torch.relu(self.enter(torch.cat([level * mask, mask], dim=1)))
+        maps = torch.relu(self.enter(torch.cat([self._noisy(level) * mask, mask], dim=1)))
         for layer in self.layers:
             maps = maps + torch.relu(layer(self.dropout(maps)))
         around = maps.transpose(1, 2)[row, column]
-        mine = torch.relu(self.own(self.dropout((own - self.mean) / self.deviation)))
+        seen = self._noisy((own - self.mean) / self.deviation)
+        mine = torch.relu(self.own(self.dropout(seen)))
         correction = self.leave(torch.relu(self.mix(torch.cat([mine, around], dim=1))))
         said = own[:, self.embedding : self.embedding + self.logits] + correction
         units, most = len(self.steps), max(self.steps)
         grades, scorable, states = said.split([units * most, units, self.states], dim=1)
         return TemporalOutputs(grades.reshape(-1, units, most), scorable, states)
+
+    def _noisy(self, level: Tensor) -> Tensor:
+        """Features while training: what the frame network says of frames it has learnt from is
+        surer than it should be."""
+        return level + self.jitter * torch.randn_like(level) if self.training else level

@@ -117,11 +117,10 @@ def fit_temporal(
     losses = [best]
     for epoch in range(config.epochs):
         order = np.random.default_rng([seed, epoch, 7]).permutation(len(train))
-        noise = torch.Generator().manual_seed(seed * 10_007 + epoch)
         net.train()
         for step in range(per_epoch):
             some = [train[row] for row in order[step * config.batch : (step + 1) * config.batch]]
-            loss = clip_loss(net, some, weights, noise)
+            loss = clip_loss(net, some, weights)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -155,9 +154,8 @@ def clip_loss(
     net: TemporalNet,
     some: list[Clip],
     weights: tuple[Tensor, Tensor, TemporalConfig],
-    noise: torch.Generator | None = None,
 ) -> Tensor:
-    """The loss of the labelled frames of some clips; with `noise`, features are jittered."""
+    """The loss of the labelled frames of some clips."""
     share, rarity, config = weights
     longest = max(clip.grid.shape[1] for clip in some)
     grid = np.zeros((len(some), some[0].grid.shape[0], longest), np.float32)
@@ -167,14 +165,6 @@ def clip_loss(
     own = torch.from_numpy(np.concatenate([clip.own for clip in some]))
     row = torch.from_numpy(np.repeat(np.arange(len(some)), [len(clip.own) for clip in some]))
     column = torch.from_numpy(np.concatenate([clip.column for clip in some]))
-    if noise is not None and config.jitter:
-        # What the frame network says of frames it has learnt from is surer than it should be.
-        held[:, :-1] += (
-            torch.randn(held[:, :-1].shape, generator=noise)
-            * (config.jitter * net.deviation)[None, :, None]
-            * held[:, -1:]
-        )
-        own = own + torch.randn(own.shape, generator=noise) * config.jitter * net.deviation
     outputs = net(held, own, row, column)
     above = torch.from_numpy(np.concatenate([clip.above for clip in some]))
     scorable = torch.from_numpy(np.concatenate([clip.scorable for clip in some]))
