@@ -29,7 +29,13 @@ from models.data.heads import (
     upright,
     varied,
 )
-from models.data.profiles import credible, drawn_profile, real_profile, with_holder
+from models.data.profiles import (
+    PROFILE,
+    credible,
+    drawn_profile,
+    real_profile,
+    with_holder,
+)
 from models.data.real import Still, faceless, packaged, stills
 from models.data.scenery import (
     covered,
@@ -227,6 +233,10 @@ class _Composer:
             part = rng.uniform(0.4, 0.7)
         else:
             part = float(np.clip(0.5 * math.exp(rng.normal(0, 0.22)), 0.3, 0.9))
+        recorded = head.matte is None and head.view == PROFILE
+        if recorded:
+            # A still as its camera saw it, head and all over the whole picture.
+            part = face / head.picture.shape[1] * rng.uniform(0.9, 1.2)
         zoom = width * part / face
         middle = ((x0 + x1) / 2, (y0 + y1) / 2)
         lean = float(rng.uniform(-4, 4) * (1 + 2.5 * variety))
@@ -237,6 +247,10 @@ class _Composer:
             cy = rng.uniform(min(reach, height / 2), max(height - reach, height / 2))
         else:
             cx, cy = np.array([width, height]) * rng.normal(0.5, 0.08, 2)
+        if recorded:
+            shown = np.array(head.picture.shape[::-1]) / 2
+            shift = (np.array(middle) - shown) * zoom
+            cx, cy = np.array([width, height]) * rng.normal(0.5, 0.04, 2) + shift
         turn[:, 2] += np.array([cx - middle[0], cy - middle[1]])
         drawn = self._laid(head, turn, zoom, rng)
         # Turned by a few degrees a face is as large as it was; the box round its turned box is not.

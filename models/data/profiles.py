@@ -89,7 +89,7 @@ def real_profile(still: Still, scale: Scale, rng: np.random.Generator) -> Head:
     if rng.random() < 0.5:
         return Head(
             np.asarray(np.clip(image, 0, 255), np.uint8),
-            np.asarray(mask * 255, np.uint8) if rng.random() < 0.75 else None,
+            np.asarray(mask * 255, np.uint8) if rng.random() < 0.6 else None,
             box,
             points,
             PROFILE,
