@@ -50,6 +50,9 @@ class FinderConfig:
     """Share of composed pictures with a head that is no mouse."""
     real: bool = False
     """Learn from real material too, where `models.data.real` finds some."""
+    shipped: bool = False
+    """Take the finder that comes with the program instead of fitting one; the size of its picture
+    and its network must be those stated here."""
     learning_rate: float = 0.006
     """Highest learning rate."""
     seed: int = 11
@@ -98,6 +101,9 @@ class EyesConfig:
     """Share of squares that show no eye."""
     learning_rate: float = 0.006
     """Highest learning rate."""
+    shipped: bool = False
+    """Take the reader that comes with the program instead of fitting one; its network must be the
+    one stated here."""
     seed: int = 13
     """Seed of renderings, squares and weights; apart from the run's own seed, so that several runs
     share one reader."""

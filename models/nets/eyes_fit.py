@@ -28,6 +28,7 @@ from models.eyes import REVISION as CUTTING
 from models.nets.export import eyes_graph, load_weights, save_weights
 from models.nets.eyes import EyeOutputs, EyesNet
 from models.scale import Scale, load_scale
+from models.shipped import shipped_part
 
 REVISION = 1
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
@@ -67,6 +68,8 @@ def cached_eyes(
     on_progress: Callable[[float], None] | None = None,
 ) -> FittedEyes:
     """The reader of a configuration, from `CACHE/eyes/<digest>` or fitted and put there."""
+    if config.shipped:
+        return _shipped_eyes(config)
     digest = eyes_digest(config, scale, real_material())
     folder = cache / "eyes" / digest[:32]
     if not (folder / "eyes.onnx").is_file():
@@ -87,11 +90,19 @@ def cached_eyes(
     return FittedEyes(net.eval(), (folder / "eyes.onnx").read_bytes(), digest, facts)
 
 
+def _shipped_eyes(config: EyesConfig) -> FittedEyes:
+    """The reader that comes with the program."""
+    folder, facts = shipped_part("eyes", config, ("size", "widths", "recipe"))
+    net = zoo.eyes(config)
+    load_weights(folder / "weights.safetensors", "eyes", net)
+    return FittedEyes(net.eval(), (folder / "eyes.onnx").read_bytes(), facts["digest"], facts)
+
+
 def save_eyes(fitted: FittedEyes, folder: Path) -> None:
     """Write `weights.safetensors`, `facts.json` and, last, `eyes.onnx` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / "weights.safetensors", eyes=fitted.net)
-    facts = json.dumps(fitted.facts, indent=1)
+    facts = json.dumps({**fitted.facts, "digest": fitted.digest}, indent=1)
     (folder / "facts.json").write_text(facts, encoding="utf-8")
     (folder / "eyes.onnx").write_bytes(fitted.graph)
 
@@ -128,6 +139,7 @@ def fit_eyes(
     net, loss = train_eyes(config, data, lambda part: told(0.3 + 0.65 * part))
     graph = eyes_graph(net, config.size)
     facts: dict[str, Any] = {
+        "config": configs.to_dict(config),
         "loss": loss,
         "phantom_eyes": int((data.eyes & ~data.real).sum()),
         "real_eyes": int(data.real.sum()),

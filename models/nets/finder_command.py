@@ -26,7 +26,7 @@ def run(options: argparse.Namespace, emit: Emit) -> int:
     import cv2
     import torch
 
-    from models.config import load_config
+    from models.config import load_config, to_dict
     from models.data.real import VARIABLE, real_material
     from models.faces import FaceFinder
     from models.nets.finder_fit import finder_digest, fitted_finder, keep_finder, kept_finder
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace, emit: Emit) -> int:
     facts: dict[str, Any] = json.loads((out / "facts.json").read_text(encoding="utf-8"))
     if facts["digest"] != digest:
         raise Refused(f"{out} holds another finder; choose another folder.")
+    facts["config"] = to_dict(config.finder)
     facts.setdefault("seconds", round(time.monotonic() - started, 1))
     if folder is not None:
         faces = FaceFinder(fitted.graph, config.finder.long_side, scale.landmarks)

@@ -17,18 +17,21 @@ from torch.nn import functional
 from models import config as configs
 from models import zoo
 from models.bundle import Bundle
-from models.config import FinderConfig
+from models.config import FinderConfig, parse_config
 from models.data.compositions import Compositions, Material, compose, strangers
 from models.data.real import material_digest, real_material, used
 from models.nets.export import finder_graph, load_weights, save_weights
 from models.nets.finder import STRIDE, FinderNet, FinderOutputs, heat_targets
 from models.scale import Scale
+from models.shipped import shipped_part
 
 REVISION = 8
 """Raise when a change of code changes what a configuration yields, so that no cache is stale."""
 
 
 EMPTY_WEIGHT = 0.01
+MOST_STRANGERS = 240
+"""Pictures of what is no gradable face, for a run that takes a shipped finder."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,34 @@ def cached_finder(
     on_progress: Callable[[float], None] | None = None,
 ) -> FittedFinder:
     """The finder of a configuration, from `CACHE/finders/<digest>` or fitted and put there."""
+    if config.shipped:
+        return _shipped_finder(config, scale, cache)
     digest = finder_digest(config, scale)
     folder = cache / "finders" / digest[:32]
     if not (folder / "finder.onnx").is_file():
         material = real_material() if config.real else None
         keep_finder(fitted_finder(config, scale, material, digest, threads, on_progress), folder)
     return kept_finder(config, scale, folder, digest)
+
+
+def _shipped_finder(config: FinderConfig, scale: Scale, cache: Path) -> FittedFinder:
+    """The finder that comes with the program; its strangers are drawn once per cache."""
+    part, facts = shipped_part("finder", config, ("long_side", "width", "recipe"))
+    folder = cache / "finders" / f"shipped-{facts['digest'][:24]}"
+    if not (folder / "finder.onnx").is_file():
+        net = zoo.finder(config, scale)
+        load_weights(part / "weights.safetensors", "finder", net)
+        own = parse_config({"finder": facts["config"]}).finder
+        finder = FittedFinder(
+            net.eval(),
+            (part / "finder.onnx").read_bytes(),
+            facts["digest"],
+            float(facts["loss"]),
+            strangers(own, scale, MOST_STRANGERS),
+            facts["trained_on"],
+        )
+        keep_finder(finder, folder)
+    return kept_finder(config, scale, folder, facts["digest"])
 
 
 def borrowed_finder(bundle: Bundle) -> FittedFinder:
