@@ -80,7 +80,7 @@ def draw_stretches(
     if pain > PAINED and rng.uniform() < lab.pained:
         wanted.append((scale.graded_state, float(rng.uniform(0.80, 0.97)), rng.uniform(*STILL_S)))
     for _ in range(int(rng.poisson(lab.restless * lab.clip_s / STRETCH_S))):
-        state = _draw_state(rng, scale)
+        state = _draw_state(rng, scale, lab.states)
         still = state.shown is not None and state.shown.eyelids > 0.9
         wanted.append((state, None, rng.uniform(*(STILL_S if still else OTHER_S))))
     # At least a quarter of every clip is left for the animal at ease.
@@ -100,16 +100,28 @@ def draw_stretches(
 def _draw_one(lab: LabPlan, rng: np.random.Generator, scale: Scale) -> tuple[Stretch, ...]:
     if rng.uniform() >= lab.restless:
         return ()
-    state = _draw_state(rng, scale)
+    state = _draw_state(rng, scale, lab.states)
     length = float(rng.uniform(0.30, 0.55)) * lab.clip_s
     start = float(rng.choice([0.0, lab.clip_s - length, rng.uniform(0, lab.clip_s - length)]))
     return (Stretch(state, start, start + length),)
 
 
-def _draw_state(rng: np.random.Generator, scale: Scale) -> State:
+def frequent_states(scale: Scale, most: int = 0) -> list[State]:
+    """The rendered states that are not graded, in order of the scale; the `most` frequent alone
+    where it is not 0."""
     others = [state for state in scale.states if state.shown and not state.graded]
-    shares = np.array([state.shown.share if state.shown else 0.0 for state in others])
+    ordered = sorted(others, key=lambda state: -_share(state))
+    return [state for state in others if state in ordered[: most or None]]
+
+
+def _draw_state(rng: np.random.Generator, scale: Scale, most: int) -> State:
+    others = frequent_states(scale, most)
+    shares = np.array([_share(state) for state in others])
     return others[int(rng.choice(len(others), p=shares / shares.sum()))]
+
+
+def _share(state: State) -> float:
+    return state.shown.share if state.shown else 0.0
 
 
 def _draw_animals(lab: LabPlan, rng: np.random.Generator, seed: int) -> list[Animal]:

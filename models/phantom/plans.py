@@ -33,6 +33,7 @@ class LabPlan:
     raters, rater_bias  number of raters, and what the lab taught all of them, in grades
     restless          share of clips with a stretch in which the animal is not simply awake; in
                       clips of LONG_S and more the mean number of such stretches per STRETCH_S
+    states            number of the most frequent states beside being awake that are shown, 0 = all
     pained            share of an animal's clips in which it sits still with its eyes squeezed shut,
                       where its pain is above PAINED
     """
@@ -53,6 +54,7 @@ class LabPlan:
     raters: int = 3
     rater_bias: float = 0.0
     restless: float = 0.35
+    states: int = 0
     pained: float = 0.0
 
 
@@ -66,6 +68,8 @@ class StudyPlan:
 
 
 BASELINE_PAIN = 0.05
+BRIEF_STATES = 3
+"""States beside being awake that the clips of a demonstration show."""
 # Above this level of pain an animal may sit still with its eyes squeezed shut.
 PAINED = 0.5
 # Clips this long hold several stretches, about one per STRETCH_S where every clip is restless.
@@ -150,12 +154,12 @@ _NAMES = ("north", "lake", "hill", "shore", "meadow", "forest", "island", "valle
 
 def demo_plan(scale: Scale | None = None) -> StudyPlan:
     """Three labs with the first two coats: laparotomy, inflammation, and a nerve without effect."""
-    return StudyPlan(_labs(3, 6, scale or load_scale()), "demo")
+    return StudyPlan(tuple(map(_brief, _labs(3, 6, scale or load_scale()))), "demo")
 
 
 def another_plan(scale: Scale | None = None) -> StudyPlan:
     """One more, smaller dataset of the second demo lab: a later experiment in the same box."""
-    lab = _labs(2, 4, scale or load_scale())[1]
+    lab = _brief(_labs(2, 4, scale or load_scale())[1])
     first = _ASSAYS[0]
     return StudyPlan(
         (
@@ -213,7 +217,30 @@ def study_plan(
     )
 
 
-PLANS = {"demo": demo_plan, "another": another_plan}
+def pretraining_plan(scale: Scale | None = None) -> StudyPlan:
+    """Five labs with every coat, nearly all frames of short clips graded by six raters: what the
+    shipped frame network has learnt from before a run shows it anything."""
+    scale = scale or load_scale()
+    labs = (
+        replace(
+            lab,
+            coats=scale.coats,
+            graded_per_clip=24,
+            raters=6,
+            restless=0.5,
+            groups=_ASSAYS[n % 2].groups,
+        )
+        for n, lab in enumerate(_labs(5, 10, scale))
+    )
+    return StudyPlan(tuple(labs), "pretraining")
+
+
+def _brief(lab: LabPlan) -> LabPlan:
+    """The lab of a demonstration: few clips, so that few states are shown, each often enough."""
+    return replace(lab, restless=0.5, states=BRIEF_STATES)
+
+
+PLANS = {"demo": demo_plan, "another": another_plan, "pretraining": pretraining_plan}
 
 
 def _labs(count: int, animals: int, scale: Scale) -> tuple[LabPlan, ...]:

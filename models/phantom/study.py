@@ -23,11 +23,17 @@ import av
 import cv2
 import numpy as np
 
-from models.phantom.animals import AFTER, BASELINE, Recording, draw_recordings
+from models.phantom.animals import (
+    AFTER,
+    BASELINE,
+    Recording,
+    draw_recordings,
+    frequent_states,
+)
 from models.phantom.clip import FrameTruth, write_clip
 from models.phantom.looks import LOOKS
 from models.phantom.motion import ClipPlan, Stretch
-from models.phantom.plans import LabPlan, StudyPlan
+from models.phantom.plans import BRIEF_STATES, LabPlan, StudyPlan
 from models.phantom.raters import draw_rater
 from models.phantom.tables import panel, truth_columns, truth_row, write_oracle, write_votes
 from models.scale import Coat, load_scale
@@ -125,13 +131,7 @@ def write_unseen_clip(path: Path, seed: int, coat: Coat | None = None) -> list[F
     """An 8-second clip of an animal no study holds: in pain and awake, with a stretch of each of
     the three most frequent other states."""
     scale = load_scale()
-    shares = {
-        state.key: state.shown.share
-        for state in scale.states
-        if state.shown is not None and not state.graded
-    }
-    frequent = sorted(shares, key=lambda key: -shares[key])[:3]
-    others = [state for state in scale.states if state.key in frequent]
+    others = frequent_states(scale, BRIEF_STATES)
     seconds = 8.0
     # Equal turns: awake, state, awake, state, …, awake.
     turn = seconds / (2 * len(others) + 1)
