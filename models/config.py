@@ -121,6 +121,9 @@ class NetConfig:
     """Channels of the stages, each of which halves the size."""
     dropout: float = 0.2
     """Dropout before the heads."""
+    pretrained: bool = False
+    """Begin with the weights that come with the program, learnt from rendered faces; the network
+    must be the one stated here."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from models.bundle import FORMAT
 from models.grader import unknown_state
 from models.runs import Run
 from models.scale import Scale
+from models.shipped import shipped_part
 
 Array = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def bundle_info(
         {"name": name, "phantom": bool(rows["phantom"].any())}
         for name, rows in manifest.part("calibration").groupby("dataset")
     ]
-    heads = {"trained_on": ours, "judged_on": held}
+    heads = {"trained_on": ours, "judged_on": held, "pretrained_on": _pretrained_on(run)}
     return {
         "format": FORMAT,
         "version": program_version(),
@@ -78,6 +79,14 @@ def bundle_info(
         "shuffled_labels": run.shuffle_labels,
         "calibrated_frames": calibration["out_of_distribution"]["n"],
     }
+
+
+def _pretrained_on(run: Run) -> list[dict[str, Any]]:
+    """What the frame network had learnt from before this run; a warm start is named by itself."""
+    if run.warm_start is not None or not run.config.net.pretrained:
+        return []
+    _, facts = shipped_part("frame", run.config.net, ("recipe", "widths"))
+    return list(facts["trained_on"])
 
 
 def states_told(states: Array, scale: Scale) -> list[str]:
