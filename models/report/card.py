@@ -24,6 +24,12 @@ def model_card(
         f"| {name} | {_sources(part['trained_on'])} | {_sources(part['judged_on'])} |"
         for name, part in info["parts"].items()
     )
+    before = info["parts"]["units"].get("pretrained_on") or []
+    begun = (
+        f"\nThe frame network began with weights learnt from: {_sources(before)}.\n"
+        if before
+        else ""
+    )
     control = (
         "\n**Negative control:** the labels of this run were shuffled on purpose.\n"
         if training.get("shuffled_labels")
@@ -43,7 +49,7 @@ rest on it, and a low score does not mean that there is no pain.
 | part | trained on | judged on |
 | --- | --- | --- |
 {parts}
-
+{begun}
 Snapshot {info["snapshot_digest"]}; {training.get("n_train")} training frames; seed
 {training.get("seed")}.
 
@@ -60,10 +66,20 @@ mean of the others RMSE {_number(image["human_rmse"])}, r {_number(image["human_
 ## Where it ends
 No grade without a face, with a face under {info["inputs"]["minimum_face"]} pixels, in profile,
 unlike the training faces (distance limit from {distance["n"]} calibration frames), in a state that
-is not graded, or with fewer than {scale.minimum_units} scorable units. It looks at single frames:
-it cannot tell sleep from pain with shut eyes by what happens before and after. Figures on other
+is not graded, or with fewer than {scale.minimum_units} scorable units. {_context(training)}
+Where sleep and waking are both likely the state is unclear and nothing is graded. Figures on other
 labs, cameras, coats or assays than those of the snapshot are unknown.
 """
+
+
+def _context(training: dict[str, Any]) -> str:
+    """Whether the seconds round a frame take part: none do where they did not help."""
+    if training.get("context_epoch"):
+        return "The 5.5 seconds before and after a frame take part in its grades and its state."
+    return (
+        "The seconds round a frame did not help on the validation animals and take no part: sleep\n"
+        "and pain with shut eyes are told from single frames."
+    )
 
 
 def _sources(sources: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from models import config as configs
 from models.config import SHIPPED, ConfigError, RunConfig, load_config, parse_config, to_yaml
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.rglob("*.yaml")))
 def test_every_shipped_configuration_is_read_and_named_as_its_file(name: str) -> None:
     assert load_config(name).name == name
 
@@ -59,5 +59,5 @@ def test_every_field_has_a_docstring_line() -> None:
 
 
 def test_shipped_files_are_plain_yaml() -> None:
-    for file in SHIPPED.glob("*.yaml"):
+    for file in SHIPPED.rglob("*.yaml"):
         assert isinstance(yaml.safe_load(file.read_text()), dict)
