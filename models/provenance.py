@@ -83,7 +83,8 @@ def bundle_info(
 
 def _pretrained_on(run: Run) -> list[dict[str, Any]]:
     """What the frame network had learnt from before this run; a warm start is named by itself."""
-    if run.warm_start is not None or not run.config.net.pretrained:
+    begun = run.config.net.pretrained and run.warm_start is None and not run.shuffle_labels
+    if not begun:
         return []
     _, facts = shipped_part("frame", run.config.net, ("recipe", "widths"))
     return list(facts["trained_on"])

@@ -267,7 +267,8 @@ def _fit(
     )
     if run.warm_start is not None:
         load_matching(run.warm_start.path / "weights.safetensors", "frame", module.net)
-    elif config.net.pretrained:
+    elif config.net.pretrained and not run.shuffle_labels:
+        # A negative control has to learn all it knows from the labels that were dealt anew.
         part, _ = shipped_part("frame", config.net, ("recipe", "widths"))
         load_matching(part / "weights.safetensors", "frame", module.net)
     fit(module, data, run.out / "checkpoints", run.resume, progress, emit)
