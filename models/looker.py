@@ -340,6 +340,8 @@ def blend(before: Face, after: Face, part: float) -> Face:
         },
         confidence=min(before.confidence, after.confidence),
         sharpness=mix(before.sharpness, after.sharpness),
+        exposure=mix(before.exposure, after.exposure),
+        blur=mix(before.blur, after.blur),
     )
 
 

@@ -127,18 +127,3 @@ class CropStore:
         record["landmarks"] = [face.landmarks[name] for name in self.finder.landmarks]
         record["sharpness"] = face.sharpness
         record["crop"] = cut(luma, face.box, self.crop)
-
-
-def face_of(record: Any, landmarks: tuple[str, ...]) -> Face:
-    """The face that a record of a store stands for."""
-    x0, y0, x1, y1 = (float(value) for value in record["box"])
-    return Face(
-        box=(x0, y0, x1, y1),
-        landmarks={
-            name: (float(x), float(y))
-            for name, (x, y) in zip(landmarks, record["landmarks"], strict=True)
-        },
-        confidence=float(record["confidence"]),
-        view=VIEWS[int(record["view"])],
-        sharpness=float(record["sharpness"]),
-    )
