@@ -20,7 +20,12 @@ settings.load_profile("unhurried")
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 MILLISECONDS = Fraction(1, 1000)
-QUIET = {"libx265": {"x265-params": "log-level=none"}, "libsvtav1": {"preset": "12"}}
+# One thread an encoder: on busy cores, pools of them have waited for themselves for ever.
+ALONE = "log-level=none:pools=none:frame-threads=1"
+USUAL = {
+    "libx264": {"bf": "2", "g": "12", "crf": "10"},
+    "libsvtav1": {"preset": "10", "svtav1-params": "lp=1"},
+}
 
 FilmWriter = Callable[..., Path]
 
@@ -54,10 +59,13 @@ def write_film(
 
     H.264 has two B-frames between others and a key frame every 12 frames unless `options` differ.
     """
-    usual = {"bf": "2", "g": "12", "crf": "10"} if codec == "libx264" else QUIET.get(codec, {})
     with av.open(str(path), "w", options=muxer or {}) as container:
         container.metadata.update(tags or {})
-        stream = container.add_stream(codec, rate=25, options={**usual, **(options or {})})
+        chosen = {**USUAL.get(codec, {}), **(options or {})}
+        if codec == "libx265":
+            chosen["x265-params"] = ":".join(filter(None, (ALONE, chosen.get("x265-params"))))
+        stream = container.add_stream(codec, rate=25, options=chosen)
+        stream.codec_context.thread_count = 1
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
         stream.time_base = stream.codec_context.time_base = time_base

@@ -30,10 +30,7 @@ FILMS: dict[str, tuple[str, dict[str, Any]]] = {
     "one-key-frame.mp4": ("libx264", {"options": {"g": "1000", "sc_threshold": "0"}}),
     "stream.ts": ("libx264", {}),
     "pieces.mp4": ("libx264", {"muxer": {"movflags": "frag_keyframe+empty_moov"}}),
-    "hevc.mp4": (
-        "libx265",
-        {"options": {"x265-params": "log-level=none:bframes=3:keyint=30:open-gop=1"}},
-    ),
+    "hevc.mp4": ("libx265", {"options": {"x265-params": "bframes=3:keyint=30:open-gop=1"}}),
     "live.webm": ("libvpx-vp9", {"muxer": {"live": "1"}, "options": {"g": "30"}}),
     "hidden.webm": (
         "libvpx",
@@ -45,7 +42,7 @@ FILMS: dict[str, tuple[str, dict[str, Any]]] = {
     "recorder.avi": ("libx264", {}),
     "bare.h264": ("libx264", {}),
     "disc.ts": ("mpeg2video", {"options": {"bf": "2", "g": "15"}}),
-    "hevc.ts": ("libx265", {"options": {"x265-params": "log-level=none:bframes=3:keyint=30"}}),
+    "hevc.ts": ("libx265", {"options": {"x265-params": "bframes=3:keyint=30"}}),
     "disc.mpg": ("mpeg2video", {"options": {"bf": "2", "g": "15"}}),
 }
 
