@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--media", type=Path, required=True)
     evaluate.add_argument("--out", type=Path, required=True)
     evaluate.add_argument("--split", default="benchmark")
+    evaluate.add_argument(
+        "--without-context",
+        action="store_true",
+        help="judge it frame by frame, and tell what context changes",
+    )
     for command in (train, evaluate):
         command.add_argument(
             "--watch-stdin", action="store_true", help="exit when standard input closes"
@@ -167,6 +172,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.out,
         split=options.split,
         emit=emit,
+        without_context=options.without_context,
     )
     emit({"event": "done", "report": str(options.out / "report.json")})
     return 0
