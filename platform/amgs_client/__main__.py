@@ -69,23 +69,39 @@ def _status(arguments: argparse.Namespace) -> None:
 
 def _score(arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
+    asked = [(path, region) for path in arguments.videos for region in arguments.region or [None]]
     with _connect(arguments) as client:
-        for path in arguments.videos:
+        for path, region in asked:
+            name = path.name if region is None else f"{path.name} ({region[0]})"
+            stem = path.stem if region is None else f"{path.stem}-{region[0]}"
             with _bar() as bar:
-                task = bar.add_task(path.name, total=1.0)
+                task = bar.add_task(name, total=1.0)
                 run = client.score(
                     path,
+                    region=region,
                     told=lambda row: bar.update(task, completed=row["job"]["progress"]),  # noqa: B023
                 )
             if run["job"]["state"] != "done":
-                console.print(f"{path.name}: {run['job']['error']}")
+                console.print(f"{name}: {run['job']['error']}")
                 continue
-            print(f"{path.name}: {run['result']['sentence']}")
-            (arguments.out / f"{path.stem}.json").write_text(json.dumps(run, indent=2))
-            for name in run["files"]:
-                if name.endswith((".csv", ".parquet")):
-                    data = client.result_file(run, name)
-                    (arguments.out / f"{path.stem}.{name}").write_bytes(data)
+            print(f"{name}: {run['result']['sentence']}")
+            (arguments.out / f"{stem}.json").write_text(json.dumps(run, indent=2))
+            for file in run["files"]:
+                if file.endswith((".csv", ".parquet")):
+                    data = client.result_file(run, file)
+                    (arguments.out / f"{stem}.{file}").write_bytes(data)
+
+
+def _region(text: str) -> tuple[str, list[int]]:
+    """Return name and edges of ``NAME=x0,y0,x1,y1``; whether they fit the site decides."""
+    name, _, numbers = text.partition("=")
+    try:
+        return name, [int(part) for part in numbers.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no region; write a name and four numbers of pixels, such as "
+            "m1=0,0,640,720"
+        ) from None
 
 
 def _bar() -> Progress:
@@ -119,6 +135,13 @@ def parser() -> argparse.ArgumentParser:
     score = commands.add_parser("score", help="score videos")
     score.add_argument("videos", nargs="+", type=Path)
     score.add_argument("--out", type=Path, default=Path("results"))
+    score.add_argument(
+        "--region",
+        action="append",
+        type=_region,
+        metavar="NAME=x0,y0,x1,y1",
+        help="score one animal in this part of the picture, in pixels; once per animal",
+    )
     score.set_defaults(do=_score)
     return top
 

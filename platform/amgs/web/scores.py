@@ -22,6 +22,7 @@ from models.scale import load_scale
 
 OVER = {"done", "failed", "cancelled"}
 CANCEL = "core.job.cancel"
+REGION_EDGES = ("left", "top", "right", "bottom")
 
 
 @require_safe
@@ -34,7 +35,7 @@ def score(request: HttpRequest) -> HttpResponse:
         context["refusal"] = refused.sentence
     person = request.user if request.user.is_authenticated else None
     most = settings.UPLOAD_MOST_BYTES if person else settings.UPLOAD_MOST_BYTES_PUBLIC
-    context["most_bytes"] = most
+    context |= {"most_bytes": most, "region_edges": REGION_EDGES}
     if person:
         page = paging.newest_first(queries.of_person(person), request, 10)
         context |= {"page": page, "mine": [queries.score_json(row) for row in page]}

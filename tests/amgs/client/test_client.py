@@ -144,3 +144,14 @@ def test_the_token_does_not_travel_to_storage(client_of, alice) -> None:
     assert "Authorization" in client.http._http.headers
     assert "Authorization" not in client.http._plain.headers
     assert isinstance(client.http._plain, httpx.Client)
+
+
+def test_the_region_of_an_animal_is_read_from_the_command_line(capsys) -> None:
+    from amgs_client.__main__ import parser
+
+    given = parser().parse_args(["score", "a.mp4", "--region", "m1=0,0,640,720"])
+    assert given.region == [("m1", [0, 0, 640, 720])]
+    assert parser().parse_args(["score", "a.mp4"]).region is None
+    with pytest.raises(SystemExit):
+        parser().parse_args(["score", "a.mp4", "--region", "m1=left"])
+    assert "write a name and four numbers" in capsys.readouterr().err
