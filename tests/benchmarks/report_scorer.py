@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 WORK = Path(os.environ.get("AMGS_VAR") or ROOT / "var").resolve() / "report"
 LABS = 5
-ANIMALS = int(os.environ.get("AMGS_REPORT_ANIMALS", "16"))
+ANIMALS = int(os.environ.get("AMGS_REPORT_ANIMALS", "24"))
 CONFIG = os.environ.get("AMGS_REPORT_CONFIG", "shipped")
 SEED = 1
 SHIPPED = ROOT / "models" / "bundles" / "phantom"
@@ -131,7 +131,7 @@ def _together(labs: list[str]) -> dict[str, Any]:
 
     graded = pd.concat(
         [
-            pd.read_parquet(WORK / "runs" / f"without-{lab}" / "evaluation" / "predictions.parquet")
+            pd.read_parquet(_runs() / f"without-{lab}" / "evaluation" / "predictions.parquet")
             for lab in labs
         ],
         ignore_index=True,
