@@ -51,7 +51,7 @@ def study(state: Any) -> Iterator[Row]:
 
 def left_out_labs(state: Any) -> Iterator[Row]:
     """Train on all labs but one, judge on that one, for every lab."""
-    labs = json.loads((_study() / "study.json").read_text())["labs"]
+    labs = _labs()
     started = time.monotonic()
     # One run per core: a run computes on one thread, so that its result does not depend on them.
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -75,7 +75,7 @@ def shipped(state: Any) -> Iterator[Row]:
     write_fold(_gathered(), manifest, None, SEED)
     out = _runs() / "shipped"
     started = time.monotonic()
-    _train(manifest, out)
+    _train(manifest, out, "--left-out", _left_out(_labs()))
     minutes = state.get("minutes") or (time.monotonic() - started) / 60
     state["minutes"] = minutes
     shutil.rmtree(SHIPPED, ignore_errors=True)
@@ -109,10 +109,10 @@ def _fold(lab: str) -> dict[str, Any]:
     return report
 
 
-def _train(manifest: Path, out: Path) -> None:
+def _train(manifest: Path, out: Path, *more: object) -> None:
     _run(
         "train", "--manifest", manifest, "--media", _gathered() / "media", "--out", out,
-        "--config", CONFIG, "--seed", SEED, "--cache", WORK / "cache",
+        "--config", CONFIG, "--seed", SEED, "--cache", WORK / "cache", *more,
     )  # fmt: skip
 
 
@@ -125,17 +125,24 @@ def _judged(out: Path, title: str) -> dict[str, Any]:
         (out / "bundle" / "report.json").read_text())["training"])  # fmt: skip
 
 
+def _left_out(labs: list[str]) -> Path:
+    """One table of what every lab got from the run that never saw it."""
+    import pandas as pd
+
+    path = _runs() / "left-out.parquet"
+    tables = [
+        pd.read_parquet(_runs() / f"without-{lab}" / "evaluation" / "predictions.parquet")
+        for lab in labs
+    ]
+    pd.concat(tables, ignore_index=True).to_parquet(path, index=False)
+    return path
+
+
 def _together(labs: list[str]) -> dict[str, Any]:
     """The figures over all left-out labs, each graded by the run that never saw it."""
     import pandas as pd
 
-    graded = pd.concat(
-        [
-            pd.read_parquet(_runs() / f"without-{lab}" / "evaluation" / "predictions.parquet")
-            for lab in labs
-        ],
-        ignore_index=True,
-    )
+    graded = pd.read_parquet(_left_out(labs))
     title = "Every lab graded by a model that never saw it"
     return _figures(graded, WORK / "left-out", title, {"config": CONFIG, "seed": SEED})
 
@@ -200,6 +207,11 @@ def _state_rows(report: Mapping[str, Any]) -> Iterator[Row]:
 
 def _row(name: str, value: float | None, unit: str, target: str) -> Row:
     return {"name": name, "value": value, "unit": unit, "target": target}
+
+
+def _labs() -> list[str]:
+    labs: list[str] = json.loads((_study() / "study.json").read_text())["labs"]
+    return labs
 
 
 def _study() -> Path:
