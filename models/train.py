@@ -46,6 +46,7 @@ from models.nets.temporal import TemporalNet
 from models.nets.temporal_fit import clips, fit_temporal
 from models.predictions import constants, grade_frames, with_truth
 from models.provenance import bundle_info, states_told
+from models.regions import region_masks
 from models.report import model_card
 from models.runs import Run, write_json
 from models.scale import HERE as SCALES
@@ -242,7 +243,10 @@ def _usable(
 def _labelled(frames: pd.DataFrame, records: NDArray[Any], scale: Scale) -> Labelled:
     known = targets_of(frames, scale)
     crops = np.ascontiguousarray(records["crop"])
-    return Labelled(crops, known.above, known.scorable, known.states)
+    # Boxes of regions fit faces seen from the front; light and fur should be the same.
+    frontal = records["view"] == VIEWS.index("frontal")
+    kinds = np.where(frontal, frames["lab"].astype(str) + "|" + frames["coat"].astype(str), "")
+    return Labelled(crops, known.above, known.scorable, known.states, kinds)
 
 
 def _fit(
@@ -253,7 +257,14 @@ def _fit(
     emit: Emit,
 ) -> tuple[FrameModule, int]:
     config, scale = run.config, run.manifest.scale
-    data = CropModule(labelled["train"], labelled["validation"], strange, config.fit, config.seed)
+    data = CropModule(
+        labelled["train"],
+        labelled["validation"],
+        strange,
+        config.fit,
+        config.seed,
+        region_masks(scale, config.crop),
+    )
     upper = np.nan_to_num(labelled["train"].above)
     reached = np.concatenate([np.ones_like(upper[..., :1]), upper[..., :-1]], axis=2)
     rated = np.isfinite(labelled["train"].above)

@@ -23,6 +23,7 @@ from models.events import Progress, Refused
 from models.figures import human_unit_grades, judged, observation_scores, without_nan
 from models.manifest import ManifestError
 from models.predictions import constants, grade_by_constant, with_truth
+from models.runs import read_left_out
 from models.scale import Scale
 from models.stats.conformal import conformal_threshold
 from models.stats.ordinal import corn_probabilities
@@ -302,3 +303,15 @@ def test_the_gate_on_states_asks_for_what_awake_animals_reach() -> None:
     assert least_awake(np.full(100, 0.99)) == 0.7
     assert least_awake(np.full(100, 0.01)) == 0.35
     assert least_awake(sure[:3]) == least_awake(None) == 0.35
+
+
+def test_what_left_out_labs_taught_is_read_from_their_predictions(
+    judged_run: Path, scale: Scale
+) -> None:
+    path = judged_run / "predictions.parquet"
+    table, found = pd.read_parquet(path), read_left_out(path, scale)
+    unit = scale.units[0]
+    assert list(found.labs) == table["lab"].tolist()
+    assert found.targets[0][:, 0] == pytest.approx(table[f"{unit.key}__truth_p0"], nan_ok=True)
+    assert found.probabilities[0].shape == (len(table), len(unit.grades))
+    assert len(found.digest) == 64
