@@ -27,6 +27,7 @@ ANIMALS = int(os.environ.get("AMGS_REPORT_ANIMALS", "24"))
 CONFIG = os.environ.get("AMGS_REPORT_CONFIG", "shipped")
 SEED = 1
 SHIPPED = ROOT / "models" / "bundles" / "phantom"
+PAGES = ROOT / "docs" / "reference" / "reports"
 Row = dict[str, Any]
 
 
@@ -91,6 +92,9 @@ def shipped(state: Any) -> Iterator[Row]:
     yield _row("scorer.known_labs_coat_gap_rmse", report["coat_gap"]["largest"], "grades", "≤ 0.03")
     for unit, row in report["units"].items():
         yield _row(f"scorer.known_labs_{unit}_ece", row["ece"], "", "≤ 0.03")
+    PAGES.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(WORK / "left-out" / "report.html", PAGES / "left-out.html")
+    shutil.copyfile(out / "against-evaluation" / "report.html", PAGES / "shipped.html")
     yield from _set_rows(report["sets"])
     own = json.loads((out / "bundle" / "report.json").read_text(encoding="utf-8"))
     for unit, row in own["explanation"]["units"].items():
