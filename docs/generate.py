@@ -168,8 +168,9 @@ def shipped_page() -> str:
         "# The shipped model",
         "",
         "The model that comes with the program has learnt from rendered mouse faces "
-        "([the phantom](../explanation/phantom.md)) with simulated raters. Its figures show that the "
-        "machinery works and say **nothing about real mice**; production settings do not serve it.",
+        "([the phantom](../explanation/phantom.md)) with simulated raters. Its figures show that "
+        "the machinery works and say **nothing about real mice**; production settings do not "
+        "serve it.",
         "",
         "`make report` renders a study, trains the recipe once without each lab, judges it on that "
         "lab against raters drawn for the evaluation alone, and then makes the bundle from all "
