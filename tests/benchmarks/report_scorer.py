@@ -34,20 +34,26 @@ Row = dict[str, Any]
 def study(state: Any) -> Iterator[Row]:
     """Render the study and gather its frames."""
     folder = _study()
-    minutes = state.get("render_minutes")
+    spent = folder / "rendering.json"
     if not (folder / "study.json").exists():
-        started = time.monotonic()
+        started, before = time.monotonic(), os.times()
         _run(
             "phantom", "study", "--labs", LABS, "--animals", ANIMALS, "--seed", SEED,
             "--processes", os.cpu_count() or 1, "--out", folder,
         )  # fmt: skip
-        minutes = (time.monotonic() - started) / 60
-        state["render_minutes"] = minutes
+        after = os.times()
+        cpu = after.children_user + after.children_system
+        cpu -= before.children_user + before.children_system
+        taken = {"minutes": (time.monotonic() - started) / 60, "cpu_minutes": cpu / 60}
+        spent.write_text(json.dumps(taken), encoding="utf-8")
     if not (_gathered() / "evaluation.parquet").exists():
         from models.phantom.manifest import gather_study
 
         gather_study(folder, _gathered())
-    yield _row("scorer.study_render_minutes", minutes, "min", "≤ 20")
+    taken = json.loads(spent.read_text(encoding="utf-8"))
+    yield _row("scorer.study_render_minutes", taken["minutes"], "min", "≤ 20")
+    # Other work on the machine lengthens the minutes, not these.
+    yield _row("scorer.study_render_cpu_minutes", taken["cpu_minutes"], "min", "≤ 40")
 
 
 def left_out_labs(state: Any) -> Iterator[Row]:
