@@ -67,7 +67,7 @@ def left_out_labs(state: Any) -> Iterator[Row]:
     state["minutes"] = spent
     yield _row("scorer.folds_minutes", spent, "min", "≤ 80")
     for lab, report in reports.items():
-        yield from _lab_rows(lab, report)
+        yield from _lab_rows(f"left_out_{lab.removeprefix('phantom-')}", report)
     whole = _together(labs)
     yield from _unit_rows(whole)
     yield from _state_rows(whole)
@@ -80,7 +80,7 @@ def shipped(state: Any) -> Iterator[Row]:
     manifest = WORK / "shipped.parquet"
     from models.phantom.manifest import write_fold
 
-    write_fold(_gathered(), manifest, None, SEED)
+    write_fold(_gathered(), manifest, None, SEED, _independent())
     out = _runs() / "shipped"
     started = time.monotonic()
     _train(manifest, out, "--left-out", _left_out(_labs()))
@@ -109,12 +109,28 @@ def shipped(state: Any) -> Iterator[Row]:
         yield _row(f"scorer.{unit}_deletion_above_centre", above, "", "≥ 0")
 
 
+def independent(state: Any) -> Iterator[Row]:
+    """The shipped bundle on the lab that only judges."""
+    from models.phantom.manifest import write_fold
+
+    for lab in _independent():
+        manifest = WORK / f"independent-{lab}.parquet"
+        write_fold(_gathered(), manifest, lab, SEED)
+        out = _runs() / f"independent-{lab}"
+        _run(
+            "evaluate", "--bundle", _runs() / "shipped" / "bundle", "--manifest", manifest,
+            "--media", _gathered() / "media", "--out", out,
+        )  # fmt: skip
+        report = _judged(out, f"The shipped bundle on the independent lab {lab}", out)
+        yield from _lab_rows(f"independent_{lab.removeprefix('phantom-')}", report)
+
+
 def _fold(lab: str) -> dict[str, Any]:
     """The report of the run that never saw a lab."""
     from models.phantom.manifest import write_fold
 
     manifest = WORK / f"without-{lab}.parquet"
-    digest = write_fold(_gathered(), manifest, lab, SEED)
+    digest = write_fold(_gathered(), manifest, lab, SEED, _independent())
     kept = WORK / "folds" / f"{lab}.json"
     key = {"commit": _commit(), "manifest": digest, "config": CONFIG, "seed": SEED}
     if kept.exists():
@@ -136,10 +152,13 @@ def _train(manifest: Path, out: Path, *more: object) -> None:
     )  # fmt: skip
 
 
-def _judged(out: Path, title: str) -> dict[str, Any]:
+def _judged(out: Path, title: str, evaluation: Path | None = None) -> dict[str, Any]:
     """The figures of a run against the evaluation raters, with oracle and true states beside."""
     import pandas as pd
 
+    if evaluation is not None:
+        graded = pd.read_parquet(evaluation / "predictions.parquet")
+        return _figures(graded, out / "against-evaluation", title, {})
     graded = pd.read_parquet(out / "evaluation" / "predictions.parquet")
     training = json.loads((out / "bundle" / "report.json").read_text(encoding="utf-8"))["training"]
     calibration = json.loads((out / "bundle" / "calibration.json").read_text(encoding="utf-8"))
@@ -208,12 +227,10 @@ def _lab_rows(lab: str, report: Mapping[str, Any]) -> Iterator[Row]:
     image = report["image_score"]
     best = image["oracle"]["r"]
     ratio = image["rmse"] / image["constant_rmse"] if image["constant_rmse"] else None
-    yield _row(f"scorer.left_out_{lab}_rmse", image["rmse"], "grades", "≤ 0.3")
-    yield _row(f"scorer.left_out_{lab}_rmse_to_constant", ratio, "", "≤ 0.55")
-    yield _row(f"scorer.left_out_{lab}_r", image["r"], "", "≥ 0.87")
-    yield _row(
-        f"scorer.left_out_{lab}_r_to_oracle", image["r"] / best if best else None, "", "≥ 0.9"
-    )
+    yield _row(f"scorer.{lab}_rmse", image["rmse"], "grades", "≤ 0.3")
+    yield _row(f"scorer.{lab}_rmse_to_constant", ratio, "", "≤ 0.55")
+    yield _row(f"scorer.{lab}_r", image["r"], "", "≥ 0.87")
+    yield _row(f"scorer.{lab}_r_to_oracle", image["r"] / best if best else None, "", "≥ 0.9")
 
 
 def _unit_rows(report: Mapping[str, Any]) -> Iterator[Row]:
@@ -272,7 +289,8 @@ def _effect_rows(labs: list[str]) -> Iterator[Row]:
             low, high = cluster_interval(
                 lambda rows, values=change: float(values[rows].mean()), wide.index.tolist(), 1000, 0
             )
-            name = f"scorer.left_out_{lab}_change_by_{'model' if who == 'score' else 'raters'}"
+            short = lab.removeprefix("phantom-")
+            name = f"scorer.left_out_{short}_change_by_{'model' if who == 'score' else 'raters'}"
             if _assay(lab) == "neuropathic":
                 yield _row(f"{name}_holds_zero", float(low <= 0 <= high), "", "= 1")
             else:
@@ -290,6 +308,12 @@ def _row(name: str, value: float | None, unit: str, target: str) -> Row:
 
 def _labs() -> list[str]:
     labs: list[str] = json.loads((_study() / "study.json").read_text())["labs"]
+    return labs
+
+
+def _independent() -> list[str]:
+    """Labs that only judge: no run may read them."""
+    labs: list[str] = json.loads((_study() / "study.json").read_text())["independent"]
     return labs
 
 
