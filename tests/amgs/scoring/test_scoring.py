@@ -55,7 +55,9 @@ def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs,
     run = ToolRun.objects.get(token=token)
     with get_storage().open(run.outputs["frames.csv"]) as stream:
         lines = stream.read().decode().splitlines()
-    assert len(list(csv.reader(line for line in lines if not line.startswith("#")))) == FRAMES + 1
+    rows = list(csv.DictReader(lines))
+    assert len(rows) == FRAMES
+    assert {row["model"] for row in rows} == {version.identifier}
     with get_storage().open(run.outputs["result.json"]) as stream:
         assert json.load(stream)["provenance"]["model"] == version.identifier
     for picture in result["best_frames"]:
