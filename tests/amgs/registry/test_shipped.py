@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,20 @@ def test_the_command_says_what_came_of_it(make_bundle):
         "mouse-v1 is registered; it is serving.",
         "This site has model versions already; nothing was done.",
     ]
+
+
+@pytest.mark.django_db
+def test_serving_a_fresh_site_begins_with_it(make_bundle, settings, monkeypatch):
+    settings.SHIPPED_MODEL = make_bundle()
+    monkeypatch.setattr("amgs.core.supervisor.Supervisor.run", lambda self: None)
+    settings.VAR.mkdir(parents=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for _ in range(2):
+        call_command("serve", port=port, no_migrate=True)
+        assert [row.identifier for row in ModelVersion.objects.all()] == ["mouse-v1"]
+        assert queries.serving().identifier == "mouse-v1"
 
 
 def at_once(folder: Path, tmp_path: Path, **environment: str) -> list[dict]:

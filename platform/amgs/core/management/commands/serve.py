@@ -40,8 +40,8 @@ class Command(BaseCommand):
         with _only_one(settings.VAR / "serve.lock"):
             if not options["no_migrate"]:
                 call_command("migrate", verbosity=0, interactive=False)
-                # By name, as `migrate` is: the registry lies above this app.
-                call_command("register_shipped", at_start=True)
+            # By name, as `migrate` is: the registry lies above this app.
+            call_command("register_shipped", at_start=True)
             Supervisor(
                 children=_children(),
                 environment=_environment(port),
