@@ -9,6 +9,9 @@ from pathlib import Path
 from models.records import Prediction
 from models.scale import Scale, load_scale
 
+DIGITS = 12
+"""Digits of a digest that tell bundles apart for a reader."""
+
 
 def write_csv(
     path: str | Path,
@@ -16,11 +19,14 @@ def write_csv(
     *,
     scale: Scale | None = None,
     phantom: bool = False,
+    model: str = "",
+    bundle: str = "",
 ) -> None:
     """Write one row per frame: state, reason, image score, and grade and reason per unit.
 
     A grade is 0, 1 or 2 and empty where the unit is not scored; then `<unit>_reason` says why.
-    `phantom` marks every row as resting on rendered faces.
+    `phantom` marks every row as resting on rendered faces. Every row names the `model` and the
+    first digits of the digest of its `bundle`, since rows of several tables get mixed.
     """
     scale = scale or load_scale()
     columns = ["frame", "time_s", "state", "reason", "image_score", "units_scored"]
@@ -28,7 +34,7 @@ def write_csv(
         columns += [unit, f"{unit}_reason"]
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*columns, "phantom"])
+        writer.writerow([*columns, "phantom", "model", "bundle"])
         for one in predictions:
             by_unit = {grade.unit: grade for grade in one.grades}
             scored = sum(grade.grade is not None for grade in one.grades)
@@ -41,4 +47,4 @@ def write_csv(
                 # A frame without any grade has one reason for all of its units.
                 reason = grade.reason if grade is not None else one.reason
                 row.append("" if known else reason or "")
-            writer.writerow([*row, "yes" if phantom else "no"])
+            writer.writerow([*row, "yes" if phantom else "no", model, bundle[:DIGITS]])

@@ -25,15 +25,17 @@ def write_predictions_parquet(
     *,
     scale: Scale | None = None,
     phantom: bool = False,
+    model: str = "",
+    bundle: str = "",
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
     Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …. Its
-    metadata key `amgs` names the scale, says whether the model rests on rendered faces, and holds
-    the disclaimer.
+    metadata key `amgs` names the scale, the `model` and the digest of its `bundle`, says whether
+    the model rests on rendered faces, and holds the disclaimer.
     """
     scale = scale or load_scale()
-    schema = _schema(scale, phantom)
+    schema = _schema(scale, {"phantom": phantom, "model": model, "bundle": bundle})
     rest = iter(predictions)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while block := list(itertools.islice(rest, BLOCK)):
@@ -52,7 +54,7 @@ def read_predictions_parquet(
                 yield _prediction(row, scale)
 
 
-def _schema(scale: Scale, phantom: bool) -> pa.Schema:
+def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:
     fields = [
         ("frame", pa.int64()),
         ("time_s", pa.float64()),
@@ -85,7 +87,7 @@ def _schema(scale: Scale, phantom: bool) -> pa.Schema:
         "format": 1,
         "scale": scale.name,
         "scale_version": scale.version,
-        "phantom": phantom,
+        **origin,
         "disclaimer": DISCLAIMER,
     }
     return pa.schema(fields, metadata={"amgs": json.dumps(about)})

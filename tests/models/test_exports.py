@@ -33,10 +33,13 @@ def some(predict: Predict) -> list[Prediction]:
 
 def test_parquet_gives_back_what_was_written(predict: Predict, tmp_path: Path) -> None:
     predictions = some(predict)
-    write_predictions_parquet(tmp_path / "p.parquet", iter(predictions), phantom=True)
+    write_predictions_parquet(
+        tmp_path / "p.parquet", iter(predictions), phantom=True, model="mouse-v2", bundle="a1" * 32
+    )
     assert list(read_predictions_parquet(tmp_path / "p.parquet")) == predictions
     about = json.loads(pq.read_schema(tmp_path / "p.parquet").metadata[b"amgs"])
     assert about["phantom"] is True
+    assert (about["model"], about["bundle"]) == ("mouse-v2", "a1" * 32)
     assert about["disclaimer"] == DISCLAIMER
 
 
@@ -48,7 +51,7 @@ def test_no_predictions_make_an_empty_parquet_file(tmp_path: Path) -> None:
 def test_csv_keeps_grades_apart_from_reasons(
     predict: Predict, scale: Scale, tmp_path: Path
 ) -> None:
-    write_csv(tmp_path / "p.csv", some(predict), phantom=True)
+    write_csv(tmp_path / "p.csv", some(predict), phantom=True, model="mouse-v2", bundle="a1" * 32)
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [rows[0][unit] for unit in scale.unit_keys] == ["0", "1", "2", "", "1"]
@@ -58,6 +61,7 @@ def test_csv_keeps_grades_apart_from_reasons(
     assert rows[1]["nose_bulge"] == ""
     assert rows[1]["nose_bulge_reason"] == "no_face"
     assert {row["phantom"] for row in rows} == {"yes"}
+    assert {(row["model"], row["bundle"]) for row in rows} == {("mouse-v2", "a1" * 6)}
 
 
 def test_json_names_where_the_result_comes_from(

@@ -91,8 +91,13 @@ def _store(
     from models.exports import write_csv, write_predictions_parquet
 
     phantom = version.phantom
-    write_predictions_parquet(folder / PREDICTIONS, predictions, phantom=phantom)
-    write_csv(folder / TABLE, predictions, phantom=phantom)
+    named: dict[str, Any] = {
+        "phantom": phantom,
+        "model": version.identifier,
+        "bundle": version.digest,
+    }
+    write_predictions_parquet(folder / PREDICTIONS, predictions, **named)
+    write_csv(folder / TABLE, predictions, **named)
     whole = {"result": result, "provenance": provenance(row, version)}
     (folder / RESULT).write_text(json.dumps(whole, indent=2), encoding="utf-8")
     storage = get_storage()
@@ -110,7 +115,8 @@ def provenance(row: ToolRun, version: ModelVersion) -> dict[str, Any]:
         "model": version.identifier,
         "model_id": version.public_id,
         "bundle_digest": version.digest,
-        "snapshot": version.snapshot,
+        # A bundle that was not trained here names its snapshot by the digest alone.
+        "snapshot": version.snapshot or version.info.get("snapshot_digest") or "",
         "phantom": version.phantom,
         "production": settings.PRODUCTION,
         "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -55,7 +55,9 @@ def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs,
     run = ToolRun.objects.get(token=token)
     with get_storage().open(run.outputs["frames.csv"]) as stream:
         lines = stream.read().decode().splitlines()
-    assert len(list(csv.reader(line for line in lines if not line.startswith("#")))) == FRAMES + 1
+    rows = list(csv.DictReader(lines))
+    assert len(rows) == FRAMES
+    assert {row["model"] for row in rows} == {version.identifier}
     with get_storage().open(run.outputs["result.json"]) as stream:
         assert json.load(stream)["provenance"]["model"] == version.identifier
     for picture in result["best_frames"]:
@@ -63,6 +65,28 @@ def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs,
             assert stream.read(2) == b"\xff\xd8"
     assert client.get(f"/api/scores/{token}/files/secret.txt").status_code == 404
     assert client.get("/api/scores/not-a-token").status_code == 404
+
+
+def test_a_film_is_scored_by_the_model_that_a_fresh_site_begins_with(
+    bundles, monkeypatch, uploaded, run_jobs, tmp_path, render
+):
+    from amgs.registry.shipped import register_shipped
+    from curation import gates
+    from models.bundle import unpack
+
+    packed, digest = bundles[0]
+    unpack(packed, tmp_path / "shipped")
+    # It learned next to nothing, and the gates would say so.
+    monkeypatch.setattr(gates, "GATES", (gates.integrity, gates.origin))
+    assert register_shipped(tmp_path / "shipped").state == "serving"
+    upload = uploaded(render(tmp_path / "film.mp4").read_bytes())
+    run = services.start_score(upload=upload)
+    run_jobs()
+    run.refresh_from_db()
+    assert run.result["phantom"]
+    told = run.provenance
+    assert (told["model"], told["bundle_digest"]) == ("mouse-v1", digest)
+    assert told["snapshot"] == run.model_version.info["snapshot_digest"]
 
 
 def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render):
