@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--media", type=Path, required=True)
     evaluate.add_argument("--out", type=Path, required=True)
     evaluate.add_argument("--split", default="benchmark")
+    evaluate.add_argument(
+        "--without-context",
+        action="store_true",
+        help="judge it frame by frame, and tell what context changes",
+    )
     for command in (train, evaluate):
         command.add_argument(
             "--watch-stdin", action="store_true", help="exit when standard input closes"
@@ -54,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--out", type=Path, required=True)
     score.add_argument("--bundle", type=Path, help="default: the shipped one")
     score.add_argument("--json", action="store_true", help="print the outcomes as JSON")
+    score.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        metavar="NAME=x0,y0,x1,y1",
+        help="score one animal in this part of the picture, in pixels; once per animal",
+    )
+    score.add_argument("--lab", help="lab of the recordings, for its prediction sets")
+    score.add_argument("--coat", help="coat of the animals, with --lab")
 
     explain = commands.add_parser("explain", help="show what the grades of a recording rest on")
     explain.add_argument("video", type=Path, metavar="VIDEO")
@@ -96,9 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "eyes":
             return _eyes(options)
         if options.command == "score":
-            from models.scoring import score_files
-
-            return score_files(options.videos, options.out, options.bundle, options.json)
+            return _score(options)
         if options.command == "explain":
             return _explain(options)
         if options.command == "finder":
@@ -164,6 +176,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         options.out,
         split=options.split,
         emit=emit,
+        without_context=options.without_context,
     )
     emit({"event": "done", "report": str(options.out / "report.json")})
     return 0
@@ -180,6 +193,24 @@ def _compare(options: argparse.Namespace) -> int:
     options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
     printer()({"event": "done", "comparison": str(options.out)})
     return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    from models.animal_regions import read_region
+    from models.events import Refused
+    from models.scoring import score_files
+    from models.sets import group_of
+
+    if options.coat and not options.lab:
+        raise Refused("A coat alone is no group; name the lab too (--lab NAME --coat white).")
+    return score_files(
+        options.videos,
+        options.out,
+        options.bundle,
+        options.json,
+        regions=[read_region(text) for text in options.region],
+        group=group_of(options.lab, options.coat or "") if options.lab else None,
+    )
 
 
 def _explain(options: argparse.Namespace) -> int:

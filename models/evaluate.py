@@ -13,7 +13,7 @@ from models.context import Context
 from models.data.crops import CropStore
 from models.events import Emit, Progress, Refused, silent
 from models.faces import VIEWS, FaceFinder
-from models.figures import compute_report, judged, judged_rows
+from models.figures import ablation_figures, compute_report, judged, judged_rows
 from models.grader import Grader
 from models.looker import Looker
 from models.manifest import Manifest, digest_of
@@ -35,14 +35,19 @@ def evaluate(
     split: str = "benchmark",
     threads: int = 2,
     emit: Emit = silent,
+    without_context: bool = False,
 ) -> dict[str, Any]:
     """Judge a bundle (or `constant`) on a split and write report.json, report.html, predictions.
+
+    `without_context` judges the answers of the frame network alone; the report then also holds
+    what context changes (`ablation`, see `models.figures.ablation`).
 
     Returns the report. Raises Refused, BundleError or Unreadable.
     """
     progress = Progress(emit, {"looking": 6, "grading": 2, "report": 2})
     frames = benchmark_frames(manifest, split)
     training: dict[str, Any] = {"config": CONSTANT, "shuffled_labels": False}
+    ablation = None
     progress.enter("looking", f"Looking at {len(frames)} frames.")
     if str(bundle) == CONSTANT:
         graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
@@ -51,8 +56,11 @@ def evaluate(
         loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
         training = dict(loaded.report["training"])
-        graded = _graded(loaded, frames, media, threads, progress)
+        graded, framewise = _graded(loaded, frames, media, threads, progress, without_context)
         title = f"Bundle {loaded.digest[:12]}"
+        if framewise is not None:
+            ablation = ablation_figures(judged(graded), judged(framewise), loaded.scale)
+            graded, title = framewise, f"{title} without context"
         draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
         explanation = _explanation(loaded, frames, graded, media, out / "cache")
     progress.enter("report", "Computing the figures.")
@@ -67,6 +75,8 @@ def evaluate(
         sets=sets,
         explanation=explanation,
     )
+    if without_context:
+        report |= {"context": False, "ablation": ablation}
     save_evaluation(out, graded, report, title, manifest)
     progress.tell(1.0, "Report written.")
     progress.leave()
@@ -108,13 +118,17 @@ def _graded(
     media: Path,
     threads: int,
     progress: Progress,
-) -> pd.DataFrame:
+    without_context: bool,
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The frames graded with context and, where that is asked for, without."""
     sequences = look_round(
         frames, media, Looker.of(bundle), threads, lambda part: progress.tell(part, LOOKING)
     )
     progress.enter("grading", "Grading the faces.")
     context = Context(bundle.path / "temporal.onnx", threads)
-    return grade_frames(frames, sequences, Grader.of(bundle), context)
+    grader = Grader.of(bundle)
+    graded = grade_frames(frames, sequences, grader, context)
+    return graded, grade_frames(frames, sequences, grader, None) if without_context else None
 
 
 def _explanation(

@@ -19,6 +19,7 @@ from models.calibration import Calibrated
 from models.config import CropConfig
 from models.records import Face, Grade
 from models.scale import Scale, State
+from models.sets import possible_grades, threshold_for
 from models.stats.ordinal import expected_grade, nearest_grade
 
 Array = NDArray[np.float64]
@@ -67,12 +68,16 @@ def refuse_face(face: Face, crop: CropConfig) -> str | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one frame: state, grades, image score, or the reason why there is none."""
+    """What is said of one frame: state, grades, image score, or the reason why there is none.
+
+    `unfamiliar` says that the face is unlike those the network has learnt from.
+    """
 
     state: str
     grades: tuple[Grade, ...]
     image_score: float | None
     reason: str | None
+    unfamiliar: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ class Grader:
     """What may be said of a frame, given what the networks say of it: calibration and gates.
 
     `known_states` are the keys of the states the state head has learnt to tell; the others are
-    never named.
+    never named. `group` is the lab × coat of `models.sets.group_of` whose prediction sets are
+    wanted, None for a lab nobody knows.
     """
 
     def __init__(
@@ -102,6 +108,7 @@ class Grader:
         scale: Scale,
         crop: CropConfig,
         known_states: Sequence[str],
+        group: str | None = None,
     ) -> None:
         self.calibrated = Calibrated(calibration, scale)
         self.scale, self.crop = scale, crop
@@ -114,10 +121,15 @@ class Grader:
             (n for n, state in enumerate(scale.states) if state.reason == sleep), self.awake
         )
 
+        sets = self.calibrated.sets
+        self.thresholds = (
+            None if sets is None else [threshold_for(sets, key, group) for key in scale.unit_keys]
+        )
+
     @classmethod
-    def of(cls, bundle: Bundle) -> Grader:
-        """The grader of a bundle."""
-        return cls(bundle.calibration, bundle.scale, bundle.crop, bundle.info["states"])
+    def of(cls, bundle: Bundle, group: str | None = None) -> Grader:
+        """The grader of a bundle, with the prediction sets of a lab × coat `group`."""
+        return cls(bundle.calibration, bundle.scale, bundle.crop, bundle.info["states"], group)
 
     def weigh(
         self,
@@ -148,11 +160,12 @@ class Grader:
         network has learnt from, in a state that is not graded, or with too few scorable units.
         """
         refusal = self.refuse_face(face)
-        if refusal is None and looked.distance[row] > 1:
+        unfamiliar = refusal is None and bool(looked.distance[row] > 1)
+        if unfamiliar:
             refusal = "unnamed"
         if refusal is not None:
             reason = self.scale.reason_because(refusal).key  # type: ignore[arg-type]
-            return Verdict(self.unknown.key, (), None, reason)
+            return Verdict(self.unknown.key, (), None, reason, unfamiliar)
         state = self._state(looked.states[row])
         grades = self._grades(face, looked, row, shape)
         if not state.graded:
@@ -199,6 +212,7 @@ class Grader:
         grades = []
         for index, unit in enumerate(self.scale.units):
             p = looked.probabilities[index][row]
+            stated = tuple(float(value) for value in p)
             scorable = float(looked.scorable[row, index])
             seen = scorable >= SCORABLE
             grades.append(
@@ -206,8 +220,11 @@ class Grader:
                     unit=unit.key,
                     grade=int(nearest_grade(expected_grade(p))) if seen else None,
                     reason=None if seen else why,
-                    probabilities=tuple(float(value) for value in p),
+                    probabilities=stated,
                     scorable=scorable,
+                    possible=possible_grades(stated, self.thresholds[index])
+                    if seen and self.thresholds is not None
+                    else None,
                 )
             )
         return tuple(grades)

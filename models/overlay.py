@@ -41,8 +41,8 @@ def explain_recording(video: Path, bundle: Bundle, out: Path) -> dict[str, Any]:
     graded.
     """
     predictions = list(Scorer(bundle).score(video))
-    by_index = {one.index: one for one in predictions}
-    best = [by_index[index] for index in summarise(predictions, bundle.scale).best]
+    by_pts = {one.key.pts: one for one in predictions}
+    best = [by_pts[one.pts] for one in summarise(predictions, bundle.scale).best]
     if not best:
         raise Refused(
             f"No frame of {video.name} could be graded, so that there is nothing to explain; film "

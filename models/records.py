@@ -90,6 +90,8 @@ class Grade:
 
     `grade` is None where the unit is not scorable, then `reason` says why; `probabilities` are
     those of each grade given that the unit is scorable, `scorable` the probability that it is.
+    `possible` is the prediction set of a graded unit, the grades that can be meant in rising order;
+    None where nothing is graded or no sets were calibrated.
     """
 
     unit: str
@@ -97,11 +99,16 @@ class Grade:
     reason: str | None
     probabilities: tuple[float, ...]
     scorable: float
+    possible: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one frame; `reason` is set where the whole frame is not scorable."""
+    """What the model says of one frame; `reason` is set where the whole frame is not scorable.
+
+    `index` is the place of the frame in the recording from 0, -1 where it was reached by jumping
+    and not counted; `unfamiliar` says that the face is unlike all that the model has learnt from.
+    """
 
     key: FrameKey
     index: int
@@ -111,6 +118,7 @@ class Prediction:
     grades: tuple[Grade, ...]
     image_score: float | None
     reason: str | None
+    unfamiliar: bool = False
 
 
 @dataclass(frozen=True)

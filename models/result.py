@@ -11,13 +11,17 @@ How numbers are formed:
 - The ungated score is formed in the same way from all frames whose units look scorable, whatever
   the state, because a gate on sleep may also remove animals that sit still in strong pain.
 - There is no score under MINIMUM_FRAMES graded frames or under MINIMUM_COVERAGE of all frames.
+- Intervals are *measurement* intervals (95 %) from a block bootstrap in time, because neighbouring
+  frames say nearly the same: how well the mean of this recording is known, not how animals differ.
+  There are none where a stretch holds too few blocks of BLOCK_S seconds to tell its own spread.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +29,7 @@ from numpy.typing import NDArray
 
 from models.records import MediaFacts, Prediction
 from models.scale import Scale
-from models.stats.ordinal import expected_grade
+from models.stats.bootstrap import bin_intervals, block_interval
 
 Array = NDArray[np.float64]
 Outcome = Literal["scored", "no_scorable_frames", "several_animals", "unreadable"]
@@ -34,6 +38,20 @@ DISCLAIMER = (
     "A research measure, not a welfare, veterinary or humane-endpoint decision; "
     "a low score does not mean no pain."
 )
+MEASUREMENT = (
+    "95 % measurement intervals, from blocks of 10 seconds drawn anew: how well the mean over this "
+    "stretch of this recording is known, not how much animals differ."
+)
+SEVERAL = (
+    "No score: more than one mouse is in view, and one score cannot stand for several animals. "
+    "Film each animal alone, or score the recording once for each of them with its region: a name, "
+    "and the left, top, right and bottom edge in pixels of a part of the picture that shows this "
+    "animal only."
+)
+SEVERAL_IN_REGION = (
+    "No score: more than one mouse is in view in the region of {name}; make the region smaller, so "
+    "that it shows this animal only."
+)
 MINIMUM_FRAMES = 5
 MINIMUM_COVERAGE = 0.10
 SCORABLE = 0.5
@@ -41,19 +59,31 @@ BEST = 6
 BEST_APART_S = 0.5
 BIN_WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
 MOST_BINS = 120
+BLOCK_S = 10.0
+DRAWS = 500
+SEED = 0
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class UnitMean:
-    """Mean grade of a unit (0..2, None where it was never scored) over n graded frames."""
+    """Mean grade of a unit (0..2, None where it was never scored) over n graded frames.
+
+    `interval` is its measurement interval, None where there is too little to tell.
+    """
 
     mean: float | None
     n: int
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Bin:
-    """A stretch [t0, t1) in seconds: score, graded frames, all frames, mean grade per unit."""
+    """A stretch [t0, t1) in seconds: score, graded frames, all frames, mean grade per unit.
+
+    `interval` is the measurement interval of the score, None where there is too little to tell.
+    """
 
     t0: float
     t1: float
@@ -61,6 +91,20 @@ class Bin:
     n_graded: int
     n: int
     units: dict[str, float | None]
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Best:
+    """A frame the model is sure of: timestamp in time base units, seconds, place in the recording.
+
+    `frame` is None where the recording was not counted from its beginning; the timestamp names the
+    frame in any case.
+    """
+
+    pts: int
+    time_s: float
+    frame: int | None
 
 
 @dataclass(frozen=True)
@@ -80,8 +124,12 @@ class Result:
     coverage       graded frames as a share of all, 0..1
     score          0..2, None where too little could be graded
     score_ungated  the same with states left in that are not graded
-    best           indices of the frames the model is surest of, in order of time
+    best           the frames the model is surest of, in order of time
     bin_s          width of the bins in seconds
+    unfamiliar     frames whose face is unlike all that the model has learnt from
+    score_interval, score_ungated_interval
+                   measurement intervals, None where there is too little to tell
+    interval_note  what the intervals say and what not
     """
 
     outcome: Outcome
@@ -96,9 +144,13 @@ class Result:
     bin_s: float
     bins: tuple[Bin, ...]
     segments: tuple[Segment, ...]
-    best: tuple[int, ...]
+    best: tuple[Best, ...]
     sentence: str
     phantom: bool
+    unfamiliar: int = 0
+    score_interval: Interval | None = None
+    score_ungated_interval: Interval | None = None
+    interval_note: str = MEASUREMENT
     disclaimer: str = DISCLAIMER
 
     def to_json(self) -> dict[str, Any]:
@@ -111,11 +163,13 @@ class _Course:
     """The predictions as arrays over n frames; values (n, units), NaN where not scored."""
 
     index: NDArray[np.int64]
+    pts: NDArray[np.int64]
     time_s: Array
     graded: NDArray[np.bool_]
     values: Array
     ungated: Array
     certainty: Array
+    unfamiliar: int
     what: list[tuple[str, str | None]]
 
 
@@ -140,10 +194,11 @@ def summarise(
         end = max(end, facts.first_pts * facts.time_base[0] / facts.time_base[1] + facts.duration_s)
     reasons = Counter(reason for _, reason in course.what if reason)
     coverage = graded / n if n else 0.0
-    means = _unit_means(course.values, scale)
+    means = _with_intervals(_unit_means(course.values, scale), course, scale)
     score = _score(course.values, scale)
     if graded < MINIMUM_FRAMES or coverage < MINIMUM_COVERAGE:
         score = None
+    ungated = _score(course.ungated, scale)
     start = float(course.time_s[0]) if n else 0.0
     width = bin_s or _bin_width(end - start)
     return Result(
@@ -155,51 +210,66 @@ def summarise(
         coverage=coverage,
         score=score,
         units=means,
-        score_ungated=_score(course.ungated, scale),
+        score_ungated=ungated,
         bin_s=width,
         bins=tuple(_bins(course, scale, start, end, width)),
         segments=tuple(_segments(course, end)),
         best=_best(course),
         sentence=_sentence(n, graded, score, reasons, scale),
         phantom=phantom,
+        unfamiliar=course.unfamiliar,
+        score_interval=_interval(course.time_s, course.values, scale, score),
+        score_ungated_interval=_interval(course.time_s, course.ungated, scale, ungated),
     )
+
+
+def nothing_scored(
+    outcome: Outcome, sentence: str, scale: Scale, *, phantom: bool = False
+) -> Result:
+    """The result of a recording none of whose frames was given a grade, for this reason."""
+    return replace(summarise([], scale, phantom=phantom), outcome=outcome, sentence=sentence)
 
 
 def _read(predictions: Iterable[Prediction], scale: Scale) -> _Course:
     place = {key: column for column, key in enumerate(scale.unit_keys)}
-    index, times, graded, what = [], [], [], []
-    values: list[Array] = []
-    ungated: list[Array] = []
+    index, pts, times, graded, what = [], [], [], [], []
+    values: list[list[float]] = []
+    ungated: list[list[float]] = []
+    nothing = [math.nan] * len(place)
     certainty: list[float] = []
+    unfamiliar = 0
     for one in predictions:
-        seen = np.full(len(place), np.nan)
-        anyway = np.full(len(place), np.nan)
-        sure = []
+        # Lists: arrays of five numbers would take longer than all else for a film of many frames.
+        seen, anyway, sure = nothing.copy(), nothing.copy(), []
         for grade in one.grades:
-            expected = float(expected_grade(grade.probabilities))
+            expected = sum(k * p for k, p in enumerate(grade.probabilities))
             if grade.grade is not None:
                 seen[place[grade.unit]] = expected
                 sure.append(max(grade.probabilities) * grade.scorable)
             if grade.scorable >= SCORABLE:
                 anyway[place[grade.unit]] = expected
         is_graded = one.image_score is not None
-        if np.count_nonzero(~np.isnan(anyway)) < scale.minimum_units:
-            anyway[:] = np.nan
+        if sum(value == value for value in anyway) < scale.minimum_units:
+            anyway = nothing
         index.append(one.index)
+        pts.append(one.key.pts)
+        unfamiliar += one.unfamiliar
         times.append(one.time_s)
         graded.append(is_graded)
-        values.append(seen if is_graded else np.full(len(place), np.nan))
+        values.append(seen if is_graded else nothing)
         ungated.append(anyway)
         certainty.append(sum(sure) / len(place) if is_graded else -1.0)
         what.append((one.state, one.reason))
     shape = (len(times), len(place))
     return _Course(
         np.array(index, np.int64),
+        np.array(pts, np.int64),
         np.array(times, np.float64),
         np.array(graded, np.bool_),
         np.array(values, np.float64).reshape(shape),
         np.array(ungated, np.float64).reshape(shape),
         np.array(certainty, np.float64),
+        unfamiliar,
         what,
     )
 
@@ -222,6 +292,38 @@ def _score(values: Array, scale: Scale, at_least: int = MINIMUM_FRAMES) -> float
     return float(np.mean(means)) if len(means) >= scale.minimum_units else None
 
 
+def _often(values: Array) -> Array:
+    """The values without those of units that are scored too seldom to take part in a score."""
+    enough = np.isfinite(values).sum(0) >= MINIMUM_FRAMES
+    return np.where(enough, values, np.nan)
+
+
+def _interval(times: Array, values: Array, scale: Scale, score: float | None) -> Interval | None:
+    """The measurement interval of a score that `_score` gave for these frames."""
+    if score is None:
+        return None
+    ends = block_interval(times, _often(values), BLOCK_S, DRAWS, SEED)
+    return _on_scale(ends, max(unit.top_grade for unit in scale.units))
+
+
+def _with_intervals(
+    means: dict[str, UnitMean], course: _Course, scale: Scale
+) -> dict[str, UnitMean]:
+    result = {}
+    for column, unit in enumerate(scale.units):
+        ends = block_interval(course.time_s, course.values[:, column], BLOCK_S, DRAWS, SEED)
+        found = _on_scale(ends, unit.top_grade)
+        result[unit.key] = replace(means[unit.key], interval=found)
+    return result
+
+
+def _on_scale(ends: Sequence[float], top: int) -> Interval | None:
+    low, high = (float(end) for end in ends)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return None
+    return max(low, 0.0), min(high, float(top))
+
+
 def _bin_width(length_s: float) -> float:
     fitting = (width for width in BIN_WIDTHS_S if length_s <= width * MOST_BINS)
     return next(fitting, BIN_WIDTHS_S[-1])
@@ -232,17 +334,22 @@ def _bins(course: _Course, scale: Scale, start: float, end: float, width: float)
         return
     # The small term keeps a time that binary fractions put just under an edge in its own bin.
     number = np.floor((course.time_s - start) / width + 1e-9).astype(np.int64)
+    edges = start + width * np.arange(int(number[-1]) + 2)
+    spans = bin_intervals(course.time_s, course.values, edges, BLOCK_S, DRAWS, SEED)
+    top = max(unit.top_grade for unit in scale.units)
     for n in range(int(number[-1]) + 1):
         here = number == n
         values = course.values[here]
         t0 = start + n * width
+        score = _score(values, scale, at_least=1)
         yield Bin(
             t0=t0,
             t1=min(t0 + width, max(end, t0)),
-            score=_score(values, scale, at_least=1),
+            score=score,
             n_graded=int(course.graded[here].sum()),
             n=int(here.sum()),
             units={key: mean.mean for key, mean in _unit_means(values, scale).items()},
+            interval=None if score is None else _on_scale(spans[n], top),
         )
 
 
@@ -256,14 +363,21 @@ def _segments(course: _Course, end: float) -> Iterator[Segment]:
             start = i
 
 
-def _best(course: _Course) -> tuple[int, ...]:
+def _best(course: _Course) -> tuple[Best, ...]:
     chosen: list[int] = []
     for i in np.argsort(-course.certainty, kind="stable"):
         if not course.graded[i] or len(chosen) == BEST:
             break
         if all(abs(course.time_s[i] - course.time_s[j]) >= BEST_APART_S for j in chosen):
             chosen.append(int(i))
-    return tuple(int(course.index[i]) for i in sorted(chosen))
+    return tuple(
+        Best(
+            int(course.pts[i]),
+            float(course.time_s[i]),
+            int(course.index[i]) if course.index[i] >= 0 else None,
+        )
+        for i in sorted(chosen)
+    )
 
 
 def _sentence(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.animals import Census, CountingFinder
 from models.bundle import Bundle, file_digest
 from models.context import CHUNK, REACH, Answers, Context, tick_of
 from models.grader import Grader
@@ -35,6 +37,8 @@ class Scorer:
         *,
         region: Region | None = None,
         span: Span | None = None,
+        census: Census | None = None,
+        group: str | None = None,
     ) -> Iterator[Prediction]:
         """Predictions of every frame in presentation order; raises Unreadable.
 
@@ -42,14 +46,21 @@ class Scorer:
         asked now and then, and a yes ends the stream. `region` (x0, y0, x1, y1) in pixels holds the
         animal to score. `span` restricts the answer to frames in [start, end) seconds: they get the
         same answers as in a score of the whole recording, because what lies around is read too.
+        `census` is told of other faces in view. `group` is the lab × coat of `models.sets.group_of`
+        whose prediction sets are wanted, None for a lab nobody knows.
         """
         path = Path(path)
         blob = identity(path)
         start, end = span or (-np.inf, np.inf)
         around = None if span is None else reading_span(span)
-        blocks = self.looker.blocks(path, region=region, span=around, should_stop=should_stop)
+        grader = self.grader if group is None else Grader.of(self.bundle, group)
+        looker = self.looker
+        if census is not None:
+            looker = copy.copy(looker)
+            looker.finder = CountingFinder(looker.finder, census)
+        blocks = looker.blocks(path, region=region, span=around, should_stop=should_stop)
         for block, answers in self._answered(blocks):
-            for prediction in self._predictions(block, answers, blob):
+            for prediction in self._predictions(block, answers, blob, grader):
                 if start <= prediction.time_s < end:
                     yield prediction
             if on_progress is not None:
@@ -88,13 +99,15 @@ class Scorer:
             )
             yield together.part(wanted), answers
 
-    def _predictions(self, block: Block, answers: Answers, blob: str) -> Iterator[Prediction]:
-        looked = self.grader.weigh(
+    def _predictions(
+        self, block: Block, answers: Answers, blob: str, grader: Grader
+    ) -> Iterator[Prediction]:
+        looked = grader.weigh(
             answers.grades, answers.scorable, answers.states, block.familiar, block.embedding
         )
-        absent = self.grader.faceless()
+        absent = grader.faceless()
         for row, face in enumerate(block.faces):
-            verdict = self.grader.verdict(face, looked, row, block.shapes[row])
+            verdict = grader.verdict(face, looked, row, block.shapes[row])
             yield Prediction(
                 key=FrameKey(blob, block.stream, int(block.pts[row]), block.time_base),
                 index=int(block.index[row]),
@@ -104,6 +117,7 @@ class Scorer:
                 grades=verdict.grades,
                 image_score=verdict.image_score,
                 reason=verdict.reason,
+                unfamiliar=verdict.unfamiliar,
             )
 
 

@@ -4,39 +4,57 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from models.animal_regions import AnimalRegion, within_picture
+from models.animals import Census
 from models.bundle import Bundle, default_bundle, load_bundle
+from models.events import Refused
 from models.exports import read_predictions_parquet, write_json, write_predictions_parquet
 from models.media import Unreadable
 from models.records import Prediction
-from models.result import summarise
+from models.result import SEVERAL, SEVERAL_IN_REGION, nothing_scored, summarise
 from models.scorer import Scorer, identity
 
 ALL_UNREADABLE = 1
+OPTION = " For example: --region m1=0,0,640,720 --region m2=640,0,1280,720."
 
 
 def score_files(
-    videos: list[Path], out: Path, bundle: Path | None = None, as_json: bool = False
+    videos: list[Path],
+    out: Path,
+    bundle: Path | None = None,
+    as_json: bool = False,
+    *,
+    regions: Sequence[AnimalRegion] = (),
+    group: str | None = None,
 ) -> int:
     """Score recordings into `out/<name>/`; status 1 only where none could be read.
 
-    Each folder holds `predictions.parquet`, one row per frame, and `result.json`.
+    Each folder holds `predictions.parquet`, one row per frame, and `result.json`. With `regions`
+    every animal has a folder of its own, `out/<name>-<animal>/`. `group` is the lab × coat of
+    `models.sets.group_of` that the recordings are from, None where calibration has not seen it.
+    Raises Refused where two regions have one name.
     """
+    if len({region.name for region in regions}) < len(regions):
+        raise Refused("Two regions have the same name; give every animal a name of its own.")
     chosen = load_bundle(bundle) if bundle is not None else default_bundle()
     scorer = Scorer(chosen)
     names: set[str] = set()
     outcomes = []
     for video in videos:
-        name = unused(video.stem or "recording", names)
-        outcomes.append(_score_one(scorer, chosen, video, out / name))
+        for region in regions or (None,):
+            stem = video.stem or "recording"
+            name = unused(stem if region is None else f"{stem}-{region.name}", names)
+            outcomes.append(_score_one(scorer, chosen, video, out / name, region, group))
     if as_json:
         sys.stdout.write(json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n")
     else:
         for row in outcomes:
-            sys.stdout.write(f"{row['recording']}: {row['outcome']}. {row['sentence']}\n")
+            whom = f" ({row['animal']})" if row["animal"] else ""
+            sys.stdout.write(f"{row['recording']}{whom}: {row['outcome']}. {row['sentence']}\n")
         if chosen.phantom:
             sys.stdout.write(f"{chosen.report['sentence']}\n")
     return ALL_UNREADABLE if all(row["outcome"] == "unreadable" for row in outcomes) else 0
@@ -52,22 +70,49 @@ def unused(name: str, taken: set[str]) -> str:
     return result
 
 
-def _score_one(scorer: Scorer, bundle: Bundle, video: Path, folder: Path) -> dict[str, Any]:
-    row: dict[str, Any] = {"recording": str(video), "bundle": bundle.digest}
+def _score_one(
+    scorer: Scorer,
+    bundle: Bundle,
+    video: Path,
+    folder: Path,
+    region: AnimalRegion | None,
+    group: str | None,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "recording": str(video),
+        "animal": region.name if region else None,
+        "bundle": bundle.digest,
+    }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "predictions.parquet"
+    census = Census()
     try:
+        predictions = scorer.score(
+            video,
+            should_stop=lambda: census.certain,
+            region=within_picture(region, video) if region else None,
+            census=census,
+            group=group,
+        )
         write_predictions_parquet(
-            path, scorer.score(video), scale=bundle.scale, phantom=bundle.phantom
+            path, predictions, scale=bundle.scale, phantom=bundle.phantom, bundle=bundle.digest
         )
     except Unreadable as refusal:
         path.unlink(missing_ok=True)
         return {**row, "outcome": "unreadable", "sentence": refusal.sentence}
-    predictions: Iterator[Prediction] = read_predictions_parquet(path, scale=bundle.scale)
-    result = summarise(predictions, bundle.scale, phantom=bundle.phantom)
+    if census.several:
+        path.unlink()
+        sentence = SEVERAL_IN_REGION.format(name=region.name) if region else SEVERAL + OPTION
+        result = nothing_scored("several_animals", sentence, bundle.scale, phantom=bundle.phantom)
+    else:
+        rows: Iterator[Prediction] = read_predictions_parquet(path, scale=bundle.scale)
+        result = summarise(rows, bundle.scale, phantom=bundle.phantom)
     provenance = {
         "recording": video.name,
         "sha256": identity(video),
+        "animal": region.name if region else None,
+        "region": list(region.box) if region else None,
+        "group": group,
         "bundle": bundle.digest,
         "snapshot": bundle.info["snapshot_digest"],
         "phantom": bundle.phantom,
@@ -80,9 +125,11 @@ def _score_one(scorer: Scorer, bundle: Bundle, video: Path, folder: Path) -> dic
         "frames": result.frames,
         "graded": result.graded,
         "score": result.score,
+        "score_interval": result.score_interval,
         "score_ungated": result.score_ungated,
         "not_scorable": result.not_scorable,
         "states": result.states,
+        "unfamiliar": result.unfamiliar,
         "phantom": result.phantom,
         "folder": str(folder),
     }

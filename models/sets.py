@@ -101,6 +101,16 @@ def prediction_set(
     return grade_sets(table, threshold_for(sets, unit, group))
 
 
+def possible_grades(probabilities: Sequence[float], threshold: float) -> tuple[int, ...]:
+    """The grades in the set of one frame, as `prediction_set` gives them, without numpy.
+
+    Asked once per unit and frame of a film, where an array of three numbers would cost more than
+    the question.
+    """
+    top = max(range(len(probabilities)), key=probabilities.__getitem__)
+    return tuple(k for k, p in enumerate(probabilities) if k == top or p >= threshold)
+
+
 def _threshold(p: Array, target: Array, alpha: float) -> dict[str, Any]:
     return {"threshold": conformal_threshold(p, target, alpha), "n": len(p)}
 

@@ -11,6 +11,8 @@ from models.scale import Scale, load_scale
 
 DIGITS = 12
 """Digits of a digest that tell bundles apart for a reader."""
+BETWEEN = "|"
+"""Between the grades of a set: with a comma, spreadsheets of many countries read a number."""
 
 
 def write_csv(
@@ -22,23 +24,28 @@ def write_csv(
     model: str = "",
     bundle: str = "",
 ) -> None:
-    """Write one row per frame: state, reason, image score, and grade and reason per unit.
+    """Write one row per frame: state, reason, image score, and grade, reason and set per unit.
 
     A grade is 0, 1 or 2 and empty where the unit is not scored; then `<unit>_reason` says why.
+    `<unit>_set` holds the grades that can be meant, such as `0|1`. `frame` is empty where the place
+    of a frame in the recording was not counted. `unfamiliar` says that a face is unlike those the
+    model has learnt from.
     `phantom` marks every row as resting on rendered faces. Every row names the `model` and the
     first digits of the digest of its `bundle`, since rows of several tables get mixed.
     """
     scale = scale or load_scale()
     columns = ["frame", "time_s", "state", "reason", "image_score", "units_scored"]
     for unit in scale.unit_keys:
-        columns += [unit, f"{unit}_reason"]
+        columns += [unit, f"{unit}_reason", f"{unit}_set"]
+    columns.append("unfamiliar")
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*columns, "phantom", "model", "bundle"])
         for one in predictions:
             by_unit = {grade.unit: grade for grade in one.grades}
             scored = sum(grade.grade is not None for grade in one.grades)
-            row: list[str | int] = [one.index, f"{one.time_s:.6f}", one.state, one.reason or ""]
+            frame = one.index if one.index >= 0 else ""
+            row: list[str | int] = [frame, f"{one.time_s:.6f}", one.state, one.reason or ""]
             row += ["" if one.image_score is None else f"{one.image_score:.4f}", scored]
             for unit in scale.unit_keys:
                 grade = by_unit.get(unit)
@@ -47,4 +54,7 @@ def write_csv(
                 # A frame without any grade has one reason for all of its units.
                 reason = grade.reason if grade is not None else one.reason
                 row.append("" if known else reason or "")
+                held = grade.possible if grade is not None else None
+                row.append(BETWEEN.join(map(str, held or ())))
+            row.append("yes" if one.unfamiliar else "no")
             writer.writerow([*row, "yes" if phantom else "no", model, bundle[:DIGITS]])

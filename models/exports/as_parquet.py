@@ -30,7 +30,9 @@ def write_predictions_parquet(
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
-    Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …. Its
+    Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …, and
+    `U__set`, the grades that can be meant. `frame` is null where the place of a frame in the
+    recording was not counted; `pts` always names it. The
     metadata key `amgs` names the scale, the `model` and the digest of its `bundle`, says whether
     the model rests on rendered faces, and holds the disclaimer.
     """
@@ -66,6 +68,7 @@ def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:
         ("state", pa.string()),
         ("reason", pa.string()),
         ("image_score", pa.float64()),
+        ("unfamiliar", pa.bool_()),
         ("view", pa.string()),
         ("confidence", pa.float64()),
         ("sharpness", pa.float64()),
@@ -82,6 +85,7 @@ def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:
             (f"{unit.key}__reason", pa.string()),
             (f"{unit.key}__scorable", pa.float64()),
             *((f"{unit.key}__p{k}", pa.float64()) for k in range(len(unit.grades))),
+            (f"{unit.key}__set", pa.list_(pa.int8())),
         ]
     about = {
         "format": 1,
@@ -95,7 +99,7 @@ def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:
 
 def _row(one: Prediction, scale: Scale) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "frame": one.index,
+        "frame": one.index if one.index >= 0 else None,
         "time_s": one.time_s,
         "blob": one.key.blob,
         "stream": one.key.stream,
@@ -105,6 +109,7 @@ def _row(one: Prediction, scale: Scale) -> dict[str, Any]:
         "state": one.state,
         "reason": one.reason,
         "image_score": one.image_score,
+        "unfamiliar": one.unfamiliar,
     }
     if one.face is not None:
         row |= {
@@ -125,6 +130,7 @@ def _row(one: Prediction, scale: Scale) -> dict[str, Any]:
             grade.unit: grade.grade,
             f"{grade.unit}__reason": grade.reason,
             f"{grade.unit}__scorable": grade.scorable,
+            f"{grade.unit}__set": grade.possible,
             **{f"{grade.unit}__p{k}": p for k, p in enumerate(grade.probabilities)},
         }
     return row
@@ -156,17 +162,23 @@ def _prediction(row: dict[str, Any], scale: Scale) -> Prediction:
             row[f"{unit.key}__reason"],
             tuple(row[f"{unit.key}__p{k}"] for k in range(len(unit.grades))),
             row[f"{unit.key}__scorable"],
+            _set(row[f"{unit.key}__set"]),
         )
         for unit in scale.units
         if row[f"{unit.key}__scorable"] is not None
     )
     return Prediction(
         FrameKey(row["blob"], row["stream"], row["pts"], (row["tb_num"], row["tb_den"])),
-        row["frame"],
+        -1 if row["frame"] is None else row["frame"],
         row["time_s"],
         row["state"],
         face,
         grades,
         row["image_score"],
         row["reason"],
+        row["unfamiliar"],
     )
+
+
+def _set(grades: list[int] | None) -> tuple[int, ...] | None:
+    return None if grades is None else tuple(grades)

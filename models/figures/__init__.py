@@ -5,6 +5,7 @@ others. Intervals resample animals, which are the unit that was drawn, not frame
 frames cannot carry is null, never a made-up number.
 """
 
+from models.figures.ablation import ablation_figures
 from models.figures.compute import (
     FORMAT,
     GROUPINGS,
@@ -23,6 +24,7 @@ __all__ = [
     "GROUPINGS",
     "PHANTOM_SENTENCE",
     "REAL_SENTENCE",
+    "ablation_figures",
     "compute_report",
     "human_image_scores",
     "human_unit_grades",

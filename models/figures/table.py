@@ -7,7 +7,8 @@ unit and g a grade:
   become the truth and the human baseline. Ready-made columns may stand for them:
   `evaluation_truth`, `U__evaluation_truth`, `U__evaluation_p<g>`, `U__evaluation_scorable`.
 - `oracle`, `U__oracle`: the expected grade given what was rendered, the best any model can do.
-- `true_state`: key of the state that was rendered; `true_pain`: rendered mean intensity in grades.
+- `true_state`: key of the state that was rendered; `true_pain`: rendered mean intensity in grades;
+  `true_blink_s`: seconds to the nearest frame in which the animal blinks.
 - `score_ungated`, `U__expected_ungated`: what would be said without the gate of the states.
 - `confidence`: any number that is larger for frames that are more certain.
 """

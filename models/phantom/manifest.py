@@ -20,6 +20,7 @@ import pandas as pd
 from models.events import Refused
 from models.manifest import split, write_manifest
 from models.media import frame_times, open_media
+from models.phantom.units import narrow_the_eyes
 from models.scale import Scale, load_scale
 
 NOT_SCORABLE = "9"
@@ -53,6 +54,7 @@ def gather_study(study: Path, out: Path, threads: int = 2) -> Path:
             name: _sheet(folder / f"{name}.csv") for name in ("scores", "evaluation", "oracle")
         }
         truth = _by_frame(_sheet(folder / "truth.csv"))
+        blinks = _blinks(truth, scale)
         told = _votes(sheets["evaluation"], scale)
         oracle = _by_frame(sheets["oracle"])
         for (file, number), votes in _votes(sheets["scores"], scale).items():
@@ -85,6 +87,10 @@ def gather_study(study: Path, out: Path, threads: int = 2) -> Path:
                     **{f"{unit}__oracle": _number(best[unit]) for unit in scale.unit_keys},
                     "true_state": row["state"],
                     "true_pain": float(np.mean(pain)),
+                    "true_blink_s": min(
+                        (abs(float(row["time_s"]) - time) for time in blinks.get(file, ())),
+                        default=float("nan"),
+                    ),
                 }
             )
     pd.DataFrame(frames).to_parquet(out / "frames.parquet", index=False)
@@ -187,6 +193,24 @@ def _by_frame(sheet: pd.DataFrame) -> dict[tuple[str, str], dict[str, str]]:
         {str(name): str(cell) for name, cell in row.items()} for row in sheet.to_dict("records")
     ]
     return {(row["file"], row["frame"]): row for row in rows}
+
+
+def _blinks(
+    truth: Mapping[tuple[str, str], Mapping[str, str]], scale: Scale
+) -> dict[str, list[float]]:
+    """The times in seconds of the frames of every file in which an animal blinks.
+
+    In a graded state, whatever else hides the eyes hides finer cues first: where the unit of the
+    eyes alone cannot be scored, the lids are shut in passing.
+    """
+    eyes = next(unit.key for unit in scale.units if unit.deformation == narrow_the_eyes.__name__)
+    found: dict[str, list[float]] = {}
+    for (file, _), row in truth.items():
+        shut = row[f"{eyes}_scorable"] == "0"
+        others = any(row[f"{key}_scorable"] == "1" for key in scale.unit_keys if key != eyes)
+        if row["state"] == scale.graded_state.key and shut and others:
+            found.setdefault(file, []).append(float(row["time_s"]))
+    return found
 
 
 def _sheet(path: Path) -> pd.DataFrame:

@@ -250,12 +250,19 @@ class Client:
         self,
         path: str | Path,
         *,
+        region: tuple[str, Sequence[int]] | None = None,
         timeout: float = 3600.0,
         told: Callable[[Json], None] | None = None,
     ) -> Json:
-        """Send a video to be scored and wait for the result."""
+        """Send a video to be scored and wait for the result.
+
+        ``region`` scores one of several animals: its name, and the left, top, right and bottom
+        edge in pixels of the part of the picture that shows it.
+        """
         upload = self.upload(Path(path), "score")
-        body = {"upload": upload["id"], "name": Path(path).name}
+        body: Json = {"upload": upload["id"], "name": Path(path).name}
+        if region is not None:
+            body["region"] = {"name": region[0], "box": list(region[1])}
         run = self.http.ask("POST", "scores", json=body)
         return self.wait(
             lambda: self.http.ask("GET", f"scores/{run['token']}"),

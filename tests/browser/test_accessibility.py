@@ -50,6 +50,7 @@ def site(story):
     run = _run(mia, challenger)
     scored = _score(serving, result(True))
     empty = _score(serving, result(False))
+    several = _score(serving, several_animals())
 
     def ref(version: Any) -> str:
         return version.identifier.replace("/", ".")
@@ -63,6 +64,7 @@ def site(story):
         ("score", None, "/score/"),
         ("result", None, f"/score/{scored}/"),
         ("result-empty", None, f"/score/{empty}/"),
+        ("result-several", None, f"/score/{several}/"),
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),
@@ -219,6 +221,7 @@ def comparison() -> dict[str, Any]:
 
 def result(graded: bool) -> dict[str, Any]:
     """Return a result of a score as the worker stores it."""
+    from models.result import MEASUREMENT
     from models.scale import load_scale
 
     scale = load_scale()
@@ -231,6 +234,7 @@ def result(graded: bool) -> dict[str, Any]:
                 "t0": float(second),
                 "t1": second + 1.0,
                 "score": value,
+                "interval": None if gone else [max(value - 0.15, 0), min(value + 0.15, 2)],
                 "n_graded": 0 if gone else 10,
                 "n": 12,
                 "units": {
@@ -248,8 +252,14 @@ def result(graded: bool) -> dict[str, Any]:
         "states": {"awake": 288, asleep.key: 72} if graded else {"unclear": 360},
         "coverage": 0.667 if graded else 0.0,
         "score": 0.98 if graded else None,
+        "score_interval": [0.84, 1.12] if graded else None,
         "score_ungated": 1.04 if graded else None,
-        "units": {key: {"mean": 0.9, "n": 230} for key in scale.unit_keys} if graded else {},
+        "score_ungated_interval": [0.9, 1.18] if graded else None,
+        "interval_note": MEASUREMENT,
+        "unfamiliar": 3,
+        "units": {key: {"mean": 0.9, "n": 230, "interval": [0.8, 1.05]} for key in scale.unit_keys}
+        if graded
+        else {},
         "bins": bins,
         "segments": [{"t0": 8.0, "t1": 14.0, "state": asleep.key, "reason": asleep.reason}],
         "best": [],
@@ -260,6 +270,15 @@ def result(graded: bool) -> dict[str, Any]:
         "phantom": True,
         "disclaimer": "A research measure; a low score does not mean no pain.",
     }
+
+
+def several_animals() -> dict[str, Any]:
+    """Return the result of a video with two mice."""
+    from models.result import SEVERAL, nothing_scored
+    from models.scale import load_scale
+
+    refused = nothing_scored("several_animals", SEVERAL, load_scale(), phantom=True)
+    return refused.to_json() | {"best_frames": []}
 
 
 BAD_ROWS = ("r0005.mp4,2,3,0,1,3,0,9", "r0099.mp4,2,3,0,1,1,0,9")

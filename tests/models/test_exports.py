@@ -24,9 +24,12 @@ Predict = Callable[..., Prediction]
 def some(predict: Predict) -> list[Prediction]:
     marks = {"nose": (5.0, 6.0), "left_eye": (1.5, 2.5)}
     face = Face((1.0, 2.0, 30.0, 40.0), marks, 0.9, "frontal", 12.5)
+    graded = predict(0, [0, 1, 2, None, 1])
+    first, second, *rest = graded.grades
+    grades = (replace(first, possible=(0,)), replace(second, possible=(0, 1)), *rest)
     return [
-        replace(predict(0, [0, 1, 2, None, 1]), face=face),
-        predict(1, None, "unclear", "no_face"),
+        replace(graded, face=face, grades=grades),
+        replace(predict(1, None, "unclear", "no_face"), index=-1, unfamiliar=True),
         predict(2, [1, 1, 1, 1, 1], "asleep", "asleep"),
     ]
 
@@ -34,12 +37,14 @@ def some(predict: Predict) -> list[Prediction]:
 def test_parquet_gives_back_what_was_written(predict: Predict, tmp_path: Path) -> None:
     predictions = some(predict)
     write_predictions_parquet(
-        tmp_path / "p.parquet", iter(predictions), phantom=True, model="mouse-v2", bundle="a1" * 32
+        tmp_path / "p.parquet", iter(predictions), phantom=True, model="mouse-3", bundle="ab" * 32
     )
     assert list(read_predictions_parquet(tmp_path / "p.parquet")) == predictions
     about = json.loads(pq.read_schema(tmp_path / "p.parquet").metadata[b"amgs"])
     assert about["phantom"] is True
-    assert (about["model"], about["bundle"]) == ("mouse-v2", "a1" * 32)
+    assert (about["model"], about["bundle"]) == ("mouse-3", "ab" * 32)
+    frames = pq.read_table(tmp_path / "p.parquet", columns=["frame"])["frame"].to_pylist()
+    assert frames == [0, None, 2]
     assert about["disclaimer"] == DISCLAIMER
 
 
@@ -51,7 +56,7 @@ def test_no_predictions_make_an_empty_parquet_file(tmp_path: Path) -> None:
 def test_csv_keeps_grades_apart_from_reasons(
     predict: Predict, scale: Scale, tmp_path: Path
 ) -> None:
-    write_csv(tmp_path / "p.csv", some(predict), phantom=True, model="mouse-v2", bundle="a1" * 32)
+    write_csv(tmp_path / "p.csv", some(predict), phantom=True, model="mouse-3", bundle="ab" * 32)
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [rows[0][unit] for unit in scale.unit_keys] == ["0", "1", "2", "", "1"]
@@ -61,7 +66,11 @@ def test_csv_keeps_grades_apart_from_reasons(
     assert rows[1]["nose_bulge"] == ""
     assert rows[1]["nose_bulge_reason"] == "no_face"
     assert {row["phantom"] for row in rows} == {"yes"}
-    assert {(row["model"], row["bundle"]) for row in rows} == {("mouse-v2", "a1" * 6)}
+    assert {(row["model"], row["bundle"]) for row in rows} == {("mouse-3", "ab" * 6)}
+    first, second, third = scale.unit_keys[:3]
+    assert [rows[0][f"{unit}_set"] for unit in (first, second, third)] == ["0", "0|1", ""]
+    assert [row["unfamiliar"] for row in rows] == ["no", "yes", "no"]
+    assert [row["frame"] for row in rows] == ["0", "", "2"]
 
 
 def test_json_names_where_the_result_comes_from(

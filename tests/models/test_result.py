@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.records import Prediction
-from models.result import DISCLAIMER, summarise
+from models.result import DISCLAIMER, SEVERAL, nothing_scored, summarise
 from models.scale import Scale, load_scale
 
 Predict = Callable[..., Prediction]
@@ -118,17 +120,97 @@ def test_segments_merge_neighbours_and_cover_the_recording(predict: Predict, sca
 def test_the_best_frames_are_the_surest_and_lie_apart(predict: Predict, scale: Scale) -> None:
     frames = [predict(i, FACE, sure=0.9 if i in (3, 4, 20) else 0.5) for i in range(40)]
     best = summarise(frames, scale).best
-    assert 3 in best
-    assert 20 in best
-    assert 4 not in best
-    assert list(best) == sorted(best)
+    numbers = [one.frame for one in best]
+    assert 3 in numbers
+    assert 20 in numbers
+    assert 4 not in numbers
+    assert [one.pts for one in best] == sorted(one.pts for one in best)
+    assert [one.time_s for one in best] == pytest.approx([one.pts / 1000 for one in best])
+
+
+def test_frames_that_were_not_counted_are_named_by_their_timestamp(
+    predict: Predict, scale: Scale
+) -> None:
+    frames = [replace(predict(i, FACE), index=-1) for i in range(20)]
+    result = summarise(frames, scale)
+    assert [one.frame for one in result.best] == [None] * len(result.best)
+    assert len({one.pts for one in result.best}) == len(result.best) > 1
+    assert "-1" not in json.dumps(result.to_json())
+
+
+def wandering(predict: Predict, seconds: float, fps: float = 10.0) -> list[Prediction]:
+    """A film whose grades swing slowly, so that neighbouring frames say nearly the same."""
+    rng = np.random.default_rng(2)
+    frames = []
+    for second in range(round(seconds / 5)):
+        low = rng.random() < 0.5
+        for number in range(round(5 * fps)):
+            frames.append(predict(second * round(5 * fps) + number, [0 if low else 1] * 5, fps=fps))
+    return frames
+
+
+def test_the_intervals_hold_the_means_and_stay_on_the_scale(predict: Predict, scale: Scale) -> None:
+    result = summarise(wandering(predict, 120), scale)
+    assert result.score is not None
+    assert result.score_interval is not None
+    low, high = result.score_interval
+    assert 0 <= low < result.score < high <= 2
+    # 24 swings, not 1,200 frames: as independent frames the interval would be a tenth as wide.
+    assert high - low > 0.15
+    for unit in result.units.values():
+        assert unit.mean is not None
+        assert unit.interval is not None
+        assert unit.interval[0] <= unit.mean <= unit.interval[1]
+    known = [b for b in result.bins if b.interval is not None]
+    assert len(known) == len(result.bins)
+    for b in known:
+        assert b.interval is not None
+        assert b.score is not None
+        assert 0 <= b.interval[0] <= b.score <= b.interval[1] <= 2
+    assert result.score_ungated_interval is not None
+    assert "not how much animals differ" in result.interval_note
+
+
+def test_intervals_are_the_same_every_time(predict: Predict, scale: Scale) -> None:
+    frames = wandering(predict, 90)
+    assert summarise(frames, scale) == summarise(frames, scale)
+
+
+def test_a_short_recording_has_a_score_but_no_interval(predict: Predict, scale: Scale) -> None:
+    result = summarise(wandering(predict, 10), scale)
+    assert result.score is not None
+    assert result.score_interval is None
+    assert {unit.interval for unit in result.units.values()} == {None}
+    assert {b.interval for b in result.bins} == {None}
+
+
+def test_a_bin_without_a_score_has_no_interval(predict: Predict, scale: Scale) -> None:
+    frames = wandering(predict, 120)
+    frames[300:350] = [predict(300 + i, None, "asleep", "asleep") for i in range(50)]
+    result = summarise(frames, scale, bin_s=5.0)
+    assert result.bins[6].score is None
+    assert result.bins[6].interval is None
+    assert result.bins[7].interval is not None
+
+
+def test_a_recording_of_several_animals_has_no_numbers(scale: Scale) -> None:
+    result = nothing_scored("several_animals", SEVERAL, scale, phantom=True)
+    assert (result.outcome, result.score, result.frames) == ("several_animals", None, 0)
+    assert result.phantom
+    assert "region" in result.sentence
+
+
+def test_unfamiliar_frames_are_counted(predict: Predict, scale: Scale) -> None:
+    frames = [predict(i, FACE) for i in range(6)]
+    frames += [replace(predict(6, None, "unclear", "other"), unfamiliar=True)]
+    assert summarise(frames, scale).unfamiliar == 1
 
 
 def test_a_result_is_plain_json(predict: Predict, scale: Scale) -> None:
     result = summarise([predict(i, FACE) for i in range(6)], scale, phantom=True)
     told = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert told["phantom"] is True
-    assert told["units"]["ear_position"] == {"mean": 1.0, "n": 6}
+    assert told["units"]["ear_position"] == {"mean": 1.0, "n": 6, "interval": None}
     assert told["bins"][0]["units"]["ear_position"] == 1.0
 
 

@@ -20,11 +20,29 @@ from amgs.files.services import find_upload
 from amgs.scoring import queries, services
 
 
+class ScoreRegion(serializers.Serializer):
+    """The part of the picture that shows one animal."""
+
+    name = serializers.CharField(max_length=40, help_text="the animal")
+    box = serializers.ListField(
+        child=serializers.IntegerField(min_value=0),
+        min_length=4,
+        max_length=4,
+        help_text="left, top, right and bottom edge in pixels of the picture as displayed",
+    )
+
+
 class ScoreBody(serializers.Serializer):
     """A score as it is asked for."""
 
     upload = serializers.CharField(help_text="id of an upload opened for the purpose 'score'")
     name = serializers.CharField(max_length=400, required=False, default="")
+    region = ScoreRegion(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="score one of several animals; ask once per animal, with the same upload",
+    )
 
 
 class ScoreJob(serializers.Serializer):
@@ -90,7 +108,12 @@ class Scores(APIView):
         body.is_valid(raise_exception=True)
         person = _person(request)
         upload = find_upload(body.validated_data["upload"], by=person or PUBLIC)
-        run = services.start_score(user=person, upload=upload, name=body.validated_data["name"])
+        run = services.start_score(
+            user=person,
+            upload=upload,
+            name=body.validated_data["name"],
+            region=body.validated_data["region"],
+        )
         return Response(queries.score_json(queries.by_token(run.token)), 201)
 
 

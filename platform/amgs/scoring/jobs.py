@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -21,6 +20,9 @@ from amgs.registry.models import ModelVersion
 from amgs.scoring import pictures, services
 from amgs.scoring.engine import scorer_of
 from amgs.scoring.models import ToolRun
+
+if TYPE_CHECKING:
+    from models.animal_regions import AnimalRegion
 
 PREDICTIONS, TABLE, RESULT = "predictions.parquet", "frames.csv", "result.json"
 
@@ -36,8 +38,9 @@ def file_arrived(upload: Upload, blob: Blob) -> None:
 @job(queue="score", limit=timedelta(minutes=5))
 def score_video(context: Context, run: str) -> Finish:
     """Grade every frame, or say in one sentence why there is nothing to grade."""
+    from models.animals import Census
     from models.media import Unreadable
-    from models.result import summarise
+    from models.result import SEVERAL, SEVERAL_IN_REGION, nothing_scored, summarise
     from models.scale import load_scale
 
     row = ToolRun.objects.select_related("blob").get(public_id=run)
@@ -47,14 +50,25 @@ def score_video(context: Context, run: str) -> Finish:
     context.progress(0.01, "fetching the file")
     path = local_copy(row.blob)
     scorer = scorer_of(version)
+    census = Census()
     try:
-        predictions = _predict(context, scorer, path)
+        region = services.region_in(row, path)
+        predictions = _predict(context, scorer, path, census, region)
     except Unreadable as problem:
         # An answer about the file, not a failure of the work.
         sentence = problem.sentence.replace(path.name, row.name or "this file")
-        nothing = summarise([], load_scale(), phantom=version.phantom)
-        result = replace(nothing, outcome="unreadable", sentence=sentence).to_json()
-        return _finish(row, version, result | {"best_frames": []}, {})
+        return _without_grades(
+            row,
+            version,
+            nothing_scored("unreadable", sentence, load_scale(), phantom=version.phantom),
+        )
+    if census.several:
+        sentence = SEVERAL_IN_REGION.format(name=region.name) if region else SEVERAL
+        return _without_grades(
+            row,
+            version,
+            nothing_scored("several_animals", sentence, load_scale(), phantom=version.phantom),
+        )
     result = summarise(predictions, scorer.bundle.scale, phantom=version.phantom).to_json()
     context.progress(0.93, "writing the files")
     with tempfile.TemporaryDirectory() as name:
@@ -64,15 +78,27 @@ def score_video(context: Context, run: str) -> Finish:
     return _finish(row, version, result, outputs)
 
 
-def _predict(context: Context, scorer: Any, path: Path) -> list[Any]:
-    """Return the predictions of all frames, telling how far it is."""
+def _without_grades(row: ToolRun, version: ModelVersion, result: Any) -> Finish:
+    return _finish(row, version, result.to_json() | {"best_frames": []}, {})
+
+
+def _predict(
+    context: Context, scorer: Any, path: Path, census: Any, region: AnimalRegion | None
+) -> list[Any]:
+    """Return the predictions of all frames, telling how far it is; few where animals are many."""
     from models.media import open_media
 
     context.progress(0.03, "reading the file")
     with open_media(path) as media:
         length = getattr(media, "stated_s", None) or 0.0
     found = []
-    for prediction in scorer.score(path):
+    stream = scorer.score(
+        path,
+        should_stop=lambda: census.certain,
+        region=region.box if region else None,
+        census=census,
+    )
+    for prediction in stream:
         found.append(prediction)
         done = min(prediction.time_s / length, 1.0) if length else 0.5
         context.progress(0.05 + 0.87 * done, f"{len(found)} frames graded")
@@ -122,6 +148,7 @@ def provenance(row: ToolRun, version: ModelVersion) -> dict[str, Any]:
         "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "file": row.name,
         "file_sha256": row.blob.sha256 if row.blob else "",
+        "region": row.parameters.get("region"),
     }
 
 

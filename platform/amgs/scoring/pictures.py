@@ -13,19 +13,19 @@ BOX_COLOUR = (43, 122, 11)  # red, green, blue
 
 
 def write(
-    folder: Path, video: Path, predictions: Sequence[Any], best: Sequence[int]
+    folder: Path, video: Path, predictions: Sequence[Any], best: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Write up to six JPEG files into ``folder`` and return what belongs to each.
 
-    ``best`` are frame indices; a frame that cannot be read a second time is left out. Boxes are
+    ``best`` are those of a result; a frame that cannot be read a second time is left out. Boxes are
     in pixels of the picture as written (x0, y0, x1, y1), which is at most 640 pixels long.
     """
     import cv2
 
     from models.media import read_frames
 
-    by_index = {prediction.index: prediction for prediction in predictions}
-    chosen = [by_index[index] for index in best if index in by_index][:MOST]
+    by_pts = {prediction.key.pts: prediction for prediction in predictions}
+    chosen = [by_pts[one["pts"]] for one in best if one["pts"] in by_pts][:MOST]
     frames = read_frames(video, [prediction.key.pts for prediction in chosen])
     shown = []
     for number, prediction in enumerate(chosen, start=1):
@@ -53,14 +53,19 @@ def write(
         shown.append(
             {
                 "file": name,
-                "index": prediction.index,
+                "index": prediction.index if prediction.index >= 0 else None,
+                "pts": prediction.key.pts,
                 "time_s": prediction.time_s,
                 "width": size[0],
                 "height": size[1],
                 "box": box,
                 "score": prediction.image_score,
                 "grades": {
-                    grade.unit: {"grade": grade.grade, "reason": grade.reason}
+                    grade.unit: {
+                        "grade": grade.grade,
+                        "reason": grade.reason,
+                        "set": grade.possible,
+                    }
                     for grade in prediction.grades
                 },
             }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +16,9 @@ from amgs.files.models import Blob, Upload
 from amgs.registry import services as registry
 from amgs.registry.models import ModelVersion
 from amgs.scoring.models import ToolRun
+
+if TYPE_CHECKING:
+    from models.animal_regions import AnimalRegion
 
 PURPOSE = "score"
 NO_MODEL = (
@@ -58,13 +63,22 @@ def start_score(
     blob: Blob | None = None,
     name: str = "",
     parameters: dict[str, Any] | None = None,
+    region: Mapping[str, Any] | None = None,
 ) -> ToolRun:
     """Ask for the grades of one video or picture; the upload may still be on its way.
 
-    ``user`` is ``None`` for people without an account. Raises ``Refused`` where no model may give
-    grades here, ``TooMuch`` where the file is too large.
+    ``user`` is ``None`` for people without an account. ``region`` has the ``name`` of an animal
+    and the ``box`` of its part of the picture (left, top, right, bottom in pixels). Raises
+    ``Refused`` where no model may give grades here or the region cannot be one, ``TooMuch`` where
+    the file is too large.
     """
     grading_model()
+    if region is not None:
+        found = _region(region["name"], region["box"])
+        parameters = {
+            **(parameters or {}),
+            "region": {"name": found.name, "box": list(found.box)},
+        }
     if upload is not None:
         if upload.purpose != PURPOSE:
             raise Refused(
@@ -96,6 +110,32 @@ def start_score(
     if blob is not None:
         begin(run)
     return run
+
+
+def _region(name: str, box: Sequence[int]) -> AnimalRegion:
+    from models.animal_regions import region_of
+    from models.events import Refused as NoRegion
+
+    try:
+        return region_of(name, box)
+    except NoRegion as refusal:
+        raise Refused(refusal.sentence, field="region") from refusal
+
+
+def region_in(run: ToolRun, path: Path) -> AnimalRegion | None:
+    """Return the region a run is about, cut to the picture of its file; raises ``Refused``."""
+    from models.animal_regions import AnimalRegion, within_picture
+    from models.events import Refused as NoRegion
+
+    given = run.parameters.get("region")
+    if given is None:
+        return None
+    region = _region(given["name"], given["box"])
+    try:
+        return AnimalRegion(region.name, within_picture(region, path))
+    except NoRegion as refusal:
+        sentence = refusal.sentence.replace(path.name, run.name or "this file")
+        raise Refused(sentence) from refusal
 
 
 def begin(run: ToolRun) -> None:

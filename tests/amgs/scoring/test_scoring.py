@@ -55,9 +55,13 @@ def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs,
     run = ToolRun.objects.get(token=token)
     with get_storage().open(run.outputs["frames.csv"]) as stream:
         lines = stream.read().decode().splitlines()
-    rows = list(csv.DictReader(lines))
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     assert len(rows) == FRAMES
-    assert {row["model"] for row in rows} == {version.identifier}
+    assert {(row["model"], row["bundle"]) for row in rows} == {
+        (version.identifier, version.digest[:12])
+    }
+    assert {row["unfamiliar"] for row in rows} <= {"yes", "no"}
+    assert all(f"{unit}_set" in rows[0] for unit in result["units"])
     with get_storage().open(run.outputs["result.json"]) as stream:
         assert json.load(stream)["provenance"]["model"] == version.identifier
     for picture in result["best_frames"]:
@@ -106,17 +110,19 @@ def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render)
             time_s=frame.time_s,
             state="awake",
             face=Face((20.0, 30.0, 120.0, 130.0), {}, 0.9, "frontal", 50.0),
-            grades=(Grade(unit, 1, None, (0.1, 0.8, 0.1), 0.99),),
+            grades=(Grade(unit, 1, None, (0.1, 0.8, 0.1), 0.99, (0, 1)),),
             image_score=1.0,
             reason=None,
         )
         for frame in frames
     ]
-    shown = pictures.write(tmp_path, film, predictions, [3, 5, 99])
+    best = [{"pts": frames[number].pts} for number in (3, 5)] + [{"pts": -7}]
+    shown = pictures.write(tmp_path, film, predictions, best)
     assert [(row["file"], row["index"]) for row in shown] == [("best-1.jpg", 3), ("best-2.jpg", 5)]
+    assert [row["pts"] for row in shown] == [frames[3].pts, frames[5].pts]
     assert shown[0]["box"] == [20.0, 30.0, 120.0, 130.0]
     assert (shown[0]["width"], shown[0]["height"]) == (200, 150)
-    assert shown[0]["grades"] == {unit: {"grade": 1, "reason": None}}
+    assert shown[0]["grades"] == {unit: {"grade": 1, "reason": None, "set": (0, 1)}}
     assert (tmp_path / "best-2.jpg").stat().st_size > 1000
 
 

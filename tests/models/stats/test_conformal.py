@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from models.sets import FEWEST_IN_GROUP, LeftOut, fit_sets, group_of, prediction_set, threshold_for
+from models.sets import (
+    FEWEST_IN_GROUP,
+    LeftOut,
+    fit_sets,
+    group_of,
+    possible_grades,
+    prediction_set,
+    threshold_for,
+)
 from models.stats.conformal import conformal_threshold, covered, grade_sets, never_empty
 
 ALPHA = 0.1
@@ -86,3 +94,12 @@ def test_unknown_targets_are_left_out_and_nothing_is_promised_on_nothing() -> No
     }
     assert found["labs"] == []
     assert prediction_set(found, p, "u").all()
+
+
+def test_the_set_of_one_frame_is_that_of_the_table() -> None:
+    rng = np.random.default_rng(4)
+    table = rng.dirichlet([0.7, 0.7, 0.7], 200)
+    for threshold in (0.0, 0.2, 0.5, 0.9):
+        rows = grade_sets(table, threshold)
+        for row, p in zip(rows, table, strict=True):
+            assert possible_grades(tuple(p), threshold) == tuple(np.flatnonzero(row))

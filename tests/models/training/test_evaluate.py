@@ -71,6 +71,27 @@ def test_the_report_has_every_figure_with_both_baselines(judged_run: Path, scale
     assert figures["image_score"]["human_rmse"] > 0
 
 
+def test_a_bundle_is_judged_frame_by_frame_beside_what_context_changes(
+    models, finish, judged_run: Path, study, tiny_run, tmp_path: Path
+) -> None:
+    finish(
+        models(
+            "evaluate", "--bundle", tiny_run.bundle, "--manifest", study.manifest,
+            "--media", study.media, "--out", tmp_path, "--without-context",
+        )
+    )  # fmt: skip
+    figures, usual = report(tmp_path), report(judged_run)
+    assert "ablation" not in usual
+    assert figures["context"] is False
+    everything = figures["ablation"]["kinds"]["all"]
+    assert everything["n"] == figures["n_frames"] == usual["n_frames"]
+    score = everything["score"]
+    assert score["n"] <= figures["image_score"]["n"]
+    if score["n"] == figures["image_score"]["n"] == usual["image_score"]["n"]:
+        assert score["without"] == pytest.approx(figures["image_score"]["rmse"])
+        assert score["with"] == pytest.approx(usual["image_score"]["rmse"])
+
+
 def test_the_page_says_first_that_it_rests_on_phantom_data_and_loads_nothing(
     judged_run: Path,
 ) -> None:

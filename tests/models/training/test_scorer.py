@@ -143,6 +143,9 @@ def test_an_unfamiliar_face_gets_no_grade(bundle: Bundle, scale) -> None:
     verdict = Grader.of(bundle).verdict(face(), far, 0, (240, 320))
     assert verdict.reason == scale.reason_because("unnamed").key
     assert verdict.grades == ()
+    assert verdict.unfamiliar
+    turned = Grader.of(bundle).verdict(face(view="profile"), far, 0, (240, 320))
+    assert not turned.unfamiliar
 
 
 def test_a_state_that_is_not_graded_withholds_grades_but_keeps_probabilities(
@@ -244,3 +247,129 @@ def test_the_command_scores_and_states_every_outcome(
     assert result["provenance"]["bundle"] == load_bundle(tiny_run.bundle).digest
     assert (tmp_path / "out" / "clip" / "predictions.parquet").is_file()
     assert not (tmp_path / "out" / "text" / "predictions.parquet").exists()
+
+
+def test_counting_animals_changes_no_prediction(bundle: Bundle, phantom_clip) -> None:
+    from models.animals import Census
+
+    scorer, census = Scorer(bundle), Census()
+    plain = list(scorer.score(phantom_clip.path))
+    assert list(scorer.score(phantom_clip.path, census=census)) == plain
+    # Nothing of it stays with the scorer.
+    looks = census.looks
+    assert list(scorer.score(phantom_clip.path)) == plain
+    assert census.looks == looks
+
+
+class Crowd:
+    """A census that has seen several animals from the first."""
+
+    several = certain = True
+
+    def see(self, luma, faces) -> None:
+        """Count nothing."""
+
+
+def test_a_recording_of_several_animals_is_refused_with_what_to_do(
+    tiny_run, phantom_clip, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    import json
+
+    from models import scoring
+    from models.animal_regions import read_region
+
+    monkeypatch.setattr(scoring, "Census", Crowd)
+    assert scoring.score_files([phantom_clip.path], tmp_path, tiny_run.bundle, True) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["outcome"], row["score"], row["animal"]) == ("several_animals", None, None)
+    assert "--region m1=0,0,640,720" in row["sentence"]
+    told = json.loads((tmp_path / "clip" / "result.json").read_text())
+    assert told["result"]["outcome"] == "several_animals"
+    assert not (tmp_path / "clip" / "predictions.parquet").exists()
+    region = read_region("m7=0,0,200,200")
+    scoring.score_files([phantom_clip.path], tmp_path, tiny_run.bundle, regions=[region])
+    assert "in the region of m7" in capsys.readouterr().out
+
+
+def test_every_region_has_a_result_of_its_own(
+    models, tiny_run, phantom_clip, tmp_path: Path
+) -> None:
+    import json
+
+    process = models(
+        "score", phantom_clip.path, "--out", tmp_path, "--bundle", tiny_run.bundle, "--json",
+        "--region", "left=0,0,160,240", "--region", "all=0,0,320,240",
+    )  # fmt: skip
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    rows = json.loads(out)
+    assert [row["animal"] for row in rows] == ["left", "all"]
+    assert [Path(row["folder"]).name for row in rows] == ["clip-left", "clip-all"]
+    for name, box in (("clip-left", [0, 0, 160, 240]), ("clip-all", [0, 0, 320, 240])):
+        told = json.loads((tmp_path / name / "result.json").read_text())
+        assert told["provenance"]["region"] == box
+        assert told["result"]["frames"] == 24
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--region", "m1=5"), "needs four numbers"),
+        (("--region", "a=0,0,99,99", "--region", "a=0,0,99,99"), "the same name"),
+        (("--region", "a=900,0,999,99"), "lies outside the picture"),
+        (("--coat", "white"), "name the lab too"),
+    ],
+)
+def test_a_region_or_group_that_cannot_be_is_refused(
+    models, tiny_run, phantom_clip, tmp_path: Path, options, words
+) -> None:
+    process = models(
+        "score", phantom_clip.path, "--out", tmp_path, "--bundle", tiny_run.bundle, *options
+    )
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert words in out
+
+
+def test_a_graded_unit_has_the_set_of_its_group(bundle: Bundle, scale) -> None:
+    from models.sets import group_of
+
+    units = {
+        unit: {
+            "pooled": {"threshold": 0.5, "n": 99},
+            "groups": {"here|white": {"threshold": 0.15, "n": 60}},
+            "elsewhere": {"threshold": 0.05, "n": 99},
+        }
+        for unit in scale.unit_keys
+    }
+    calibration = {**bundle.calibration, "sets": {"alpha": 0.1, "labs": ["here"], "units": units}}
+
+    def held(group: str | None) -> set[tuple[int, ...] | None]:
+        grader = Grader(calibration, scale, bundle.crop, ["awake"], group)
+        grades = grader.verdict(face(), looked(scale), 0, (240, 320)).grades
+        return {grade.possible for grade in grades}
+
+    assert held(group_of("here", "white")) == {(1, 2)}
+    assert held(group_of("here", "black")) == {(2,)}
+    assert held(None) == held(group_of("there", "white")) == {(0, 1, 2)}
+    without = {key: part for key, part in bundle.calibration.items() if key != "sets"}
+    verdict = Grader(without, scale, bundle.crop, []).verdict(face(), looked(scale), 0, (240, 320))
+    assert {grade.possible for grade in verdict.grades} == {None}
+
+
+def test_what_is_not_graded_has_no_set(bundle: Bundle, scale) -> None:
+    scorable = np.full((1, len(scale.units)), 0.9)
+    scorable[0, 0] = 0.1
+    verdict = Grader.of(bundle).verdict(face(), looked(scale, scorable=scorable), 0, (240, 320))
+    assert [grade.possible is None for grade in verdict.grades] == [True] + [False] * 4
+
+
+def test_the_frames_of_a_span_are_named_by_their_timestamps(
+    bundle: Bundle, long_clip: Path, scale
+) -> None:
+    from models.result import summarise
+
+    part = list(Scorer(bundle).score(long_clip, span=(15.0, 16.5)))
+    result = summarise(part, scale)
+    assert all(one.frame is None or one.frame >= 0 for one in result.best)
+    assert {one.pts for one in result.best} <= {one.key.pts for one in part}

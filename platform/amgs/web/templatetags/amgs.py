@@ -43,6 +43,14 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 @register.filter
+def interval(value: Any, digits: int = 2) -> str:
+    """Both ends of an interval, or nothing where there is none."""
+    if not value or None in value:
+        return ""
+    return f"{number(value[0], digits)} to {number(value[1], digits)}"
+
+
+@register.filter
 def percent(value: Any, digits: int = 0) -> str:
     """Return a share (0–1) as percent, or a dash."""
     if value is None or value == "":

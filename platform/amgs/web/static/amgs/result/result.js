@@ -20,6 +20,29 @@ function shade(chart, segments) {
   ctx.restore();
 }
 
+// The measurement interval of every bin as a box over its stretch, under the lines.
+function boxes(chart, bins) {
+  if (!chart.series[1].show) return;
+  const { ctx } = chart;
+  ctx.save();
+  ctx.fillStyle = colour("accent");
+  ctx.globalAlpha = 0.18;
+  for (const bin of bins) {
+    if (!bin.interval) continue;
+    const [low, high] = bin.interval.map((end) => chart.valToPos(end, "y", true));
+    const [from, to] = [bin.t0, bin.t1].map((time) => chart.valToPos(time, "x", true));
+    ctx.fillRect(from, high, Math.max(to - from, 1), Math.max(low - high, 1));
+  }
+  ctx.restore();
+}
+
+function scoreOf(bin) {
+  const figure = bin?.score;
+  if (figure === null || figure === undefined) return "–";
+  if (!bin.interval) return figure.toFixed(2);
+  return `${figure.toFixed(2)} (${bin.interval.map((end) => end.toFixed(2)).join(" to ")})`;
+}
+
 function sentence(segment, data) {
   const state = data.states[segment.state] ?? segment.state;
   const reason = data.reasons[segment.reason] ?? segment.reason;
@@ -56,12 +79,12 @@ async function draw() {
           stroke: colour("ink"),
           width: 2.5,
           points: { size: 6 },
-          value: (_, figure) => figure?.toFixed(2) ?? "–",
+          value: (_, figure, serie, index) => scoreOf(data.bins[index]),
         },
         ...lines,
       ],
       hooks: {
-        drawClear: [(self) => shade(self, shaded)],
+        drawClear: [(self) => shade(self, shaded), (self) => boxes(self, data.bins)],
         setCursor: [
           (self) => {
             const time = self.cursor.left >= 0 ? self.posToVal(self.cursor.left, "x") : null;
