@@ -109,6 +109,45 @@ def shipped(state: Any) -> Iterator[Row]:
         yield _row(f"scorer.{unit}_deletion_above_centre", above, "", "≥ 0")
 
 
+def ablation(state: Any) -> Iterator[Row]:
+    """What the seconds round a frame are worth on left-out labs: the same runs without them."""
+    import pandas as pd
+
+    from models.figures import ablation_figures
+    from models.scale import load_scale
+
+    labs = _labs()
+
+    def framewise(lab: str) -> Path:
+        run = _runs() / f"without-{lab}"
+        out = run / "without-context"
+        if not (out / "predictions.parquet").exists():
+            _run(
+                "evaluate", "--bundle", run / "bundle", "--manifest",
+                WORK / f"without-{lab}.parquet", "--media", _gathered() / "media", "--out", out,
+                "--without-context",
+            )  # fmt: skip
+        return out / "predictions.parquet"
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        alone = pd.concat([pd.read_parquet(path) for path in pool.map(framewise, labs)])
+    known = pd.read_parquet(_gathered() / "evaluation.parquet")
+    whole = pd.read_parquet(_left_out(labs)).merge(known, on="frame", validate="one_to_one")
+    told = ablation_figures(whole, alone, load_scale())
+    (_runs() / "ablation.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    for kind, name, target in (
+        ("all", "ungated", "≤ 0"),
+        ("near_blink", "ungated", "≤ 0"),
+        ("blurred", "ungated", "≤ 0"),
+        ("all", "state_right", "≥ 0"),
+        ("grooming", "state_right", "≥ 0"),
+        ("grooming", "graded_needlessly", "≤ 0"),
+    ):
+        change = told["kinds"].get(kind, {}).get(name) or {}
+        figure = f"scorer.context_changes_{kind}_{'rmse' if name == 'ungated' else name}"
+        yield _row(figure, change.get("difference"), "", target)
+
+
 def independent(state: Any) -> Iterator[Row]:
     """The shipped bundle on the lab that only judges."""
     from models.phantom.manifest import write_fold
