@@ -48,6 +48,8 @@ LIFECYCLE = Lifecycle(
         ),
         _step("approve", IN_REVIEW, APPROVED, {MAINTAINER}, "Approve"),
         _step("reject", IN_REVIEW, REJECTED, {MAINTAINER}, "Reject"),
+        # A fresh site has no maintainer yet and begins with the model that comes with the program.
+        _step("ship", IN_REVIEW, SERVING, {SYSTEM}, "Begin with the shipped model", tells=()),
         _step("promote", APPROVED, SERVING, {MAINTAINER}, "Promote: let it serve"),
         _step("promote", RETIRED, SERVING, {MAINTAINER}, "Promote: let it serve"),
         # The same step as promoting a retired version; the ledger keeps the two intents apart.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -159,7 +160,52 @@ def gates_page() -> str:
     return "\n".join(lines)
 
 
+def shipped_page() -> str:
+    """What the model that comes with the program reached, from ``report.json``."""
+    path = OUT / "report.json"
+    rows = json.loads(path.read_text()) if path.exists() else []
+    lines = [
+        "# The shipped model",
+        "",
+        "The model that comes with the program has learnt from rendered mouse faces "
+        "([the phantom](../explanation/phantom.md)) with simulated raters. Its figures show that "
+        "the machinery works and say **nothing about real mice**; production settings do not "
+        "serve it.",
+        "",
+        "`make report` renders a study, trains the recipe once without each lab, judges it on that "
+        "lab against raters drawn for the evaluation alone, and then makes the bundle from all "
+        "labs. Every row below comes from that run.",
+        "",
+    ]
+    if not rows:
+        return "\n".join([*lines, "No report has been made yet.", ""])
+    missed = [row["name"] for row in rows if not row["ok"]]
+    first = rows[0]
+    lines += [
+        f"Commit `{first['commit'][:12]}`, {first['date']}, on {first['machine']}.",
+        "",
+        f"{len(rows) - len(missed)} of {len(rows)} figures meet their target.",
+        "",
+    ]
+    titles = {
+        "left-out.html": "Every lab graded by a model that never saw it",
+        "shipped.html": "The shipped bundle on unseen animals of known labs",
+    }
+    for name, title in titles.items():
+        if (OUT / "reports" / name).exists():
+            lines.append(f"- [{title}](reports/{name})")
+    lines += ["", "| figure | value | target | met |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        value = (
+            "not measured" if row["value"] is None else f"{row['value']:g} {row['unit']}".strip()
+        )
+        met = "yes" if row["ok"] else "**no**"
+        lines.append(f"| `{row['name']}` | {value} | {row['target']} | {met} |")
+    return "\n".join([*lines, ""])
+
+
 PAGES = {
+    "shipped-model.md": shipped_page,
     "settings.md": settings_page,
     "states.md": states_page,
     "scale.md": scale_page,

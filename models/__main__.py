@@ -29,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--shuffle-labels", action="store_true", help="make a negative control")
     train.add_argument("--cache", type=Path, help="finders and crops shared between runs")
     train.add_argument("--resume", type=Path, help="folder of checkpoints to start from")
+    train.add_argument(
+        "--left-out", type=Path, help="predictions on labs left out, to calibrate sets for others"
+    )
 
     evaluate = commands.add_parser("evaluate", help="judge a bundle on a split")
     evaluate.add_argument("--bundle", required=True, help="folder, or “constant”")
@@ -141,6 +144,7 @@ def _train(options: argparse.Namespace) -> int:
         shuffle_labels=options.shuffle_labels,
         warm_start=options.warm_start,
         resume=options.resume,
+        left_out=options.left_out,
     )
     if not run.finished():
         # Only now: torch takes seconds to import, a refusal or a finished run does not need it.

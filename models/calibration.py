@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from models.scale import Scale
 from models.sets import LeftOut, fit_sets, prediction_set
@@ -22,6 +22,12 @@ Array = NDArray[np.float64]
 FORMAT = 1
 FEWEST = 10
 SMALLEST_P = 1e-6
+RIDGE = 0.02
+"""Weight of the squared shifts against the mean cross-entropy: little data shifts little."""
+AWAKE_KEPT = 0.95
+"""Share of the calibration frames of animals that are awake which the gate on states must keep."""
+GATE = (0.35, 0.7)
+"""Lowest and highest probability of the graded state that the gate may ask for."""
 
 
 def fit_calibration(
@@ -37,6 +43,7 @@ def fit_calibration(
     labs: Sequence[str] | None = None,
     coats: Sequence[str] | None = None,
     left_out: LeftOut | None = None,
+    awake: Array | None = None,
 ) -> dict[str, Any]:
     """The content of `calibration.json`.
 
@@ -44,17 +51,20 @@ def fit_calibration(
     `scorable_logits` and `scorable` (n, units), `embedding` (n, features) and `familiar` (n,)
     logits are those of the calibration crops; `reference` (m, features) are embeddings of training
     crops. `labs` and `coats` (n,) let sets be calibrated by group, `left_out` for unseen labs.
+    `awake` (m,) are the probabilities of the graded state of the frames that raters graded.
     """
     units: dict[str, Any] = {}
     probabilities: list[Array] = []
     for index, unit in enumerate(scale.units):
         known = np.isfinite(distribution[index]).all(1)
         raw, target = logits[known, index, : unit.top_grade], distribution[index][known]
-        temperature = fit_temperature(raw, target)
+        temperature, shift = fit_scaling(raw, target)
         rated = np.isfinite(scorable[:, index])
-        probabilities.append(corn_probabilities(logits[:, index, : unit.top_grade], temperature))
+        scaled = logits[:, index, : unit.top_grade] / temperature + shift
+        probabilities.append(corn_probabilities(scaled))
         units[unit.key] = {
             "temperature": temperature,
+            "shift": [float(value) for value in shift],
             "n": int(known.sum()),
             "scorable_temperature": fit_binary_temperature(
                 scorable_logits[rated, index], scorable[rated, index]
@@ -82,7 +92,43 @@ def fit_calibration(
             **fit_distance(reference, embedding),
             "least_familiar": least_familiar(familiar),
         },
+        "least_awake": least_awake(awake),
     }
+
+
+def fit_scaling(logits: Array, target: Array) -> tuple[float, Array]:
+    """Temperature and shift (steps,) of logits (n, steps) for soft targets (n, grades).
+
+    The logits of threshold k become logits / temperature + shift_k: Platt scaling of every
+    conditional probability with one slope for all of them (Platt 1999; Guo et al. 2017), because
+    raters of other labs, and of other coats, are stricter or milder as a whole. On too few frames
+    nothing is changed.
+    """
+    steps = logits.shape[1]
+    if len(logits) < FEWEST:
+        return 1.0, np.zeros(steps)
+
+    def cost(parameters: Array) -> float:
+        p = corn_probabilities(logits * np.exp(-parameters[0]) + parameters[1:])
+        entropy = -(target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean()
+        return float(entropy + RIDGE * (parameters[1:] ** 2).sum())
+
+    begin = np.concatenate([[np.log(fit_temperature(logits, target))], np.zeros(steps)])
+    bounds = [(np.log(0.25), np.log(8.0)), *[(-3.0, 3.0)] * steps]
+    best = minimize(cost, begin, method="L-BFGS-B", bounds=bounds).x
+    return float(np.exp(best[0])), np.asarray(best[1:], np.float64)
+
+
+def least_awake(likely: Array | None) -> float:
+    """The probability of the graded state under which the state of a frame is unclear.
+
+    The highest within GATE that keeps AWAKE_KEPT of frames that raters graded, from their
+    probabilities (m,); the lowest where there are too few. A state that is only the likeliest of
+    seven is not known, and a sleeping animal taken for one awake looks like one in pain.
+    """
+    if likely is None or len(likely) < FEWEST:
+        return GATE[0]
+    return float(np.clip(np.quantile(likely, 1 - AWAKE_KEPT), *GATE))
 
 
 def fit_temperature(logits: Array, target: Array) -> float:
@@ -151,11 +197,14 @@ class Calibrated:
         limit = distance["limit"]
         self.limit = float("inf") if limit is None else float(limit)
         self.least_familiar = float(distance["least_familiar"])
+        self.least_awake = float(calibration.get("least_awake", 0.0))
 
     def probabilities(self, logits: Array) -> list[Array]:
         """Per unit the probabilities (n, grades) of logits (n, units, steps)."""
         return [
-            corn_probabilities(logits[:, index, : unit.top_grade], facts["temperature"])
+            corn_probabilities(
+                logits[:, index, : unit.top_grade] / facts["temperature"] + facts.get("shift", 0.0)
+            )
             for index, (unit, facts) in enumerate(zip(self.scale.units, self.units, strict=True))
         ]
 

@@ -148,6 +148,8 @@ class FitConfig:
     """Steps between checkpoints."""
     augment: float = 1.3
     """Strength of augmentation; 0 switches it off."""
+    region_mix: float = 0.0
+    """Share of training faces that get the region of one unit from another face."""
 
 
 @dataclass(frozen=True)

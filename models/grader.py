@@ -35,6 +35,18 @@ def unknown_state(scale: Scale) -> State:
     return next(state for state in scale.states if state.reason == cause)
 
 
+def state_probabilities(logits: NDArray[Any], told: NDArray[np.bool_]) -> Array:
+    """Probabilities (n, states) of the states that are `told` (states,), the others 0."""
+    masked = np.where(told, np.asarray(logits, np.float64), -np.inf)
+    likely = np.exp(masked - masked.max(1, keepdims=True))
+    return np.asarray(likely / likely.sum(1, keepdims=True))
+
+
+def told_states(scale: Scale, known: Sequence[str]) -> NDArray[np.bool_]:
+    """Which states (states,) may be named: the graded one and those the head has learnt."""
+    return np.array([key in {scale.graded_state.key, *known} for key in scale.state_keys])
+
+
 def refuse_face(face: Face, crop: CropConfig) -> str | None:
     """The cause for which a face candidate is not looked at any further, if there is one.
 
@@ -101,7 +113,7 @@ class Grader:
         self.calibrated = Calibrated(calibration, scale)
         self.scale, self.crop = scale, crop
         awake = scale.graded_state.key
-        self.told = np.array([key in {awake, *known_states} for key in scale.state_keys])
+        self.told = told_states(scale, known_states)
         self.unknown = unknown_state(scale)
         sleep = scale.reason_because("sleep").key
         self.awake = scale.state_keys.index(awake)
@@ -132,12 +144,10 @@ class Grader:
         `grades` (n, units, steps), `scorable` (n, units), `states` (n, states) and `familiar` (n,)
         are logits, `embedding` (n, features) is the frame graph's.
         """
-        masked = np.where(self.told, np.asarray(states, np.float64), -np.inf)
-        likely = np.exp(masked - masked.max(1, keepdims=True))
         return Looked(
             self.calibrated.probabilities(np.asarray(grades, np.float64)),
             self.calibrated.scorable(np.asarray(scorable, np.float64)),
-            likely / likely.sum(1, keepdims=True),
+            state_probabilities(states, self.told),
             self.calibrated.distance(
                 np.asarray(embedding, np.float64), np.asarray(familiar, np.float64)
             ),
@@ -180,7 +190,8 @@ class Grader:
         return Verdict(self.unknown.key, (), None, self.scale.reason_because("absence").key)
 
     def _state(self, likely: Array) -> State:
-        """The likeliest state; where sleep and waking are both likely, that it is unclear.
+        """The likeliest state; that it is unclear where sleep and waking are both likely, or where
+        the graded state is too unlikely to be relied on.
 
         A gate on sleep that guesses would remove animals that sit still in strong pain, or grade
         animals that sleep.
@@ -189,6 +200,8 @@ class Grader:
         best = self.scale.states[int(first)]
         pair = {int(first), int(second)}
         if pair == {self.awake, self.asleep} and likely[second] > UNSURE:
+            return self.unknown
+        if best.graded and likely[first] < self.calibrated.least_awake:
             return self.unknown
         return best
 

@@ -82,9 +82,12 @@ def bundle_info(
 
 
 def _pretrained_on(run: Run) -> list[dict[str, Any]]:
-    """What the frame network had learnt from before this run; a warm start is named by itself."""
-    begun = run.config.net.pretrained and run.warm_start is None and not run.shuffle_labels
-    if not begun:
+    """What the frame network had learnt from before: by a warm start, or by shipped weights."""
+    if run.warm_start is not None:
+        before = run.warm_start.info["parts"]["units"]
+        every = [*before["trained_on"], *before.get("pretrained_on", [])]
+        return [one for place, one in enumerate(every) if one not in every[:place]]
+    if not run.config.net.pretrained or run.shuffle_labels:
         return []
     _, facts = shipped_part("frame", run.config.net, ("recipe", "widths"))
     return list(facts["trained_on"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,11 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from models import config as configs
 from models.bundle import Bundle, load_bundle
 from models.config import RunConfig
 from models.events import Refused
 from models.manifest import Manifest, read_manifest
+from models.scale import Scale, Unit
+from models.sets import LeftOut
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Run:
     shuffle_labels: bool = False
     warm_start: Bundle | None = None
     resume: Path | None = None
+    left_out: LeftOut | None = None
+    """Predictions on labs that runs like this one never saw: unseen labs get sets from them."""
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for a folder of checkpoints to belong to this run."""
@@ -36,6 +45,7 @@ class Run:
             "manifest": self.manifest.digest,
             "shuffle_labels": self.shuffle_labels,
             "warm_start": self.warm_start.digest if self.warm_start else None,
+            "left_out": self.left_out.digest if self.left_out else None,
         }
 
     def finished(self) -> bool:
@@ -54,23 +64,46 @@ def prepare(
     shuffle_labels: bool = False,
     warm_start: Path | None = None,
     resume: Path | None = None,
+    left_out: Path | None = None,
 ) -> Run:
     """Read and verify what a run needs and claim its folder.
 
     Raises Refused where the folder belongs to another run, ManifestError or BundleError.
     """
+    known = read_manifest(manifest)
     run = Run(
         config=config if seed is None else replace(config, seed=seed),
-        manifest=read_manifest(manifest),
+        manifest=known,
         media=media,
         out=out,
         cache=cache or out / "cache",
         shuffle_labels=shuffle_labels,
         warm_start=load_bundle(warm_start) if warm_start else None,
         resume=resume,
+        left_out=read_left_out(left_out, known.scale) if left_out else None,
     )
     _claim(run)
     return run
+
+
+def read_left_out(path: Path, scale: Scale) -> LeftOut:
+    """The predictions of evaluations on left-out labs, one table with the rows of all of them.
+
+    Reads the columns `lab`, `<unit>__p<grade>` and `<unit>__truth_p<grade>` of the
+    `predictions.parquet` of such evaluations.
+    """
+    table = pd.read_parquet(path)
+
+    def shares(unit: Unit, what: str) -> NDArray[np.float64]:
+        columns = [f"{unit.key}__{what}{grade}" for grade in range(len(unit.grades))]
+        return table[columns].to_numpy(np.float64)
+
+    return LeftOut(
+        [shares(unit, "p") for unit in scale.units],
+        [shares(unit, "truth_p") for unit in scale.units],
+        table["lab"].astype(str).tolist(),
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
 
 
 def _claim(run: Run) -> None:

@@ -29,12 +29,14 @@ FEWEST_IN_LAB = 20
 class LeftOut:
     """Predictions on labs left out of training, all folds one below the other.
 
-    `probabilities[u]` and `targets[u]` (n, grades), NaN where unknown; `labs` (n,).
+    `probabilities[u]` and `targets[u]` (n, grades), NaN where unknown; `labs` (n,); `digest` of the
+    file they come from.
     """
 
     probabilities: Sequence[Array]
     targets: Sequence[Array]
     labs: Sequence[str]
+    digest: str = ""
 
 
 def group_of(lab: str, coat: str) -> str:

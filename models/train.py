@@ -33,7 +33,7 @@ from models.explain import explain_evaluation
 from models.eyes import EyeReader
 from models.faces import VIEWS, FaceFinder, cut
 from models.figures import compute_report, judged, judged_rows
-from models.grader import Grader
+from models.grader import Grader, state_probabilities, told_states
 from models.looker import Looker
 from models.manifest import digest_of, target_columns, targets
 from models.module import FrameModule, state_rarity
@@ -45,7 +45,8 @@ from models.nets.frame import FrameNet
 from models.nets.temporal import TemporalNet
 from models.nets.temporal_fit import clips, fit_temporal
 from models.predictions import constants, grade_frames, with_truth
-from models.provenance import bundle_info
+from models.provenance import bundle_info, states_told
+from models.regions import region_masks
 from models.report import model_card
 from models.runs import Run, write_json
 from models.scale import HERE as SCALES
@@ -114,7 +115,8 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     context_graph = temporal_graph(temporal)
     context = Context(context_graph, config.threads)
     progress.enter("calibration", "Calibrating on frames it has not seen.")
-    calibration = _calibrate(config, scale, parts, sequences, context)
+    told = states_told(labelled["train"].states, scale)
+    calibration = _calibrate(run, parts, sequences, context, told_states(scale, told))
     progress.enter("evaluation", "Evaluating on the benchmark.")
     training = {
         "config": config.name,
@@ -241,7 +243,10 @@ def _usable(
 def _labelled(frames: pd.DataFrame, records: NDArray[Any], scale: Scale) -> Labelled:
     known = targets_of(frames, scale)
     crops = np.ascontiguousarray(records["crop"])
-    return Labelled(crops, known.above, known.scorable, known.states)
+    # Boxes of regions fit faces seen from the front; light and fur should be the same.
+    frontal = records["view"] == VIEWS.index("frontal")
+    kinds = np.where(frontal, frames["lab"].astype(str) + "|" + frames["coat"].astype(str), "")
+    return Labelled(crops, known.above, known.scorable, known.states, kinds)
 
 
 def _fit(
@@ -252,7 +257,14 @@ def _fit(
     emit: Emit,
 ) -> tuple[FrameModule, int]:
     config, scale = run.config, run.manifest.scale
-    data = CropModule(labelled["train"], labelled["validation"], strange, config.fit, config.seed)
+    data = CropModule(
+        labelled["train"],
+        labelled["validation"],
+        strange,
+        config.fit,
+        config.seed,
+        region_masks(scale, config.crop),
+    )
     upper = np.nan_to_num(labelled["train"].above)
     reached = np.concatenate([np.ones_like(upper[..., :1]), upper[..., :-1]], axis=2)
     rated = np.isfinite(labelled["train"].above)
@@ -339,14 +351,14 @@ def _fit_temporal(
 
 
 def _calibrate(
-    config: RunConfig,
-    scale: Scale,
+    run: Run,
     parts: dict[str, pd.DataFrame],
     sequences: dict[str, list[Sequence]],
     context: Context,
+    told: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Calibration on the answers of the graphs that will be shipped."""
-    frames = parts["calibration"]
+    scale, frames = run.manifest.scale, parts["calibration"]
     said = answered(sequences["calibration"], context)
     if not len(said.rows):
         raise Refused(
@@ -356,18 +368,23 @@ def _calibrate(
     reference = answered(sequences["train"], None).embedding
     some = np.linspace(0, len(reference) - 1, min(len(reference), MOST_REFERENCE)).astype(np.int64)
     known = frames.iloc[said.rows]
+    labels = targets_of(known, scale)
+    graded = labels.states[:, [state.graded for state in scale.states]].any(1)
+    likely = state_probabilities(said.states, told)
     return fit_calibration(
         scale,
         said.grades,
         [targets(known, unit.key, len(unit.grades))[0] for unit in scale.units],
         said.scorable,
-        targets_of(known, scale).scorable,
+        labels.scorable,
         said.embedding,
         said.familiar,
         reference[some],
-        config.evaluation.alpha,
+        run.config.evaluation.alpha,
         known["lab"].tolist(),
         known["coat"].tolist(),
+        run.left_out,
+        likely[graded][:, scale.state_keys.index(scale.graded_state.key)],
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import cv2
@@ -29,16 +29,28 @@ class Labelled:
 
     `crops` (n, size, size) uint8; `above` (n, units, steps) probability that the grade lies above
     k, NaN where unknown; `scorable` (n, units), NaN where unknown; `states` (n, states) 1 for each
-    state the votes allow, all 0 where they say nothing.
+    state the votes allow, all 0 where they say nothing; `kinds` (n,) names what faces have in
+    common that may lend each other regions, "" for none.
     """
 
     crops: NDArray[np.uint8]
     above: Array
     scorable: Array
     states: Array
+    kinds: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
+
+    def part(self, rows: NDArray[Any]) -> Labelled:
+        """The rows at these places."""
+        return Labelled(
+            self.crops[rows],
+            self.above[rows],
+            self.scorable[rows],
+            self.states[rows],
+            None if self.kinds is None else self.kinds[rows],
+        )
 
 
 class Batch(NamedTuple):
@@ -51,28 +63,70 @@ class Batch(NamedTuple):
     familiar: Tensor
 
 
-def batch_of(
-    data: Labelled,
-    rows: NDArray[Any],
-    crops: NDArray[np.uint8],
-    strange: NDArray[np.uint8] | None = None,
-) -> Batch:
-    """The batch of these rows with these (augmented) crops, and strange ones of unknown targets."""
-    more = 0 if strange is None else len(strange)
+def batch_of(data: Labelled, strange: NDArray[np.uint8] | None = None) -> Batch:
+    """The batch of these (augmented) crops, and strange ones of unknown targets."""
+    crops, more = data.crops, 0 if strange is None else len(strange)
     if strange is not None:
         crops = np.concatenate([crops, strange])
 
     def targets(values: Array, unknown: float) -> Tensor:
         rest = np.full((more, *values.shape[1:]), unknown)
-        return torch.from_numpy(np.concatenate([values[rows], rest]).astype(np.float32))
+        return torch.from_numpy(np.concatenate([values, rest]).astype(np.float32))
 
     return Batch(
         torch.from_numpy(crops.astype(np.float32) / np.float32(255))[:, None],
         targets(data.above, np.nan),
         targets(data.scorable, np.nan),
         targets(data.states, 0.0),
-        torch.cat([torch.ones(len(rows)), torch.zeros(more)]),
+        torch.cat([torch.ones(len(data)), torch.zeros(more)]),
     )
+
+
+class RegionMixer:
+    """Lends a face the region of one unit from another face of the same kind.
+
+    Units rise and fall together in an animal in pain, so that a network may read one off another's
+    place; in a mixed face the unit of the region lent has the lender's grade and the others keep
+    theirs, so that only its own place tells a unit. Units whose regions overlap with the one lent
+    are left unknown, and so is the state. After CutMix (Yun et al. 2019, ICCV), with the regions of
+    the scale as the boxes.
+    """
+
+    def __init__(self, data: Labelled, regions: Array, share: float) -> None:
+        """`regions` (units, size, size) masks; `share` of the crops are mixed."""
+        self.data, self.share = data, share
+        size = regions.shape[1]
+        self.soft = np.stack(
+            [cv2.GaussianBlur(one, (0, 0), max(0.3, size / 40)) for one in regions]
+        )
+        area = regions.sum((1, 2))
+        both = np.einsum("uij,vij->uv", regions, regions)
+        self.touched = both / np.maximum(area[None, :], 1) > 0.1
+        self.places: dict[str, NDArray[np.int64]] = {}
+        if data.kinds is not None:
+            for kind in sorted(set(data.kinds.tolist()) - {""}):
+                self.places[kind] = np.flatnonzero(data.kinds == kind)
+
+    def mixed(self, rows: NDArray[Any], rng: np.random.Generator) -> Labelled:
+        """The crops of these rows, some of them with a region of another."""
+        some = self.data.part(rows)
+        above, scorable, states = some.above.copy(), some.scorable.copy(), some.states.copy()
+        crops = some.crops.copy()
+        for place in range(len(rows)):
+            chance, pick, lot = rng.uniform(), rng.integers(len(self.soft)), rng.uniform()
+            lenders = self.places.get("" if some.kinds is None else str(some.kinds[place]), ())
+            if chance >= self.share or len(lenders) < 2:
+                continue
+            lender = int(lenders[int(lot * len(lenders))])
+            soft = self.soft[pick]
+            crops[place] = np.round(
+                crops[place] * (1 - soft) + self.data.crops[lender] * soft
+            ).astype(np.uint8)
+            above[place, self.touched[pick]] = np.nan
+            scorable[place, self.touched[pick]] = np.nan
+            above[place, pick] = self.data.above[lender, pick]
+            states[place] = 0.0
+        return Labelled(crops, above, scorable, states)
 
 
 class TrainingStream:
@@ -89,9 +143,13 @@ class TrainingStream:
         seed: int,
         start: int = 0,
         total: int | None = None,
+        regions: Array | None = None,
     ) -> None:
         self.data, self.fit, self.seed, self.start = data, fit, seed, start
         self.strangers = strangers
+        self.mixer = None
+        if regions is not None and fit.region_mix > 0:
+            self.mixer = RegionMixer(data, regions, fit.region_mix)
         self.per_epoch = steps_per_epoch(len(data), fit)
         self.total = self.per_epoch * fit.epochs if total is None else total
 
@@ -121,16 +179,19 @@ class TrainingStream:
         def drawn(crops: NDArray[np.uint8], places: Any, lead: int) -> NDArray[np.uint8]:
             made = [
                 augmented(
-                    crops[row],
+                    crop,
                     np.random.default_rng([self.seed, lead, int(row)]),
                     self.fit.augment,
                 )
-                for row in places
+                for crop, row in zip(crops, places, strict=True)
             ]
             return np.stack(made) if made else np.zeros((0, *crops.shape[1:]), np.uint8)
 
-        strange = drawn(self.strangers, others, step)
-        return batch_of(self.data, rows, drawn(self.data.crops, rows, epoch), strange)
+        strange = drawn(self.strangers[others], others, step)
+        data = self.data.part(rows)
+        if self.mixer is not None:
+            data = self.mixer.mixed(rows, np.random.default_rng([self.seed, epoch, step, 5]))
+        return batch_of(replace(data, crops=drawn(data.crops, rows, epoch)), strange)
 
 
 class PlainStream:
@@ -142,7 +203,7 @@ class PlainStream:
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, len(self.data), self.batch):
             rows = np.arange(start, min(start + self.batch, len(self.data)))
-            yield batch_of(self.data, rows, self.data.crops[rows])
+            yield batch_of(self.data.part(rows))
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.batch)
@@ -189,8 +250,10 @@ class CropModule(pl.LightningDataModule):
         strangers: NDArray[np.uint8],
         fit: FitConfig,
         seed: int,
+        regions: Array | None = None,
     ) -> None:
         super().__init__()
+        self.regions = regions
         self.train, self.validation, self.fit, self.seed = train, validation, fit, seed
         self.strangers = strangers
         self.position = 0
@@ -202,7 +265,14 @@ class CropModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> TrainingStream:
         """The batches from the current position on."""
-        return TrainingStream(self.train, self.strangers, self.fit, self.seed, start=self.position)
+        return TrainingStream(
+            self.train,
+            self.strangers,
+            self.fit,
+            self.seed,
+            start=self.position,
+            regions=self.regions,
+        )
 
     def val_dataloader(self) -> PlainStream:
         """All validation crops."""

@@ -63,6 +63,7 @@ def state_figures(graded: pd.DataFrame, scale: Scale) -> dict[str, Any] | None:
         "awake_scorable_called_awake": told(scorable, passed),
         "painful_awake_kept": told(painful, np.isfinite(score), kept_free),
         "painful_awake_called_awake": told(painful, passed),
+        "painful_awake_taken_for_asleep": told(painful, said == _state_for(scale, "sleep")),
     }
 
 

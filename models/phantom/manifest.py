@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -98,14 +98,17 @@ def gather_study(study: Path, out: Path, threads: int = 2) -> Path:
     return out
 
 
-def write_fold(gathered: Path, path: Path, left_out: str | None, seed: int) -> str:
+def write_fold(
+    gathered: Path, path: Path, left_out: str | None, seed: int, without: Sequence[str] = ()
+) -> str:
     """Write the manifest of a fold and return its digest.
 
     `left_out` is a lab whose every animal is in the benchmark and in nothing else; without one the
-    animals of all labs are split. Labs named `independent` in the study's plan must be left out by
-    the caller.
+    animals of all labs are split. Frames of the labs in `without` are in no split at all: those
+    named `independent` in the study's plan belong there.
     """
     frames = pd.read_parquet(gathered / "frames.parquet")
+    frames = frames[~frames["lab"].isin(list(without))].reset_index(drop=True)
     animals = frames[["animal", "lab", "coat"]].drop_duplicates("animal")
     learnt = animals if left_out is None else animals[animals["lab"] != left_out]
     placed = split(learnt, {}, seed, LARGE_SHARES if left_out is None else FOLD_SHARES)

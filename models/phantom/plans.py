@@ -204,6 +204,7 @@ def study_plan(
             clip_s=seconds,
             fps=camera.fps,
             size=camera.size,
+            graded_per_clip=16,
             pained=0.30,
         )
 

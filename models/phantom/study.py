@@ -111,7 +111,9 @@ def write_study(
                 for r in range(lab.raters)
             ]
             write_votes(folder / "scores.csv", graded, raters, scale, SHEET)
-            write_votes(folder / "evaluation.csv", graded, panel(seed, scale), scale, EVALUATION)
+            write_votes(
+                folder / "evaluation.csv", graded, panel(seed + 1000 * n, scale), scale, EVALUATION
+            )
             write_oracle(folder / "oracle.csv", graded, scale)
     _write_json(
         out / "study.json",

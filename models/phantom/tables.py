@@ -56,7 +56,10 @@ def truth_row(file: str, truth: FrameTruth, scale: Scale) -> list[str | int]:
 
 
 def panel(seed: int, scale: Scale) -> list[Rater]:
-    """The raters of the evaluation, the same for every lab of a study."""
+    """The raters who judge one lab's frames for the evaluation; every lab has a panel of its own.
+
+    One panel for all labs would lend its own mean severity to every figure of a study.
+    """
     return [
         draw_rater(f"evaluation-{n + 1}", seed * 10 + 500_000 + n, 0.0, scale) for n in range(PANEL)
     ]

@@ -42,7 +42,10 @@ MODEL: dict[str, dict[str, dict[str, str]]] = {
         "system": {"submit_for_review": "in_review", "refuse": "rejected"},
         "maintainer": {"submit_for_review": "in_review"},
     },
-    "in_review": {"maintainer": {"approve": "approved", "reject": "rejected"}},
+    "in_review": {
+        "maintainer": {"approve": "approved", "reject": "rejected"},
+        "system": {"ship": "serving"},
+    },
     "approved": {"maintainer": {"promote": "serving", "withdraw": "withdrawn"}},
     "serving": {
         "maintainer": {"retire": "retired", "withdraw": "withdrawn"},
@@ -64,6 +67,7 @@ NEEDS_REASON = {
     ("model version", "refuse"),
     ("model version", "approve"),
     ("model version", "reject"),
+    ("model version", "ship"),
     ("model version", "promote"),
     ("model version", "rollback"),
     ("model version", "retire"),

@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from models.events import Refused
+from models.manifest import read_manifest
 from models.media import probe
 from models.phantom.command import add_arguments, run
+from models.phantom.manifest import gather_study, write_fold
 from models.phantom.plans import LabPlan, StudyPlan, another_plan, demo_plan, study_plan
 from models.phantom.sheet import CELL, lab_sheet
 from models.phantom.study import draw_recordings, write_study, write_unseen_clip
@@ -353,3 +357,31 @@ def test_the_contact_sheet_has_a_row_per_coat(tmp_path: Path, scale: Scale) -> N
     facts = probe(tmp_path / "sheet.jpg")
     assert facts.height == 180 * len(scale.coats)
     assert facts.width >= 200 * (len(scale.units) + 3)
+
+
+def test_a_fold_keeps_one_lab_for_judging_and_independent_labs_out(
+    study: Path, tmp_path: Path, scale: Scale
+) -> None:
+    gathered = gather_study(study, tmp_path / "gathered")
+    first, second = json.loads((study / "study.json").read_text(encoding="utf-8"))["labs"]
+    frames = pd.read_parquet(gathered / "frames.parquet")
+    known = pd.read_parquet(gathered / "evaluation.parquet")
+    assert len(frames) == len(known) == 2 * 4 * 3
+    assert set(frames["blob"]) == {path.name for path in (gathered / "media").iterdir()}
+    assert not {"oracle", "true_state", "true_pain"} & set(frames.columns)
+    for unit in scale.unit_keys:
+        shares = frames[[f"{unit}__p{grade}" for grade in range(3)]].sum(axis=1)
+        assert ((shares - 1).abs() < 1e-9).sum() + (shares == 0).sum() == len(frames)
+    path = tmp_path / "fold.parquet"
+    digest = write_fold(gathered, path, first, 1)
+    fold = read_manifest(path).frames
+    assert set(fold[fold["lab"] == first]["split"]) == {"benchmark"}
+    assert "benchmark" not in set(fold[fold["lab"] == second]["split"])
+    assert write_fold(gathered, path, first, 1) == digest
+    write_fold(gathered, path, None, 1, without=[second])
+    assert set(read_manifest(path).frames["lab"]) == {first}
+
+
+def test_a_folder_without_a_study_cannot_be_gathered(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="holds no rendered study"):
+        gather_study(tmp_path, tmp_path / "out")

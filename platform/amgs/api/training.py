@@ -25,6 +25,7 @@ class PolicyBody(serializers.Serializer):
     min_new_frames = serializers.IntegerField(required=False, min_value=1)
     recipe = serializers.CharField(required=False, max_length=40)
     profile = serializers.CharField(required=False, max_length=30)
+    warm_start = serializers.BooleanField(required=False)
 
 
 class PolicyView(serializers.Serializer):
@@ -34,6 +35,7 @@ class PolicyView(serializers.Serializer):
     min_new_frames = serializers.IntegerField()
     recipe = serializers.CharField()
     profile = serializers.CharField()
+    warm_start = serializers.BooleanField()
     species = serializers.CharField()
     updated_at = serializers.DateTimeField()
     recipes = serializers.ListField(child=serializers.CharField())

@@ -141,7 +141,8 @@ def provenance(row: ToolRun, version: ModelVersion) -> dict[str, Any]:
         "model": version.identifier,
         "model_id": version.public_id,
         "bundle_digest": version.digest,
-        "snapshot": version.snapshot,
+        # A bundle that was not trained here names its snapshot by the digest alone.
+        "snapshot": version.snapshot or version.info.get("snapshot_digest") or "",
         "phantom": version.phantom,
         "production": settings.PRODUCTION,
         "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,6 +9,8 @@ os.environ.setdefault("AMGS_VAR", tempfile.mkdtemp(prefix="amgs-test-"))
 os.environ.setdefault("JOB_LEASE_SECONDS", "2")
 os.environ.setdefault("JOB_SWEEP_SECONDS", "0.5")
 os.environ.setdefault("GATE_PROFILE", "demo")
+# Tests number their own versions from 1, whether or not a bundle lies beside the program.
+os.environ.setdefault("AMGS_SHIPPED_MODEL", "")
 
 from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
 

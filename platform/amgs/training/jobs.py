@@ -67,9 +67,8 @@ def _train(context: Context, row: Run, workspace: Workspace) -> Finish:
     arguments += ["--cache", str(cache())]
     if resumed:
         arguments += ["--resume", str(workspace.resume)]
-    champion = registry.serving()
-    if row.options.get("warm_start") and champion is not None:
-        arguments += ["--warm-start", str(bundle_folder(champion))]
+    if (before := begins_with(context, row)) is not None:
+        arguments += ["--warm-start", str(bundle_folder(before))]
     if row.negative_control:
         arguments.append("--shuffle-labels")
     done = run_child(context, arguments, workspace.log, diary.hear, watch=True)
@@ -111,6 +110,23 @@ def _snapshot(context: Context, row: Run) -> Snapshot:
             "without naming a snapshot, so that a new one is frozen."
         )
     return snapshot
+
+
+def begins_with(context: Context, row: Run) -> ModelVersion | None:
+    """Return the version whose weights a warm start begins with, ``None`` where nothing serves.
+
+    The first attempt asks which one serves and keeps it: a later one that goes on from a
+    checkpoint must not begin with another.
+    """
+    if not row.options.get("warm_start"):
+        return None
+    if "began_with" not in row.options:
+        champion = registry.serving()
+        context.save_progress()
+        row.options |= {"began_with": champion.public_id if champion else None}
+        Run.objects.filter(pk=row.pk).update(options=row.options)
+    named = row.options["began_with"]
+    return ModelVersion.objects.get(public_id=named) if named else None
 
 
 def _manifest(snapshot: Snapshot) -> Path:

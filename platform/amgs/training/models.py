@@ -17,6 +17,9 @@ class Policy(Row):
     )
     recipe = models.CharField(max_length=40, default="demo")
     profile = models.CharField(max_length=30, default="standard")
+    warm_start = models.BooleanField(
+        default=False, help_text="runs begin with the weights of the version that serves"
+    )
     species = models.CharField(max_length=30, default="mouse", unique=True)
     updated_at = models.DateTimeField(auto_now=True)
 

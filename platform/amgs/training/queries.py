@@ -23,6 +23,7 @@ def policy_json(row: Policy) -> dict[str, Any]:
         "min_new_frames": row.min_new_frames,
         "recipe": row.recipe,
         "profile": row.profile,
+        "warm_start": row.warm_start,
         "species": row.species,
         "updated_at": row.updated_at,
         "recipes": list(services.recipes()),

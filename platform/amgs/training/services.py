@@ -17,7 +17,7 @@ from amgs.training.models import Policy, Run, Snapshot
 
 __all__ = ["cancel_run", "edit_policy", "freeze_snapshot", "get_policy", "recipes", "start_run"]
 
-EDITABLE = ("enabled", "min_new_frames", "recipe", "profile")
+EDITABLE = ("enabled", "min_new_frames", "recipe", "profile", "warm_start")
 
 
 def recipes() -> tuple[str, ...]:
@@ -96,12 +96,19 @@ def start_run(
     """Ask for a training run; without a snapshot its job freezes one first.
 
     The thresholds of ``profile`` are read now. ``negative_control`` shuffles the labels: such a
-    run must be refused by the gates, which do not know of it.
+    run must be refused by the gates, which do not know of it. ``warm_start`` begins with the
+    weights of the version that serves, where one does.
     """
     from amgs.training.jobs import train_run
 
     policy.require(by, "training.start_run")
     _check_recipe(recipe)
+    if negative_control and warm_start:
+        raise Refused(
+            "A negative control has to learn all it knows from shuffled labels, so it cannot begin "
+            "with the model that serves; choose one of the two.",
+            field="warm_start",
+        )
     row = Run.objects.create(
         snapshot=snapshot,
         recipe=recipe,

@@ -117,7 +117,11 @@ def evaluate(species: str = "mouse") -> Trigger | None:
             fired=False, name=NEW_FRAMES, reason=said.reason, facts=said.facts
         )
     run = services.start_run(
-        by=SYSTEM, recipe=policy.recipe, profile=policy.profile, why=said.reason
+        by=SYSTEM,
+        recipe=policy.recipe,
+        profile=policy.profile,
+        warm_start=policy.warm_start,
+        why=said.reason,
     )
     return Trigger.objects.create(
         fired=True, name=NEW_FRAMES, reason=said.reason[:500], facts=said.facts, run=run

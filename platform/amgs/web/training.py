@@ -58,6 +58,7 @@ def edit_policy(request: HttpRequest) -> HttpResponse:
             ),
             recipe=given.get("recipe", ""),
             profile=given.get("profile", ""),
+            warm_start="warm_start" in given,
         )
     except Refused as refused:
         return _show(request, 422, problem=refused, form="policy", given=given)
@@ -76,6 +77,7 @@ def start_run(request: HttpRequest) -> HttpResponse:
             recipe=given.get("recipe", ""),
             profile=given.get("profile", ""),
             negative_control="negative_control" in given,
+            warm_start="warm_start" in given,
             seed=_number(given.get("seed", ""), "seed", "The seed"),
             why=given.get("why", ""),
         )

@@ -71,6 +71,28 @@ def test_a_film_is_scored_over_http_by_anybody(serve_bundle, uploaded, run_jobs,
     assert client.get("/api/scores/not-a-token").status_code == 404
 
 
+def test_a_film_is_scored_by_the_model_that_a_fresh_site_begins_with(
+    bundles, monkeypatch, uploaded, run_jobs, tmp_path, render
+):
+    from amgs.registry.shipped import register_shipped
+    from curation import gates
+    from models.bundle import unpack
+
+    packed, digest = bundles[0]
+    unpack(packed, tmp_path / "shipped")
+    # It learned next to nothing, and the gates would say so.
+    monkeypatch.setattr(gates, "GATES", (gates.integrity, gates.origin))
+    assert register_shipped(tmp_path / "shipped").state == "serving"
+    upload = uploaded(render(tmp_path / "film.mp4").read_bytes())
+    run = services.start_score(upload=upload)
+    run_jobs()
+    run.refresh_from_db()
+    assert run.result["phantom"]
+    told = run.provenance
+    assert (told["model"], told["bundle_digest"]) == ("mouse-v1", digest)
+    assert told["snapshot"] == run.model_version.info["snapshot_digest"]
+
+
 def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render):
     from amgs.scoring import pictures
     from models.media import open_media

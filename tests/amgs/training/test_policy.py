@@ -36,6 +36,22 @@ def test_new_frames_fire_and_start_one_run(policy, publish):
     assert Run.objects.count() == 1
 
 
+def test_runs_begin_with_the_version_that_serves_where_the_policy_says_so(policy, publish, mia):
+    assert policy.warm_start is False
+    services.edit_policy(by=mia, warm_start=True)
+    publish(animals=4, frames=3)
+    assert triggers.evaluate().run.options == {"warm_start": True}
+
+
+def test_a_negative_control_begins_with_no_model(publish, mia):
+    publish()
+    with pytest.raises(Refused, match="choose one of the two"):
+        services.start_run(
+            by=mia, recipe="tiny", profile="demo", negative_control=True, warm_start=True
+        )
+    assert not Run.objects.exists()
+
+
 def test_one_run_at_a_time(policy, publish):
     publish()
     triggers.evaluate()

@@ -27,6 +27,8 @@ def test_a_maintainer_reads_and_edits_the_policy(mia, client_of):
     assert "demo" in policy["profiles"]
     answer = client.patch("/api/training/policy", {"min_new_frames": 7}, format="json")
     assert (answer.status_code, answer.json()["min_new_frames"]) == (200, 7)
+    answer = client.patch("/api/training/policy", {"warm_start": True}, format="json")
+    assert (policy["warm_start"], answer.json()["warm_start"]) == (False, True)
     answer = client.patch("/api/training/policy", {"recipe": "huge"}, format="json")
     assert (answer.status_code, answer.json()["field"]) == (400, "recipe")
 

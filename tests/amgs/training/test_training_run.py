@@ -13,7 +13,9 @@ from amgs.files.storage import get_storage
 from amgs.registry import queries as registry_queries
 from amgs.registry import services as registry
 from amgs.registry.bundles import bundle_folder
+from amgs.registry.models import ModelVersion
 from amgs.training import services
+from amgs.training.jobs import begins_with
 from amgs.training.models import Run
 
 
@@ -76,6 +78,33 @@ def test_a_run_registers_a_version_that_serves_and_the_next_is_measured_against_
     assert last.facts["refused_by"] == refused
     assert last.why.startswith("Refused by the gates: ")
     assert registry_queries.serving() == version
+
+
+@pytest.mark.django_db
+def test_every_attempt_of_a_warm_start_begins_with_the_same_version(publish, mia):
+    class Lease:
+        """A lease that is never lost."""
+
+        def save_progress(self) -> None:
+            """Nothing is to be saved."""
+
+    def serving() -> ModelVersion:
+        version = registry.register_version(
+            bundle_key="k", bundle_sha256="b" * 64, digest="d" * 64, info={}, report={}
+        )
+        registry.record_verdicts(version=version, verdicts=[], refused_by=[], comparison={})
+        for action in ("approve", "promote"):
+            registry.decide_model(by=mia, version=version, action=action, why="for the test")
+        return version
+
+    publish()
+    first = serving()
+    run = services.start_run(by=mia, recipe="tiny", profile="demo", warm_start=True)
+    cold = services.start_run(by=mia, recipe="tiny", profile="demo")
+    assert begins_with(Lease(), run) == first
+    serving()
+    assert begins_with(Lease(), Run.objects.get(pk=run.pk)) == first
+    assert begins_with(Lease(), cold) is None
 
 
 def test_too_few_animals_are_refused_in_a_sentence(publish, films, mia):

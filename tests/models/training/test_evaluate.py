@@ -12,7 +12,9 @@ from models.calibration import (
     fit_binary_temperature,
     fit_calibration,
     fit_distance,
+    fit_scaling,
     fit_temperature,
+    least_awake,
     least_familiar,
 )
 from models.compare import compare
@@ -21,6 +23,7 @@ from models.events import Progress, Refused
 from models.figures import human_unit_grades, judged, observation_scores, without_nan
 from models.manifest import ManifestError
 from models.predictions import constants, grade_by_constant, with_truth
+from models.runs import read_left_out
 from models.scale import Scale
 from models.stats.conformal import conformal_threshold
 from models.stats.ordinal import corn_probabilities
@@ -301,3 +304,35 @@ def test_progress_never_runs_backwards() -> None:
 
 def test_a_manifest_error_is_a_value_error() -> None:
     assert issubclass(ManifestError, ValueError)
+
+
+def test_scaling_undoes_a_rater_who_is_milder() -> None:
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 2, (4000, 2))
+    target = corn_probabilities(0.5 * logits + np.array([0.8, -0.4]))
+    temperature, shift = fit_scaling(logits, target)
+    assert temperature == pytest.approx(2.0, rel=0.1)
+    assert shift == pytest.approx([0.8, -0.4], abs=0.25)
+    assert fit_scaling(logits[:3], target[:3])[0] == 1.0
+    assert not fit_scaling(logits[:3], target[:3])[1].any()
+
+
+def test_the_gate_on_states_asks_for_what_awake_animals_reach() -> None:
+    sure = np.linspace(0.5, 1.0, 101)
+    assert least_awake(sure) == pytest.approx(0.525)
+    assert (sure >= least_awake(sure)).mean() >= 0.95
+    assert least_awake(np.full(100, 0.99)) == 0.7
+    assert least_awake(np.full(100, 0.01)) == 0.35
+    assert least_awake(sure[:3]) == least_awake(None) == 0.35
+
+
+def test_what_left_out_labs_taught_is_read_from_their_predictions(
+    judged_run: Path, scale: Scale
+) -> None:
+    path = judged_run / "predictions.parquet"
+    table, found = pd.read_parquet(path), read_left_out(path, scale)
+    unit = scale.units[0]
+    assert list(found.labs) == table["lab"].tolist()
+    assert found.targets[0][:, 0] == pytest.approx(table[f"{unit.key}__truth_p0"], nan_ok=True)
+    assert found.probabilities[0].shape == (len(table), len(unit.grades))
+    assert len(found.digest) == 64

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -7,7 +9,7 @@ from models import zoo
 from models.config import ConfigError, CropConfig, FinderConfig, FitConfig, NetConfig, load_config
 from models.data.compositions import compose
 from models.data.labels import image_scores, shuffled, targets_of
-from models.data.stream import Labelled, TrainingStream, augmented, steps_per_epoch
+from models.data.stream import Labelled, RegionMixer, TrainingStream, augmented, steps_per_epoch
 from models.module import ordinal_loss, scorable_loss, state_loss, state_rarity
 from models.nets.export import finder_graph, frame_graph
 from models.nets.finder_fit import cached_finder, finder_digest
@@ -118,6 +120,32 @@ def test_a_stream_entered_late_equals_the_rest_of_the_whole() -> None:
         for a, b in zip(one, other, strict=True)
     )
     assert not torch.equal(whole[0].crops, whole[2].crops)
+
+
+def test_a_mixed_face_has_the_grade_of_the_region_it_was_lent() -> None:
+    data = replace(labelled(8), kinds=np.array(["north"] * 4 + ["south"] * 3 + [""]))
+    regions = np.zeros((2, 16, 16))
+    regions[0, :8, :8] = 1
+    regions[1, 8:, 8:] = 1
+    rows, rng = np.arange(8), np.random.default_rng(1)
+    mixed = RegionMixer(data, regions, 1.0).mixed(rows, rng)
+    assert np.array_equal(mixed.crops[7], data.crops[7]), "no kind: nobody lends it anything"
+    assert np.array_equal(mixed.states[7], data.states[7])
+    for row in range(7):
+        lent = int(np.isnan(mixed.scorable[row]).argmax())
+        kept = 1 - lent
+        assert np.array_equal(mixed.above[row, kept], data.above[row, kept])
+        lenders = [
+            other
+            for other in range(7)
+            if np.array_equal(mixed.above[row, lent], data.above[other, lent])
+        ]
+        assert [data.kinds[other] for other in lenders] == [data.kinds[row]]
+        inside = (slice(2, 6), slice(2, 6)) if lent == 0 else (slice(10, 14), slice(10, 14))
+        assert np.array_equal(mixed.crops[row][inside], data.crops[lenders[0]][inside])
+        assert not mixed.states[row].any()
+    untouched = RegionMixer(data, regions, 0.0).mixed(rows, rng)
+    assert np.array_equal(untouched.crops, data.crops)
 
 
 def test_augmentation_is_a_function_of_its_generator() -> None:

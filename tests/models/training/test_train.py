@@ -117,7 +117,10 @@ def test_shuffled_labels_are_recorded_and_change_the_weights(
     bundle = load_bundle(out / "bundle")
     assert bundle.info["shuffled_labels"] is True
     assert bundle.report["training"]["shuffled_labels"] is True
-    assert bundle.info["warm_start"] == load_bundle(tiny_run.bundle).digest
+    before = load_bundle(tiny_run.bundle)
+    assert bundle.info["warm_start"] == before.digest
+    units = bundle.info["parts"]["units"]
+    assert units["pretrained_on"] == before.info["parts"]["units"]["trained_on"]
     assert "negative control" in (bundle.path / "card.md").read_text().lower()
     assert (
         bundle.report["benchmark_digest"] == load_bundle(tiny_run.bundle).report["benchmark_digest"]

@@ -18,7 +18,10 @@ from amgs.core.supervisor import Child, Supervisor
 
 
 class Command(BaseCommand):
-    """Bring the database up to date, then run web, two worker pools and beat until Ctrl-C."""
+    """Bring the database up to date, then run web, two worker pools and beat until Ctrl-C.
+
+    A site without any model version begins with the one that is shipped.
+    """
 
     help = "Serve the site on 127.0.0.1 with its workers; restart what dies; stop with Ctrl-C."
     requires_system_checks: list[str] = []  # the web process checks; here it would cost seconds
@@ -37,6 +40,8 @@ class Command(BaseCommand):
         with _only_one(settings.VAR / "serve.lock"):
             if not options["no_migrate"]:
                 call_command("migrate", verbosity=0, interactive=False)
+            # By name, as `migrate` is: the registry lies above this app.
+            call_command("register_shipped", at_start=True)
             Supervisor(
                 children=_children(),
                 environment=_environment(port),
