@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from models.scale import Scale
 from models.sets import LeftOut, fit_sets, prediction_set
@@ -96,6 +95,9 @@ def fit_temperature(logits: Array, target: Array) -> float:
     def entropy(log_temperature: float) -> float:
         p = corn_probabilities(logits, float(np.exp(log_temperature)))
         return -float((target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean())
+
+    # Only here: applying a calibration needs no SciPy, whose import takes half a second.
+    from scipy.optimize import minimize_scalar
 
     best = minimize_scalar(entropy, bounds=(np.log(0.25), np.log(8.0)), method="bounded")
     return float(np.exp(best.x))

@@ -35,6 +35,7 @@ class Scorer:
         *,
         region: Region | None = None,
         span: Span | None = None,
+        blob: str | None = None,
     ) -> Iterator[Prediction]:
         """Predictions of every frame in presentation order; raises Unreadable.
 
@@ -42,9 +43,10 @@ class Scorer:
         asked now and then, and a yes ends the stream. `region` (x0, y0, x1, y1) in pixels holds the
         animal to score. `span` restricts the answer to frames in [start, end) seconds: they get the
         same answers as in a score of the whole recording, because what lies around is read too.
+        `blob` is the recording's `identity` where the caller knows it.
         """
         path = Path(path)
-        blob = identity(path)
+        blob = identity(path) if blob is None else blob
         start, end = span or (-np.inf, np.inf)
         around = None if span is None else reading_span(span)
         blocks = self.looker.blocks(path, region=region, span=around, should_stop=should_stop)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from models.bundle import Bundle, default_bundle, load_bundle
-from models.exports import read_predictions_parquet, write_json, write_predictions_parquet
+from models.exports import write_json, written_through
 from models.media import Unreadable
-from models.records import Prediction
 from models.result import summarise
 from models.scorer import Scorer, identity
 
@@ -56,18 +54,18 @@ def _score_one(scorer: Scorer, bundle: Bundle, video: Path, folder: Path) -> dic
     row: dict[str, Any] = {"recording": str(video), "bundle": bundle.digest}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "predictions.parquet"
+    blob = identity(video)
+    predictions = written_through(
+        path, scorer.score(video, blob=blob), scale=bundle.scale, phantom=bundle.phantom
+    )
     try:
-        write_predictions_parquet(
-            path, scorer.score(video), scale=bundle.scale, phantom=bundle.phantom
-        )
+        result = summarise(predictions, bundle.scale, phantom=bundle.phantom)
     except Unreadable as refusal:
         path.unlink(missing_ok=True)
         return {**row, "outcome": "unreadable", "sentence": refusal.sentence}
-    predictions: Iterator[Prediction] = read_predictions_parquet(path, scale=bundle.scale)
-    result = summarise(predictions, bundle.scale, phantom=bundle.phantom)
     provenance = {
         "recording": video.name,
-        "sha256": identity(video),
+        "sha256": blob,
         "bundle": bundle.digest,
         "snapshot": bundle.info["snapshot_digest"],
         "phantom": bundle.phantom,

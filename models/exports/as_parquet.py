@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,16 +27,36 @@ def write_predictions_parquet(
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
+    Rows are those of `written_through`.
+    """
+    for _ in written_through(path, predictions, scale=scale, phantom=phantom):
+        pass
+
+
+def written_through(
+    path: str | Path,
+    predictions: Iterable[Prediction],
+    *,
+    scale: Scale | None = None,
+    phantom: bool = False,
+) -> Iterator[Prediction]:
+    """Write predictions and hand each on; the file is whole when the last one was taken.
+
     Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …. Its
     metadata key `amgs` names the scale, says whether the model rests on rendered faces, and holds
     the disclaimer.
     """
     scale = scale or load_scale()
     schema = _schema(scale, phantom)
-    rest = iter(predictions)
+    rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while block := list(itertools.islice(rest, BLOCK)):
-            rows = [_row(one, scale) for one in block]
+        for one in predictions:
+            rows.append(_row(one, scale))
+            if len(rows) == BLOCK:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                rows = []
+            yield one
+        if rows:
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
