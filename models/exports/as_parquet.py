@@ -14,7 +14,8 @@ from models.records import Face, FrameKey, Grade, Prediction
 from models.result import DISCLAIMER
 from models.scale import Scale, load_scale
 
-BLOCK = 4096
+BLOCK = 1024
+"""Rows held before they are written; as dictionaries they take 4 kB each."""
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 

@@ -1,4 +1,4 @@
-"""The scorer: speed beside FFmpeg, memory, cold start, graphs against networks, training, real films.
+"""The scorer: speed, memory, cold start, graphs against networks, training, real recordings.
 
 Ratios are medians over interleaved rounds, so that a busy machine slows all sides of each. The
 films show a rendered mouse whose face is found in every frame: a film without one would be cheap.
@@ -81,11 +81,11 @@ def memory() -> Iterator[Row]:
 
     Twenty minutes are among the long figures.
     """
-    peaks = {minutes: peak_mib(_long_film("720p", 1, minutes)) for minutes in (1, 4)}
+    peaks = {minutes: _peak_mib(_long_film("720p", 1, minutes)) for minutes in (1, 4)}
     growth = peaks[4] - peaks[1]
     yield _row("memory_growth_1_to_4_minutes_720p", growth, "MiB", "≤ 30")
     yield _row("memory_peak_720p", peaks[4], "MiB", "≤ 450")
-    peak = peak_mib(_film("1080p", 15))
+    peak = _peak_mib(_film("1080p", 15))
     yield _row("memory_peak_1080p", peak, "MiB", "≤ 450")
 
 
@@ -102,7 +102,7 @@ def cold_start() -> Iterator[Row]:
 
 
 def graphs_against_networks() -> Iterator[Row]:
-    """Largest difference of a unit's probabilities between ONNX Runtime and PyTorch."""
+    """Largest difference of a probability of a grade between ONNX Runtime and PyTorch."""
     import numpy as np
     import torch
 
@@ -118,14 +118,14 @@ def graphs_against_networks() -> Iterator[Row]:
 
     def apart(one: Any, other: Any) -> float:
         pairs = zip(calibrated.probabilities(one), calibrated.probabilities(other), strict=True)
-        return max(float(np.abs(left - right).max()) for left, right in pairs)
+        return 1e6 * max(float(np.abs(left - right).max()) for left, right in pairs)
 
     crops = _crops(64, bundle.crop).astype(np.float32)[:, None] / np.float32(255)
     with torch.no_grad():
         said = zoo.trained_frame_net(bundle)(torch.from_numpy(crops)).grades.double().numpy()
     looker = Looker.of(bundle)
     told = looker.frame.run(["grades"], {"crops": crops})[0].astype(np.float64)
-    yield _row("onnx_to_torch_frame", apart(told, said), "probability", "≤ 0.0001")
+    yield _row("onnx_to_torch_frame", apart(told, said), "millionths", "≤ 100")
 
     net = zoo.temporal_net(bundle.config.temporal, bundle.scale, bundle.config.net.widths[-1])
     load_weights(bundle.path / "weights.safetensors", "temporal", net)
@@ -144,7 +144,7 @@ def graphs_against_networks() -> Iterator[Row]:
         context.session = _Running(run)  # type: ignore[assignment]
         both.append(context.at(seen.times, seen.rows, np.arange(len(seen))).grades)
     told, said = (grades.astype(np.float64) for grades in both)
-    yield _row("onnx_to_torch_temporal", apart(told, said), "probability", "≤ 0.0001")
+    yield _row("onnx_to_torch_temporal", apart(told, said), "millionths", "≤ 100")
 
 
 @dataclasses.dataclass
@@ -241,7 +241,7 @@ def real_material() -> Iterator[Row]:
     yield _row("real_shut_eye_below_open_ones", 100 * shut["below"], "% of readings", "≥ 95")
 
 
-def peak_mib(film: Path) -> float:
+def _peak_mib(film: Path) -> float:
     """Peak resident memory in MiB of a process that scores a film."""
     with tempfile.TemporaryDirectory(prefix="amgs-bench-") as out:
         said = _python(PEAK, "score", film, "--out", out, "--bundle", _bundle())
