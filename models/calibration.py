@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
 
 from models.scale import Scale
 from models.sets import LeftOut, fit_sets, prediction_set
@@ -107,6 +106,7 @@ def fit_scaling(logits: Array, target: Array) -> tuple[float, Array]:
     steps = logits.shape[1]
     if len(logits) < FEWEST:
         return 1.0, np.zeros(steps)
+    from scipy.optimize import minimize
 
     def cost(parameters: Array) -> float:
         p = corn_probabilities(logits * np.exp(-parameters[0]) + parameters[1:])
@@ -142,6 +142,9 @@ def fit_temperature(logits: Array, target: Array) -> float:
     def entropy(log_temperature: float) -> float:
         p = corn_probabilities(logits, float(np.exp(log_temperature)))
         return -float((target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean())
+
+    # Only here: applying a calibration needs no SciPy, whose import takes half a second.
+    from scipy.optimize import minimize_scalar
 
     best = minimize_scalar(entropy, bounds=(np.log(0.25), np.log(8.0)), method="bounded")
     return float(np.exp(best.x))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +55,31 @@ class EyePlace:
     side: float
     mirrored: bool
 
+    @cached_property
     def square(self) -> Square:
         """The square as whole pixels."""
         half = self.side / 2
         return Square.round_box((self.x - half, self.y - half, self.x + half, self.y + half), 1.0)
 
+    @property
+    def to_pixels(self) -> tuple[float, float, float, float]:
+        """Factors of x and y from 0..1 of the cut square to pixels, and what to add to them."""
+        square = self.square
+        # 0 is the outer edge of the first pixel, whose centre has the whole number.
+        left, top = square.left - 0.5, square.top - 0.5
+        if self.mirrored:
+            return -square.edge, square.edge, left + square.edge, top
+        return square.edge, square.edge, left, top
+
     def cut_from(self, luma: Luma, size: int) -> Luma:
         """The picture (size, size) of the eye, front on the left."""
-        eye = shrunk(self.square(), luma, size)
+        eye = shrunk(self.square, luma, size)
         return eye[:, ::-1] if self.mirrored else eye
 
     def to_picture(self, points: Floats) -> Floats:
         """Points (…, 2) in 0..1 of the cut square as pixels of the whole picture."""
-        square = self.square()
-        # 0 is the outer edge of the first pixel, whose centre has the whole number.
-        left, step = square.left - 0.5, square.edge
-        if self.mirrored:
-            left, step = left + square.edge, -square.edge
-        scale, start = np.array([step, square.edge]), np.array([left, square.top - 0.5])
-        return np.asarray(np.asarray(points, np.float64) * scale + start)
+        numbers = np.array(self.to_pixels)
+        return np.asarray(np.asarray(points, np.float64) * numbers[:2] + numbers[2:])
 
     def to_square(self, points: Floats) -> Floats:
         """Pixels (…, 2) of the whole picture as 0..1 of the cut square."""
@@ -170,14 +177,15 @@ class EyeReader:
             if not left:
                 break
             fours, seen = self._run([(lumas[index], place) for index, place in left.items()])
-            again = {}
-            for (index, place), four, logit in zip(left.items(), fours, seen, strict=True):
-                # A later look that doubts leaves what was measured before: it was an eye then.
-                if logit > 0:
-                    results[index] = points = place.to_picture(four)
-                    if (nearer := _nearer(place, points.tolist())) is not None:
-                        again[index] = nearer
-            left = again
+            numbers = np.array([place.to_pixels for place in left.values()])[:, None]
+            points = fours.astype(np.float64) * numbers[..., :2] + numbers[..., 2:]
+            # A later look that doubts leaves what was measured before: it was an eye then.
+            sure = np.flatnonzero(seen > 0)
+            order = list(left)
+            for row in sure:
+                results[order[row]] = points[row]
+            nearer = _nearer([left[order[row]] for row in sure], points[sure])
+            left = {order[row]: near for row, near in zip(sure, nearer, strict=True) if near}
         return results
 
     def _run(self, eyes: Sequence[tuple[Luma, EyePlace]]) -> tuple[Floats, Floats]:
@@ -195,18 +203,24 @@ class EyeReader:
         return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
 
 
-def _nearer(place: EyePlace, points: list[list[float]]) -> EyePlace | None:
-    """The square laid round the points of an eye, None where it is nearly the one looked at.
+def _nearer(places: Sequence[EyePlace], points: Floats) -> list[EyePlace | None]:
+    """The squares laid round the points (n, 4, 2) of eyes, None where nearly the one looked at.
 
-    Its side changes by two fifths at most.
+    A side changes by two fifths at most.
     """
-    x, y = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
-    side = WIDTHS * math.dist(points[1], points[3])
-    side = min(max(side, 0.7 * place.side), 1.4 * place.side)
-    off = math.dist((x, y), (place.x, place.y)) / place.side
-    if off < CENTRED and abs(math.log(side / place.side)) < CLOSE:
-        return None
-    return replace(place, x=x, y=y, side=side)
+    if not places:
+        return []
+    before = np.array([(place.x, place.y, place.side) for place in places])
+    middle, side = points.mean(1), WIDTHS * np.linalg.norm(points[:, 1] - points[:, 3], axis=1)
+    side = np.clip(side, 0.7 * before[:, 2], 1.4 * before[:, 2])
+    off = np.linalg.norm(middle - before[:, :2], axis=1) / before[:, 2]
+    spared = (off < CENTRED) & (np.abs(np.log(side / before[:, 2])) < CLOSE)
+    return [
+        None if done else EyePlace(place.eye, x, y, wide, place.mirrored)
+        for place, done, (x, y), wide in zip(
+            places, spared.tolist(), middle.tolist(), side.tolist(), strict=True
+        )
+    ]
 
 
 def _with(face: Face, eyes: dict[str, Floats]) -> Face:

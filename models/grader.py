@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,16 @@ class Looked:
     states: Array
     distance: Array
 
+    @cached_property
+    def expected(self) -> Array:
+        """The expected grade of every unit in every crop, (n, units)."""
+        return np.stack([expected_grade(p) for p in self.probabilities], axis=1)
+
+    @cached_property
+    def nearest(self) -> NDArray[np.int64]:
+        """The whole grade nearest to it, (n, units)."""
+        return nearest_grade(self.expected)
+
 
 class Grader:
     """What may be said of a frame, given what the networks say of it: calibration and gates.
@@ -174,11 +185,11 @@ class Grader:
                 for grade in grades
             )
             return Verdict(state.key, withheld, None, state.reason)
-        scored = [grade for grade in grades if grade.grade is not None]
+        scored = [index for index, grade in enumerate(grades) if grade.grade is not None]
         if len(scored) < self.scale.minimum_units:
             why = Counter(grade.reason for grade in grades if grade.reason).most_common(1)[0][0]
             return Verdict(state.key, grades, None, why)
-        score = float(np.mean([expected_grade(grade.probabilities) for grade in scored]))
+        score = float(looked.expected[row, scored].mean())
         return Verdict(state.key, grades, score, None)
 
     def refuse_face(self, face: Face) -> str | None:
@@ -211,14 +222,13 @@ class Grader:
         why = self._unit_reason(face, shape)
         grades = []
         for index, unit in enumerate(self.scale.units):
-            p = looked.probabilities[index][row]
-            stated = tuple(float(value) for value in p)
+            stated = tuple(looked.probabilities[index][row].tolist())
             scorable = float(looked.scorable[row, index])
             seen = scorable >= SCORABLE
             grades.append(
                 Grade(
                     unit=unit.key,
-                    grade=int(nearest_grade(expected_grade(p))) if seen else None,
+                    grade=int(looked.nearest[row, index]) if seen else None,
                     reason=None if seen else why,
                     probabilities=stated,
                     scorable=scorable,

@@ -39,6 +39,7 @@ class Scorer:
         span: Span | None = None,
         census: Census | None = None,
         group: str | None = None,
+        blob: str | None = None,
     ) -> Iterator[Prediction]:
         """Predictions of every frame in presentation order; raises Unreadable.
 
@@ -48,9 +49,10 @@ class Scorer:
         same answers as in a score of the whole recording, because what lies around is read too.
         `census` is told of other faces in view. `group` is the lab × coat of `models.sets.group_of`
         whose prediction sets are wanted, None for a lab nobody knows.
+        `blob` is the recording's `identity` where the caller knows it.
         """
         path = Path(path)
-        blob = identity(path)
+        blob = identity(path) if blob is None else blob
         start, end = span or (-np.inf, np.inf)
         around = None if span is None else reading_span(span)
         grader = self.grader if group is None else Grader.of(self.bundle, group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ from models.animal_regions import AnimalRegion, within_picture
 from models.animals import Census
 from models.bundle import Bundle, default_bundle, load_bundle
 from models.events import Refused
-from models.exports import read_predictions_parquet, write_json, write_predictions_parquet
+from models.exports import write_json, written_through
 from models.media import Unreadable
-from models.records import Prediction
 from models.result import SEVERAL, SEVERAL_IN_REGION, nothing_scored, summarise
 from models.scorer import Scorer, identity
 
@@ -85,7 +84,7 @@ def _score_one(
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "predictions.parquet"
-    census = Census()
+    census, blob = Census(), identity(video)
     try:
         predictions = scorer.score(
             video,
@@ -93,10 +92,12 @@ def _score_one(
             region=within_picture(region, video) if region else None,
             census=census,
             group=group,
+            blob=blob,
         )
-        write_predictions_parquet(
+        written = written_through(
             path, predictions, scale=bundle.scale, phantom=bundle.phantom, bundle=bundle.digest
         )
+        result = summarise(written, bundle.scale, phantom=bundle.phantom)
     except Unreadable as refusal:
         path.unlink(missing_ok=True)
         return {**row, "outcome": "unreadable", "sentence": refusal.sentence}
@@ -104,12 +105,9 @@ def _score_one(
         path.unlink()
         sentence = SEVERAL_IN_REGION.format(name=region.name) if region else SEVERAL + OPTION
         result = nothing_scored("several_animals", sentence, bundle.scale, phantom=bundle.phantom)
-    else:
-        rows: Iterator[Prediction] = read_predictions_parquet(path, scale=bundle.scale)
-        result = summarise(rows, bundle.scale, phantom=bundle.phantom)
     provenance = {
         "recording": video.name,
-        "sha256": identity(video),
+        "sha256": blob,
         "animal": region.name if region else None,
         "region": list(region.box) if region else None,
         "group": group,

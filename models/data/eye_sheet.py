@@ -58,7 +58,7 @@ def _eyes(material: Path) -> Iterator[tuple[Picture, Face, Floats | None, float]
 
 
 def _tile(luma: Picture, place: EyePlace, read: Floats | None, given: Floats | None) -> Picture:
-    square = place.square()
+    square = place.square
     tile = cv2.cvtColor(shrunk(square, luma, TILE), cv2.COLOR_GRAY2BGR)
     # Dark fur would hide its own lids.
     bright = max(float(np.quantile(tile, 0.98)), 1.0)

@@ -2,6 +2,16 @@
 
 from models.exports.as_csv import write_csv
 from models.exports.as_json import write_json
-from models.exports.as_parquet import read_predictions_parquet, write_predictions_parquet
+from models.exports.as_parquet import (
+    read_predictions_parquet,
+    write_predictions_parquet,
+    written_through,
+)
 
-__all__ = ["read_predictions_parquet", "write_csv", "write_json", "write_predictions_parquet"]
+__all__ = [
+    "read_predictions_parquet",
+    "write_csv",
+    "write_json",
+    "write_predictions_parquet",
+    "written_through",
+]

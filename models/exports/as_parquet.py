@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ from models.records import Face, FrameKey, Grade, Prediction
 from models.result import DISCLAIMER
 from models.scale import Scale, load_scale
 
-BLOCK = 4096
+BLOCK = 1024
+"""Rows held before they are written; as dictionaries they take 4 kB each."""
 BOX = ("box_x0", "box_y0", "box_x1", "box_y1")
 
 
@@ -30,18 +30,43 @@ def write_predictions_parquet(
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
+    Rows are those of `written_through`.
+    """
+    written = written_through(
+        path, predictions, scale=scale, phantom=phantom, model=model, bundle=bundle
+    )
+    for _ in written:
+        pass
+
+
+def written_through(
+    path: str | Path,
+    predictions: Iterable[Prediction],
+    *,
+    scale: Scale | None = None,
+    phantom: bool = False,
+    model: str = "",
+    bundle: str = "",
+) -> Iterator[Prediction]:
+    """Write predictions and hand each on; the file is whole when the last one was taken.
+
     Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …, and
     `U__set`, the grades that can be meant. `frame` is null where the place of a frame in the
-    recording was not counted; `pts` always names it. The
-    metadata key `amgs` names the scale, the `model` and the digest of its `bundle`, says whether
-    the model rests on rendered faces, and holds the disclaimer.
+    recording was not counted; `pts` always names it. The metadata key `amgs` names the scale, the
+    `model` and the digest of its `bundle`, says whether the model rests on rendered faces, and
+    holds the disclaimer.
     """
     scale = scale or load_scale()
     schema = _schema(scale, {"phantom": phantom, "model": model, "bundle": bundle})
-    rest = iter(predictions)
+    rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while block := list(itertools.islice(rest, BLOCK)):
-            rows = [_row(one, scale) for one in block]
+        for one in predictions:
+            rows.append(_row(one, scale))
+            if len(rows) == BLOCK:
+                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+                rows = []
+            yield one
+        if rows:
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 

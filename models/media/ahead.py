@@ -6,9 +6,11 @@ decoder share the cores. At most `depth` frames wait; a slow caller stops the de
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import deque
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from models.media.frames import Frame
 
@@ -42,50 +44,51 @@ def _taken(frames: Iterable[Frame], depth: int) -> Generator[Frame, None, None]:
 
 
 class _Line:
-    """Frames waiting for the caller, bounded, with the error that ended them."""
+    """Frames waiting for the caller, bounded, with the error that ended them.
+
+    Two queues of C: frames one way, leave to decode another one the other way. A condition of
+    Python's would cost as much per frame as looking at it.
+    """
 
     def __init__(self, depth: int) -> None:
-        self._depth = depth
-        self._waiting: deque[Frame] = deque()
-        self._changed = threading.Condition()
-        self._ended = self._left = False
-        self._error: BaseException | None = None
+        self._frames: SimpleQueue[Frame | _End] = SimpleQueue()
+        self._room: SimpleQueue[bool] = SimpleQueue()
+        for _ in range(depth):
+            self._room.put(True)
+        self._left = False
 
     def has_room(self) -> bool:
         """Wait until another frame may be decoded; no, once the caller has left."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._left or len(self._waiting) < self._depth)
-            return not self._left
+        return self._room.get() and not self._left
 
     def put(self, frame: Frame) -> None:
-        with self._changed:
-            if not self._left:
-                self._waiting.append(frame)
-                self._changed.notify_all()
+        if not self._left:
+            self._frames.put(frame)
 
     def end(self, error: BaseException | None) -> None:
-        with self._changed:
-            self._ended, self._error = True, error
-            self._changed.notify_all()
+        self._frames.put(_End(error))
 
     def take(self) -> Frame | None:
         """The next frame, None behind the last; raises what ended the reading."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ended)
-            if self._waiting:
-                frame = self._waiting.popleft()
-                self._changed.notify_all()
-                return frame
-            error, self._error = self._error, None
-        if error is not None:
-            raise error
+        given = self._frames.get()
+        if not isinstance(given, _End):
+            self._room.put(True)
+            return given
+        if given.error is not None:
+            raise given.error
         return None
 
     def leave(self) -> None:
-        with self._changed:
-            self._left = True
-            self._waiting.clear()
-            self._changed.notify_all()
+        self._left = True
+        self._room.put(False)
+        with contextlib.suppress(Empty):
+            while True:
+                self._frames.get_nowait()
+
+
+@dataclass(frozen=True)
+class _End:
+    error: BaseException | None
 
 
 def _fill(frames: Iterable[Frame], line: _Line) -> None:

@@ -13,6 +13,7 @@ from models.exports import (
     write_csv,
     write_json,
     write_predictions_parquet,
+    written_through,
 )
 from models.records import Face, Prediction
 from models.result import DISCLAIMER, summarise
@@ -46,6 +47,13 @@ def test_parquet_gives_back_what_was_written(predict: Predict, tmp_path: Path) -
     frames = pq.read_table(tmp_path / "p.parquet", columns=["frame"])["frame"].to_pylist()
     assert frames == [0, None, 2]
     assert about["disclaimer"] == DISCLAIMER
+
+
+def test_predictions_are_handed_on_while_they_are_written(predict: Predict, tmp_path: Path) -> None:
+    predictions = some(predict) * 700  # more than a block
+    path = tmp_path / "p.parquet"
+    assert list(written_through(path, iter(predictions))) == predictions
+    assert list(read_predictions_parquet(path)) == predictions
 
 
 def test_no_predictions_make_an_empty_parquet_file(tmp_path: Path) -> None:
