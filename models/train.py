@@ -333,7 +333,9 @@ def _fit_temporal(
     start = None
     if run.warm_start is not None:
         start = zoo.temporal_net(config.temporal, scale, embedding)
-        load_matching(run.warm_start.path / "weights.safetensors", "temporal", start)
+        if load_matching(run.warm_start.path / "weights.safetensors", "temporal", start):
+            # Half of another network would be worse than beginning with none.
+            start = None
     share: torch.Tensor = module.share  # type: ignore[assignment]
     rarity: torch.Tensor = module.rarity  # type: ignore[assignment]
     return fit_temporal(
