@@ -7,11 +7,15 @@ import torch
 from safetensors.numpy import load_file
 
 from models import zoo
+from models.bundle import default_bundle
 from models.config import ConfigError, CropConfig, EyesConfig, FinderConfig, load_config
+from models.exports import read_predictions_parquet
 from models.nets.export import load_matching
 from models.nets.eyes_fit import cached_eyes
 from models.nets.finder_fit import cached_finder
+from models.phantom.study import write_unseen_clip
 from models.scale import Scale
+from models.scoring import score_files
 from models.shipped import PARTS, shipped_part
 
 
@@ -56,3 +60,35 @@ def test_another_network_than_the_shipped_one_is_refused(scale: Scale, tmp_path:
         cached_eyes(EyesConfig(shipped=True, size=64), scale, tmp_path)
     with pytest.raises(ConfigError, match="No nothing comes with this program"):
         shipped_part("nothing", CropConfig(), ())
+
+
+def test_the_shipped_bundle_is_small_and_says_that_it_knows_phantoms_only() -> None:
+    bundle = default_bundle()
+    assert bundle.phantom
+    assert "say nothing about real mice" in bundle.report["sentence"]
+    assert "phantom" in (bundle.path / "card.md").read_text(encoding="utf-8")
+    files = list(bundle.path.iterdir())
+    assert sum(file.stat().st_size for file in files) <= 30 * 2**20
+    assert sum(file.stat().st_size for file in files if file.suffix == ".onnx") <= 8 * 2**20
+    away = bundle.calibration["sets"]["units"]
+    assert all(unit["elsewhere"]["labs"] for unit in away.values()), "sets for unseen labs"
+
+
+def test_the_shipped_bundle_grades_a_rendered_film_it_never_saw(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    truth = write_unseen_clip(film, seed=5)
+    assert score_files([film], tmp_path / "out") == 0
+    written = json.loads((tmp_path / "out" / "film" / "result.json").read_text(encoding="utf-8"))
+    result = written["result"]
+    assert result["outcome"] == "scored"
+    assert result["phantom"] is True
+    predictions = read_predictions_parquet(tmp_path / "out" / "film" / "predictions.parquet")
+    score = {one.index: one.image_score for one in predictions}
+    awake = [frame for frame in truth if frame.face.state == "awake"]
+    graded = [frame for frame in awake if score[frame.frame] is not None]
+    assert len(graded) >= 0.6 * len(awake)
+    said = np.mean([score[frame.frame] for frame in graded])
+    true = np.mean([np.mean(list(frame.face.intensities.values())) for frame in graded])
+    assert abs(said - true) < 0.5
+    asleep = [score[frame.frame] for frame in truth if frame.face.state == "asleep"]
+    assert sum(value is not None for value in asleep) <= 0.25 * len(asleep)
