@@ -174,7 +174,7 @@ def shipped_page() -> str:
         "",
         "`make report` renders a study, trains the recipe once without each lab, judges it on that "
         "lab against raters drawn for the evaluation alone, and then makes the bundle from all "
-        "labs. Every row below comes from that run.",
+        "labs. The study is taken as it is where an earlier run has rendered it already.",
         "",
     ]
     if not rows:

@@ -23,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 WORK = Path(os.environ.get("AMGS_VAR") or ROOT / "var").resolve() / "report"
 LABS = 5
+FEWEST_OF_GROUP = 24
 ANIMALS = int(os.environ.get("AMGS_REPORT_ANIMALS", "24"))
 CONFIG = os.environ.get("AMGS_REPORT_CONFIG", "shipped")
 SEED = 1
@@ -298,7 +299,9 @@ def _set_rows(sets: Mapping[str, Any]) -> Iterator[Row]:
         if pooled["size"] > 1:
             # Sets of a single grade cannot be made smaller, however often they hold the grade.
             yield _row(f"scorer.{unit}_set_coverage_at_most", pooled["coverage"], "", "≤ 0.93")
-        upper = [group["interval"][1] for group in row["groups"].values()]
+        # The corrected interval of a small group reaches 1 whatever its sets hold: it says nothing.
+        large = [one for one in row["groups"].values() if one["n_animals"] >= FEWEST_OF_GROUP]
+        upper = [group["interval"][1] for group in large]
         if upper:
             yield _row(f"scorer.{unit}_set_lowest_group_upper", min(upper), "", "≥ 0.88")
         away = [lab["coverage"] for lab in (row["left_out"] or {}).values()]
