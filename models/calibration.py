@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from models.scale import Scale
 from models.sets import LeftOut, fit_sets, prediction_set
-from models.stats.ordinal import corn_probabilities, sigmoid
+from models.stats.agreement import kappa_of_counts
+from models.stats.ordinal import (
+    corn_probabilities,
+    expected_grade,
+    grade_by_cuts,
+    halfway_cuts,
+    sigmoid,
+)
 
 Array = NDArray[np.float64]
 
@@ -25,6 +32,11 @@ RIDGE = 0.02
 """Weight of the squared shifts against the mean cross-entropy: little data shifts little."""
 AWAKE_KEPT = 0.95
 """Share of the calibration frames of animals that are awake which the gate on states must keep."""
+CUT_STEP = 0.05
+CUT_FURTHEST = 0.7
+"""Cuts between grades may lie at most so far from halfway between them."""
+CUT_RIDGE = 0.1
+"""Weight of the squared distances of the cuts from halfway against the kappa they gain."""
 GATE = (0.35, 0.7)
 """Lowest and highest probability of the graded state that the gate may ask for."""
 
@@ -64,6 +76,7 @@ def fit_calibration(
         units[unit.key] = {
             "temperature": temperature,
             "shift": [float(value) for value in shift],
+            "cuts": fit_cuts(expected_grade(probabilities[-1][known]), target).tolist(),
             "n": int(known.sum()),
             "scorable_temperature": fit_binary_temperature(
                 scorable_logits[rated, index], scorable[rated, index]
@@ -117,6 +130,37 @@ def fit_scaling(logits: Array, target: Array) -> tuple[float, Array]:
     bounds = [(np.log(0.25), np.log(8.0)), *[(-3.0, 3.0)] * steps]
     best = minimize(cost, begin, method="L-BFGS-B", bounds=bounds).x
     return float(np.exp(best[0])), np.asarray(best[1:], np.float64)
+
+
+def fit_cuts(expected: Array, target: Array) -> Array:
+    """Which expected grades (n,) a whole grade begins at: cuts (grades - 1,), ascending.
+
+    The less can be seen of a unit, the nearer its expected grades lie to the mean; rounded, they
+    would hardly ever reach the top grade, though raters give it. The cuts maximise the
+    quadratic-weighted kappa with the raters' distribution `target` (n, grades), less CUT_RIDGE
+    times their squared distances from halfway; on too few frames they lie halfway.
+    """
+    grades = target.shape[1]
+    best = halfway_cuts(grades)
+    if len(expected) < FEWEST:
+        return best
+    steps = np.arange(-CUT_FURTHEST, CUT_FURTHEST + CUT_STEP / 2, CUT_STEP)
+
+    def worth(cuts: Array) -> float:
+        said = np.eye(grades)[grade_by_cuts(expected, cuts)]
+        kappa = float(kappa_of_counts(target.T @ said))
+        return kappa - CUT_RIDGE * float(((cuts - halfway_cuts(grades)) ** 2).sum())
+
+    # One cut after the other, twice round: two cuts hardly depend on each other.
+    for place in [*range(grades - 1)] * 2:
+        tries = []
+        for step in steps:
+            cuts = best.copy()
+            cuts[place] = place + 0.5 + step
+            if (np.diff(cuts) >= CUT_STEP).all() and np.isfinite(worth(cuts)):
+                tries.append(cuts)
+        best = max([best, *tries], key=worth) if tries else best
+    return np.round(best, 3)
 
 
 def least_awake(likely: Array | None) -> float:
@@ -193,6 +237,10 @@ class Calibrated:
     def __init__(self, calibration: dict[str, Any], scale: Scale) -> None:
         self.scale = scale
         self.units = [calibration["units"][unit.key] for unit in scale.units]
+        self.cuts = [
+            np.array(facts.get("cuts", halfway_cuts(len(unit.grades))), np.float64)
+            for unit, facts in zip(scale.units, self.units, strict=True)
+        ]
         self.sets = calibration.get("sets")
         distance = calibration["out_of_distribution"]
         self.mean = np.array(distance["mean"])

@@ -21,7 +21,7 @@ from models.config import CropConfig
 from models.records import Face, Grade
 from models.scale import Scale, State
 from models.sets import possible_grades, threshold_for
-from models.stats.ordinal import expected_grade, nearest_grade
+from models.stats.ordinal import expected_grade, grade_by_cuts
 
 Array = NDArray[np.float64]
 
@@ -86,13 +86,15 @@ class Looked:
     """What the networks say of n crops, before it is decided what may be said.
 
     `probabilities[u]` (n, grades), `scorable` (n, units), `states` (n, states) and `distance` (n,)
-    from the training crops, above 1 = too strange to be graded.
+    from the training crops, above 1 = too strange to be graded; `cuts[u]` (grades - 1,) are the
+    expected grades at which a whole grade begins.
     """
 
     probabilities: list[Array]
     scorable: Array
     states: Array
     distance: Array
+    cuts: Sequence[Array]
 
     @cached_property
     def expected(self) -> Array:
@@ -100,9 +102,10 @@ class Looked:
         return np.stack([expected_grade(p) for p in self.probabilities], axis=1)
 
     @cached_property
-    def nearest(self) -> NDArray[np.int64]:
-        """The whole grade nearest to it, (n, units)."""
-        return nearest_grade(self.expected)
+    def whole(self) -> NDArray[np.int64]:
+        """The whole grade of every unit in every crop, (n, units)."""
+        said = [grade_by_cuts(self.expected[:, u], cuts) for u, cuts in enumerate(self.cuts)]
+        return np.stack(said, axis=1)
 
 
 class Grader:
@@ -162,6 +165,7 @@ class Grader:
             self.calibrated.distance(
                 np.asarray(embedding, np.float64), np.asarray(familiar, np.float64)
             ),
+            self.calibrated.cuts,
         )
 
     def verdict(self, face: Face, looked: Looked, row: int, shape: tuple[int, int]) -> Verdict:
@@ -228,7 +232,7 @@ class Grader:
             grades.append(
                 Grade(
                     unit=unit.key,
-                    grade=int(looked.nearest[row, index]) if seen else None,
+                    grade=int(looked.whole[row, index]) if seen else None,
                     reason=None if seen else why,
                     probabilities=stated,
                     scorable=scorable,

@@ -153,5 +153,5 @@ def solid(shape: FaceShape) -> Solid:
         bump = np.exp(-(((a - 0.72) / 0.30) ** 2))
         above = above + np.float32(0.25 * shape.bridge) * bump
         width = width + np.float32(0.05 * shape.bridge) * bump
-    cheek = np.float32(0.32 * shape.cheeks) * np.exp(-(((a - 1.12) / 0.34) ** 2))
+    cheek = np.float32(0.5 * shape.cheeks) * np.exp(-(((a - 1.12) / 0.34) ** 2))
     return Solid(f32(width), f32(above), f32(below), f32(cheek))

@@ -42,3 +42,13 @@ def nearest_grade(value: ArrayLike) -> NDArray[np.int64]:
     one, which is rare and which raters seldom share.
     """
     return np.floor(np.asarray(value, np.float64) + 0.5).astype(np.int64)
+
+
+def halfway_cuts(grades: int) -> Array:
+    """The cuts (grades - 1,) that lie halfway between grades: 0.5, 1.5 …"""
+    return np.arange(grades - 1) + 0.5
+
+
+def grade_by_cuts(value: ArrayLike, cuts: ArrayLike) -> NDArray[np.int64]:
+    """The whole grade of expected grades (…): the number of `cuts` (ascending) they reach."""
+    return np.searchsorted(np.asarray(cuts, np.float64), np.asarray(value, np.float64), "right")

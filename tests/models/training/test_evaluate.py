@@ -11,6 +11,7 @@ from models.calibration import (
     Calibrated,
     fit_binary_temperature,
     fit_calibration,
+    fit_cuts,
     fit_distance,
     fit_scaling,
     fit_temperature,
@@ -25,8 +26,9 @@ from models.manifest import ManifestError
 from models.predictions import constants, grade_by_constant, with_truth
 from models.runs import read_left_out
 from models.scale import Scale
+from models.stats.agreement import quadratic_weighted_kappa
 from models.stats.conformal import conformal_threshold
-from models.stats.ordinal import corn_probabilities
+from models.stats.ordinal import corn_probabilities, grade_by_cuts, halfway_cuts
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +317,27 @@ def test_scaling_undoes_a_rater_who_is_milder() -> None:
     assert shift == pytest.approx([0.8, -0.4], abs=0.25)
     assert fit_scaling(logits[:3], target[:3])[0] == 1.0
     assert not fit_scaling(logits[:3], target[:3])[1].any()
+
+
+def test_cuts_let_an_unsure_unit_reach_the_grades_that_raters_give() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.choice(3, 600, p=[0.5, 0.35, 0.15])
+    target = np.eye(3)[truth]
+    # A unit of which little can be seen: its expected grades lie near the mean.
+    unsure = np.clip(0.65 + 0.4 * (truth - 0.65) + rng.normal(0, 0.12, 600), 0, 2)
+    cuts = fit_cuts(unsure, target)
+    assert 0.3 < cuts[0] < 0.8 <= cuts[1] < 1.2
+    rounded, cut = (
+        quadratic_weighted_kappa(truth, grade_by_cuts(unsure, at), 3)
+        for at in (halfway_cuts(3), cuts)
+    )
+    assert cut > rounded + 0.1
+    sure = np.clip(truth + rng.normal(0, 0.1, 600), 0, 2)
+    assert np.abs(fit_cuts(sure, target) - halfway_cuts(3)).max() <= 0.1
+    assert fit_cuts(unsure[:3], target[:3]).tolist() == [0.5, 1.5]
+    # Raters that always say the same leave nothing to fit.
+    assert fit_cuts(unsure, np.eye(3)[np.zeros(600, int)]).tolist() == [0.5, 1.5]
+    assert grade_by_cuts([0.49, 0.5, 1.6], [0.5, 1.5]).tolist() == [0, 1, 2]
 
 
 def test_the_gate_on_states_asks_for_what_awake_animals_reach() -> None:

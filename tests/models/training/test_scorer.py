@@ -37,7 +37,13 @@ def looked(scale, **changes) -> Looked:
     n = len(scale.units)
     states = np.zeros((1, len(scale.states)))
     states[0, 0] = 1
-    whole = Looked([np.array([[0.1, 0.2, 0.7]])] * n, np.full((1, n), 0.9), states, np.zeros(1))
+    whole = Looked(
+        [np.array([[0.1, 0.2, 0.7]])] * n,
+        np.full((1, n), 0.9),
+        states,
+        np.zeros(1),
+        [np.array([0.5, 1.5])] * n,
+    )
     return replace(whole, **changes)
 
 
