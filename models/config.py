@@ -119,11 +119,15 @@ class NetConfig:
     """Name of the network in `models.zoo`."""
     widths: tuple[int, ...] = (16, 32, 64)
     """Channels of the stages, each of which halves the size."""
+    window_widths: tuple[int, ...] = (12, 24, 32)
+    """Channels of the three stages that look at a unit's windows (recipe `windows`)."""
+    window_margin: float = 0.03
+    """How far windows reach beyond the unit's regions, as a share of the face box."""
     dropout: float = 0.2
     """Dropout before the heads."""
     pretrained: bool = False
-    """Begin with the weights that come with the program, learnt from rendered faces; the network
-    must be the one stated here."""
+    """Begin with the weights of the shipped bundle, learnt from rendered faces, where no other is
+    named; the network must be the one stated here."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from models.bundle import FORMAT
 from models.grader import unknown_state
 from models.runs import Run
 from models.scale import Scale
-from models.shipped import shipped_part
 
 Array = NDArray[np.float64]
 
@@ -82,15 +81,12 @@ def bundle_info(
 
 
 def _pretrained_on(run: Run) -> list[dict[str, Any]]:
-    """What the frame network had learnt from before: by a warm start, or by shipped weights."""
+    """What the networks had learnt from before, where the run began with another bundle."""
     if run.warm_start is not None:
         before = run.warm_start.info["parts"]["units"]
         every = [*before["trained_on"], *before.get("pretrained_on", [])]
         return [one for place, one in enumerate(every) if one not in every[:place]]
-    if not run.config.net.pretrained or run.shuffle_labels:
-        return []
-    _, facts = shipped_part("frame", run.config.net, ("recipe", "widths"))
-    return list(facts["trained_on"])
+    return []
 
 
 def states_told(states: Array, scale: Scale) -> list[str]:

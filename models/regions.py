@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -53,3 +55,39 @@ def region_cells(scale: Scale, crop: CropConfig, side: int) -> NDArray[np.float3
     masks = region_masks(scale, crop).astype(np.float32)
     cells = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in masks]
     return np.stack(cells).astype(np.float32)
+
+
+def region_windows(
+    scale: Scale, crop: CropConfig, margin: float
+) -> list[list[tuple[int, int, int, int, bool]]]:
+    """Per unit the parts of the crop (left, top, width, height, mirrored) that hold its boxes.
+
+    In pixels; a box reaches `margin` (share of the face box) further on every side, as far as the
+    crop goes. All windows of a unit have one size, a multiple of four; of several, those in the
+    right half of the face are to be mirrored.
+    """
+
+    def pixels(place: float) -> float:
+        return (place + crop.margin) / (1 + 2 * crop.margin) * crop.size
+
+    result = []
+    for unit in scale.units:
+        boxes = scale.region(unit.region).boxes
+        edges = [
+            (pixels(x0 - margin), pixels(y0 - margin), pixels(x1 + margin), pixels(y1 + margin))
+            for x0, y0, x1, y1 in boxes
+        ]
+        size = [
+            min(crop.size, 4 * math.ceil(max(edge[k + 2] - edge[k] for edge in edges) / 4))
+            for k in (0, 1)
+        ]
+        windows = []
+        for (x0, y0, x1, y1), (left, _, right, _) in zip(edges, boxes, strict=True):
+            corner = [
+                min(max(round((low + high - length) / 2), 0), crop.size - length)
+                for low, high, length in ((x0, x1, size[0]), (y0, y1, size[1]))
+            ]
+            mirrored = len(boxes) > 1 and (left + right) / 2 > 0.5
+            windows.append((corner[0], corner[1], size[0], size[1], mirrored))
+        result.append(windows)
+    return result

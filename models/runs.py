@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import config as configs
-from models.bundle import Bundle, load_bundle
-from models.config import RunConfig
+from models.bundle import Bundle, default_bundle, load_bundle
+from models.config import ConfigError, RunConfig
 from models.events import Refused
 from models.manifest import Manifest, read_manifest
 from models.scale import Scale, Unit
@@ -78,12 +78,31 @@ def prepare(
         out=out,
         cache=cache or out / "cache",
         shuffle_labels=shuffle_labels,
-        warm_start=load_bundle(warm_start) if warm_start else None,
+        warm_start=_beginning(config, warm_start, shuffle_labels),
         resume=resume,
         left_out=read_left_out(left_out, known.scale) if left_out else None,
     )
     _claim(run)
     return run
+
+
+def _beginning(config: RunConfig, warm_start: Path | None, shuffle_labels: bool) -> Bundle | None:
+    """The bundle whose weights a run begins with: the one named, or else the shipped one where the
+    configuration says `net.pretrained`.
+
+    A negative control has to learn all it knows from the labels that were dealt anew. Raises
+    ConfigError where the shipped networks are others than those of the configuration.
+    """
+    if warm_start is not None:
+        return load_bundle(warm_start)
+    if not config.net.pretrained or shuffle_labels:
+        return None
+    shipped = default_bundle()
+    for field in ("recipe", "widths", "window_widths", "window_margin"):
+        wanted, own = getattr(config.net, field), getattr(shipped.config.net, field)
+        if wanted != own:
+            raise ConfigError(f"net: the shipped one has {field} = {own}, not {wanted}.")
+    return shipped
 
 
 def read_left_out(path: Path, scale: Scale) -> LeftOut:

@@ -52,7 +52,6 @@ from models.runs import Run, write_json
 from models.scale import HERE as SCALES
 from models.scale import Scale
 from models.sequences import Sequence, answered, look_round
-from models.shipped import shipped_part
 
 STAGES = {
     "finder": 8.0,
@@ -279,10 +278,6 @@ def _fit(
     )
     if run.warm_start is not None:
         load_matching(run.warm_start.path / "weights.safetensors", "frame", module.net)
-    elif config.net.pretrained and not run.shuffle_labels:
-        # A negative control has to learn all it knows from the labels that were dealt anew.
-        part, _ = shipped_part("frame", config.net, ("recipe", "widths"))
-        load_matching(part / "weights.safetensors", "frame", module.net)
     fit(module, data, run.out / "checkpoints", run.resume, progress, emit)
     return module, config.fit.epochs
 

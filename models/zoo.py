@@ -19,9 +19,9 @@ from models.config import (
 from models.nets.export import load_weights
 from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
-from models.nets.frame import FrameNet
+from models.nets.frame import FrameNet, PooledNet, Window, WindowNet
 from models.nets.temporal import TemporalNet
-from models.regions import region_cells
+from models.regions import region_cells, region_windows
 from models.scale import Scale
 
 Recipe = TypeVar("Recipe")
@@ -32,12 +32,25 @@ def small(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
     places = crop.size
     for _ in config.widths:
         places = -(-places // 2)
-    return FrameNet(
+    return PooledNet(
         widths=config.widths,
         steps=[unit.top_grade for unit in scale.units],
         states=len(scale.states),
         dropout=config.dropout,
         regions=torch.from_numpy(region_cells(scale, crop, places)),
+    )
+
+
+def windows(config: NetConfig, crop: CropConfig, scale: Scale) -> WindowNet:
+    """One network per unit that sees the windows of that unit only, about 110,000 parameters."""
+    places = region_windows(scale, crop, config.window_margin)
+    return WindowNet(
+        widths=config.widths,
+        window_widths=config.window_widths,
+        steps=[unit.top_grade for unit in scale.units],
+        states=len(scale.states),
+        dropout=config.dropout,
+        windows=[[Window(*window) for window in some] for some in places],
     )
 
 
@@ -70,7 +83,10 @@ def gravity(config: EyesConfig) -> EyesNet:
     return EyesNet(config.widths, config.size)
 
 
-FRAME_NETS: dict[str, Callable[[NetConfig, CropConfig, Scale], FrameNet]] = {"small": small}
+FRAME_NETS: dict[str, Callable[[NetConfig, CropConfig, Scale], FrameNet]] = {
+    "small": small,
+    "windows": windows,
+}
 FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {
     "heatmap": heatmap,
     "deep_heatmap": deep_heatmap,

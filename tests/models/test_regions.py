@@ -1,8 +1,16 @@
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.config import CropConfig
-from models.regions import face_fractions, face_mask, region_masks
+from models.data.heads import any_face
+from models.faces import cut
+from models.phantom.render import FaceParams, render_face
+from models.phantom.units import TOP
+from models.regions import face_fractions, face_mask, region_masks, region_windows
 from models.scale import Scale
 
 
@@ -37,3 +45,52 @@ def test_the_face_holds_every_region_and_no_margin(scale: Scale) -> None:
     assert (face >= region_masks(scale, crop).max(0)).all()
     assert face[0].sum() == face[:, 0].sum() == 0
     assert 0.3 < face.mean() < 1 / 1.4**2
+
+
+def test_windows_hold_their_regions_and_those_of_the_right_are_mirrored(scale: Scale) -> None:
+    crop = CropConfig(size=80)
+    masks = region_masks(scale, crop)
+    for mask, windows in zip(masks, region_windows(scale, crop, 0.02), strict=True):
+        seen = np.zeros((80, 80))
+        for left, top, width, height, _ in windows:
+            assert width % 4 == height % 4 == 0
+            assert min(left, top) >= 0 <= 80 - max(left + width, top + height)
+            seen[top : top + height, left : left + width] = 1
+        assert (seen >= mask).all()
+        assert [window[4] for window in windows] == [False, True][: len(windows)]
+
+
+def test_most_of_what_a_unit_changes_lies_in_its_region(scale: Scale) -> None:
+    """The regions are where raters look, and where the renderer shows a unit."""
+    crop = CropConfig()
+    masks = region_masks(scale, crop)
+    changed = np.zeros_like(masks)
+    for seed in range(4):
+        face = _at_ease(seed, scale)
+        plain, truth = _grey(face, scale)
+        for index, unit in enumerate(scale.units):
+            shown, _ = _grey(replace(face, intensities={**face.intensities, unit.key: TOP}), scale)
+            before, after = (cut(picture, truth, crop) for picture in (plain, shown))
+            changed[index] += np.abs(before.astype(float) - after)
+    inside = (changed * masks).sum((1, 2)) / changed.sum((1, 2))
+    assert inside.min() >= 0.7, dict(zip(scale.unit_keys, inside, strict=True))
+
+
+def _at_ease(seed: int, scale: Scale) -> FaceParams:
+    """A frontal face without a grimace, blur or noise in a laboratory at random."""
+    face = any_face(np.random.default_rng(seed), np.random.default_rng(100 + seed), scale)
+    return replace(
+        face,
+        intensities=dict.fromkeys(scale.unit_keys, 0.0),
+        pose=replace(face.pose, yaw=6.0 * (seed % 3 - 1), pitch=0.0, roll=0.0),
+        look=replace(face.look, noise=0.0, bars=0),
+        lids=0.1,
+        relaxed=0.0,
+        paws=0.0,
+        smear=(0.0, 0.0),
+    )
+
+
+def _grey(face: FaceParams, scale: Scale) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+    picture, truth = render_face(face, scale)
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), truth.box

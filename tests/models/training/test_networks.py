@@ -13,15 +13,18 @@ from models.data.stream import Labelled, RegionMixer, TrainingStream, augmented,
 from models.module import ordinal_loss, scorable_loss, state_loss, state_rarity
 from models.nets.export import finder_graph, frame_graph
 from models.nets.finder_fit import cached_finder, finder_digest
+from models.regions import region_windows
 from models.scale import Scale
 from models.stats.ordinal import corn_probabilities
 
 NET = NetConfig(widths=(4, 8, 16))
+WINDOWS = NetConfig(recipe="windows", widths=(4, 8, 16), window_widths=(4, 6, 8))
 CROP = CropConfig(size=32)
 
 
-def test_heads_follow_the_scale(scale: Scale) -> None:
-    outputs = zoo.frame_net(NET, CROP, scale).eval()(torch.rand(3, 1, 32, 32))
+@pytest.mark.parametrize("config", [NET, WINDOWS], ids=["small", "windows"])
+def test_heads_follow_the_scale(config: NetConfig, scale: Scale) -> None:
+    outputs = zoo.frame_net(config, CROP, scale).eval()(torch.rand(3, 1, 32, 32))
     assert outputs.grades.shape == (3, len(scale.units), 2)
     assert outputs.scorable.shape == (3, len(scale.units))
     assert outputs.states.shape == (3, len(scale.states))
@@ -40,9 +43,34 @@ def test_an_unknown_network_is_refused(scale: Scale) -> None:
         zoo.frame_net(NetConfig(recipe="huge"), CROP, scale)
 
 
-def test_the_onnx_graphs_equal_the_networks(scale: Scale) -> None:
+def test_a_unit_sees_its_windows_and_nothing_else(scale: Scale) -> None:
     torch.manual_seed(0)
-    net = zoo.frame_net(NET, CROP, scale).eval()
+    net = zoo.frame_net(WINDOWS, CROP, scale).eval()
+    # Even light is taken from the whole crop; here it is even already.
+    even = torch.randn(1, 1, 32, 32, requires_grad=True)
+    grades = net.grade(even, torch.zeros(1)).grades
+    for unit, windows in enumerate(region_windows(scale, CROP, WINDOWS.window_margin)):
+        (slope,) = torch.autograd.grad(grades[0, unit].sum(), even, retain_graph=True)
+        outside = torch.ones(32, 32, dtype=torch.bool)
+        for left, top, width, height, _ in windows:
+            outside[top : top + height, left : left + width] = False
+        assert float(slope[0, 0][outside].abs().max()) == 0
+        assert float(slope.abs().sum()) > 0
+
+
+def test_both_sides_of_a_face_are_seen_alike(scale: Scale) -> None:
+    torch.manual_seed(0)
+    net = zoo.frame_net(WINDOWS, CROP, scale).eval()
+    even = torch.randn(2, 1, 32, 32)
+    told = [net.grade(way, torch.zeros(2)).grades for way in (even, even.flip(3))]
+    paired = [len(scale.region(unit.region).boxes) == 2 for unit in scale.units]
+    assert torch.allclose(told[0][:, paired], told[1][:, paired], atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [NET, WINDOWS], ids=["small", "windows"])
+def test_the_onnx_graphs_equal_the_networks(config: NetConfig, scale: Scale) -> None:
+    torch.manual_seed(0)
+    net = zoo.frame_net(config, CROP, scale).eval()
     graph = frame_graph(net, 32)
     crops = torch.rand(5, 1, 32, 32)
     with torch.no_grad():

@@ -19,7 +19,7 @@ from models.scoring import score_files
 from models.shipped import PARTS, shipped_part
 
 
-@pytest.mark.parametrize("name", ["finder", "eyes", "frame"])
+@pytest.mark.parametrize("name", ["finder", "eyes"])
 def test_every_shipped_part_says_what_it_rests_on(name: str) -> None:
     facts = json.loads((PARTS / name / "facts.json").read_text(encoding="utf-8"))
     assert facts["trained_on"][0] == {"name": "rendered faces", "phantom": True}
@@ -45,12 +45,17 @@ def test_a_run_takes_the_shipped_eye_reader(scale: Scale, tmp_path: Path) -> Non
     assert not (tmp_path / "eyes").exists()
 
 
-def test_the_shipped_weights_fit_the_network_of_the_demonstration(scale: Scale) -> None:
-    config = load_config("demo")
+def test_the_shipped_weights_fit_the_networks_of_the_demonstration(scale: Scale) -> None:
+    config, bundle = load_config("demo"), default_bundle()
     net = zoo.frame_net(config.net, config.crop, scale)
-    weights = load_file(PARTS / "frame" / "weights.safetensors")
-    assert load_matching(PARTS / "frame" / "weights.safetensors", "frame", net) == []
-    assert torch.equal(net.grade_bias.detach(), torch.from_numpy(weights["frame.grade_bias"]))
+    weights = bundle.path / "weights.safetensors"
+    assert load_matching(weights, "frame", net) == []
+    own = load_file(weights)["frame.heads.grade_bias"]
+    assert torch.equal(net.heads.grade_bias.detach(), torch.from_numpy(own))
+    assert (
+        load_matching(weights, "temporal", zoo.temporal_net(config.temporal, scale, net.features))
+        == []
+    )
 
 
 def test_another_network_than_the_shipped_one_is_refused(scale: Scale, tmp_path: Path) -> None:
