@@ -139,7 +139,7 @@ class WindowNet(FrameNet):
     most units off the eyes; here a grade can rest on its own part of the face only. `windows[u]`
     are of one size; those of the right half are mirrored, so that both sides share weights. Places
     of all windows of a unit compete in one softmax: a side that is hidden need not be looked at.
-    A network of `widths` over the whole crop tells states and whether units can be scored.
+    A network of `widths` over the whole crop helps to tell states and whether units can be scored.
     """
 
     def __init__(
@@ -167,14 +167,15 @@ class WindowNet(FrameNet):
         self.attention = nn.ModuleList(nn.Conv2d(seen, 1, 1) for _ in self.windows)
         self.dropout = nn.Dropout(dropout)
         self.heads = UnitHeads(self.steps, seen, self.features)
-        self.state = nn.Linear(self.features, states)
+        self.state = nn.Linear(self.features + seen * len(self.windows), states)
 
     def grade(self, even: Tensor, familiar: Tensor) -> FrameOutputs:
         """All heads on crops of `evened` light; `familiar` is handed through."""
         embedding = self.backbone(even).mean(dim=(2, 3))
         looked = self.dropout(torch.stack([self._look(even, u) for u in range(len(self.looks))], 1))
         grades, scorable = self.heads(looked, embedding)
-        states = self.state(self.dropout(embedding))
+        # Sleep shows in eyes and ears, eating and grooming in the whole picture.
+        states = self.state(torch.cat([self.dropout(embedding), looked.flatten(1)], dim=1))
         return FrameOutputs(grades, scorable, states, familiar, embedding)
 
     def _look(self, even: Tensor, unit: int) -> Tensor:
