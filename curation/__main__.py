@@ -1,4 +1,4 @@
-"""The command line of curation: `agreement TABLE` and `check FOLDER`."""
+"""The command line of curation: `agreement TABLE`, `check FOLDER` and `labels FILE…`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from curation.agreement import report, table_of
 from curation.checks import blocking, run_checks
 from curation.folder import UnreadableFolder, facts_of_folder
 from curation.labels import UnknownFormat, read
+from curation.labels import command as labels_command
 from models.scale import load_scale
 
 
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("--json", type=Path, help="write facts and outcomes to this file")
     check.set_defaults(run=_check)
 
+    labels_command.add_to(commands)
+
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
@@ -47,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _agreement(options: argparse.Namespace) -> int:
     labels = read(options.table)
+    if not labels.rows:
+        raise UnknownFormat(f"{options.table.name} holds no grades of raters to compare.")
     found: dict[str, Any] = report(table_of(labels.rows), options.draws, options.seed)
     # A sheet names no animals, so its files stand for them.
     found["resampled"] = "file"

@@ -147,12 +147,16 @@ def _labels(
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SHEETS or path.name in KEPT_AT_HOME:
             continue
+        if path.name.startswith("._"):  # written by macOS beside the real one
+            continue
         try:
             labels = read(path)
         except UnknownFormat as error:
             problems = (Problem(error.sentence, file=path.name),)
             facts.append(LabelFacts(path.name, 0, (), problems, 0, 0))
             continue
+        if not labels.rows and (labels.landmarks or labels.program_rows or labels.observations):
+            continue  # no grades of frames by people
         named = {(row.file, row.frame or 0) for row in labels.votes}
         matched = {(file, frame) for file, frame in named if frame < frames.get(file, 0)}
         has_grades = has_grades or any(

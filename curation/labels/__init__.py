@@ -1,69 +1,176 @@
-"""Score sheets in the formats labs have: `sniff(path)` names the format, `read(path)` gives rows.
+"""Labels in the formats labs have: sniff, preview, confirm, read.
 
-One module per format; a format is an object with a key, a title and two functions (`Format`).
-Nothing here knows which recordings exist: matching file names to recordings is the caller's.
+`sniff(path)` says what a file may be, `preview(path, mapping)` what its first ten lines would be
+read as, `read(path, mapping)` gives rows and problems; `mapping` is what the investigator confirmed
+in between. One module per format, a stranger's too (`registry.py`). Nothing here knows which
+recordings exist: matching file names to recordings is the caller's.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping as Sizes
 from pathlib import Path
 
-from curation.labels import long, wide
-from curation.labels.columns import recognise_columns
-from curation.labels.rows import Format, LabelRow, Labels, Mapping, UnknownFormat
-from curation.labels.sheet import Sheet, load_sheet
+from curation.labels.conversion import Conversion, conversion
+from curation.labels.declaration import Declaration
+from curation.labels.mapping import Format, Guess, Mapping, Question
+from curation.labels.preview import Preview, PreviewLine, preview_of
+from curation.labels.registry import formats, guess_of, read_by, refused_plugins
+from curation.labels.rows import (
+    FaceBox,
+    LabelRow,
+    Labels,
+    Landmarks,
+    ObservationScore,
+    PictureClass,
+    Skipped,
+    UnknownFormat,
+)
+from curation.labels.source import Source
+from curation.labels.unknown import what_was_recognised
+from models.scale import Scale
 
 __all__ = [
-    "FORMATS",
+    "Conversion",
+    "Declaration",
+    "FaceBox",
     "Format",
+    "Guess",
     "LabelRow",
     "Labels",
+    "Landmarks",
     "Mapping",
+    "ObservationScore",
+    "PictureClass",
+    "Preview",
+    "PreviewLine",
+    "Question",
+    "Skipped",
+    "Source",
     "UnknownFormat",
+    "conversion",
+    "formats",
+    "import_key",
+    "preview",
     "read",
+    "refused_plugins",
     "sniff",
 ]
 
-FORMATS: tuple[Format, ...] = (wide.FORMAT, long.FORMAT)
-"""Asked in this order; the first that recognises a sheet reads it."""
 
+def sniff(
+    path: Path | str,
+    mapping: Mapping | None = None,
+    *,
+    name: str | None = None,
+    scale: Scale | None = None,
+    pictures: Sizes[str, tuple[int, int]] | None = None,
+) -> tuple[Guess, ...]:
+    """Return what a file may be, the likeliest first; nothing where no format knows it.
 
-def sniff(path: Path | str, *, name: str | None = None) -> Format | None:
-    """Return the format of a file, or None when no reader knows it; never raises for bad content.
-
-    `name` is what the investigator calls the file where it is stored under another name.
+    `name` is what the investigator calls the file where it is stored under another name; `pictures`
+    the (width, height) in pixels of pictures by name, for boxes. Never raises for bad content.
     """
     try:
-        sheet = load_sheet(Path(path), name)
+        return _guesses(Source(Path(path), name, scale, pictures), mapping or Mapping())
     except UnknownFormat:
-        return None
-    return _format_of(sheet, None)
+        return ()
 
 
-def read(path: Path | str, mapping: Mapping | None = None, *, name: str | None = None) -> Labels:
-    """Read a score sheet into rows and problems.
+def read(
+    path: Path | str,
+    mapping: Mapping | None = None,
+    *,
+    name: str | None = None,
+    scale: Scale | None = None,
+    pictures: Sizes[str, tuple[int, int]] | None = None,
+) -> Labels:
+    """Read a label file into rows and problems.
 
-    `mapping` is what the investigator confirmed about columns and cells; without one, only what is
-    beyond doubt is read. Raises `UnknownFormat` with a sentence when the file is no score sheet or
-    uses another scale; single bad cells are problems and block nothing but themselves.
+    `mapping` is what the investigator confirmed; without one, only what is beyond doubt is read.
+    Raises `UnknownFormat` with a sentence when the file is no label file, or with its `questions`
+    when something must be confirmed first, such as the rule for another scale. Single bad cells are
+    problems and block nothing but themselves.
     """
-    sheet = load_sheet(Path(path), name)
-    found = _format_of(sheet, mapping)
-    if found is None:
-        raise UnknownFormat(_what_was_recognised(sheet))
-    return found.read(sheet, mapping)
+    source = Source(Path(path), name, scale, pictures)
+    told = mapping or Mapping()
+    guess = _best(source, told)
+    if guess.open_questions:
+        sentence = " ".join(question.sentence for question in guess.open_questions)
+        raise UnknownFormat(sentence, guess.open_questions)
+    return _read(source, told, guess)
 
 
-def _format_of(sheet: Sheet, mapping: Mapping | None) -> Format | None:
-    return next((form for form in FORMATS if form.recognises(sheet, mapping)), None)
+def preview(
+    path: Path | str,
+    mapping: Mapping | None = None,
+    *,
+    name: str | None = None,
+    scale: Scale | None = None,
+    pictures: Sizes[str, tuple[int, int]] | None = None,
+) -> Preview:
+    """Return what would be read, and the first ten lines beside the cells they came from.
+
+    Raises `UnknownFormat` only for a file that no format knows; what must be confirmed first is the
+    preview's `refusal`.
+    """
+    source = Source(Path(path), name, scale, pictures)
+    told = mapping or Mapping()
+    guess = _best(source, told)
+    labels, refusal = None, " ".join(question.sentence for question in guess.open_questions)
+    if not refusal:
+        try:
+            labels = _read(source, told, guess)
+        except UnknownFormat as refused:
+            refusal = refused.sentence
+    return preview_of(source, guess, labels, refusal)
 
 
-def _what_was_recognised(sheet: Sheet) -> str:
-    columns = recognise_columns(sheet, None)
-    known = [f"“{sheet.header[i]}” as {role}" for i, role in columns.described()]
-    seen = f"Recognised: {', '.join(known)}. " if known else "No column was recognised. "
-    return (
-        f"{sheet.name} is no score sheet that can be read. {seen}Needed are a column with the file "
-        "name, one column per unit named as in the scale and, with several raters, a rater column "
-        "or the rater's number after the unit."
-    )
+def import_key(path: Path | str, mapping: Mapping | None = None) -> str:
+    """Return a digest (SHA-256, hex) of a file and what was confirmed about it.
+
+    The same key means the same rows, so an import that is named by it can be repeated and undone as
+    a whole. A folder counts by the names and sizes of its files. Raises `UnknownFormat`.
+    """
+    path = Path(path)
+    digest = hashlib.sha256(json.dumps((mapping or Mapping()).to_json(), sort_keys=True).encode())
+    try:
+        if path.is_dir():
+            for file in sorted(path.rglob("*")):
+                if file.is_file():
+                    line = f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\n"
+                    digest.update(line.encode("utf-8", errors="surrogateescape"))
+        else:
+            with path.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+    except OSError as error:
+        raise UnknownFormat(
+            f"{path.name} cannot be opened ({error.strerror}); send it again."
+        ) from None
+    return digest.hexdigest()
+
+
+def _guesses(source: Source, mapping: Mapping) -> tuple[Guess, ...]:
+    asked = [form for form in formats() if mapping.format in ("", form.key)]
+    if not asked:
+        known = ", ".join(form.key for form in formats())
+        raise UnknownFormat(f"There is no format “{mapping.format[:40]}”; there are {known}.")
+    found = [guess for form in asked if (guess := guess_of(form, source, mapping)) is not None]
+    return tuple(sorted(found, key=lambda guess: -guess.certainty))
+
+
+def _best(source: Source, mapping: Mapping) -> Guess:
+    found = _guesses(source, mapping)
+    if not found:
+        raise UnknownFormat(what_was_recognised(source, mapping))
+    return found[0]
+
+
+def _read(source: Source, mapping: Mapping, guess: Guess) -> Labels:
+    form = next(form for form in formats() if form.key == guess.format)
+    # What the file does not say and the guess proposes, such as its recording, holds unless told.
+    told = dataclasses.replace(mapping, file=mapping.file or guess.mapping.file)
+    return read_by(form, source, told)

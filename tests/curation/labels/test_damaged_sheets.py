@@ -65,7 +65,7 @@ def _read(path: Path, content: bytes, mapping: Mapping | None = None) -> Labels 
         assert sentence.startswith("scores.csv")
         assert sentence.endswith(".")
         return None
-    assert mapping is not None or (found is not None and found.key == labels.format)
+    assert mapping is not None or (found and found[0].format == labels.format)
     for problem in labels.problems:
         assert problem.sentence.endswith(".")
         assert problem.file == "scores.csv"
