@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from curation.labels.cells import BadCell, CellReader
+from curation.labels.cells import OTHER_SCALE_SHARE, BadCell, CellReader, to_number
 from curation.labels.columns import Columns, recognise_columns
 from curation.labels.conversion import conversion, score_choices
 from curation.labels.mapping import Format, Guess, Mapping, Question
@@ -124,21 +124,27 @@ def _questions(
 ) -> tuple[Question, ...]:
     top = max(unit.top_grade for unit in scale.units)
     reader = _reader(sheet, mapping, scale)
-    numbers = [
-        number
+    texts = [
+        cells[one.position]
         for _, cells in sheet.rows
         for one in measured
         if one.position < len(cells)
-        and reader.coded(cells[one.position])[0] is None
-        and (number := reader.number(cells[one.position].removesuffix("%"))) is not None
     ]
-    highest = max(numbers, default=0.0)
-    is_mean = all(one.measure == "mean" for one in measured) and highest <= top
-    if mapping.conversion:
-        rule = conversion(mapping.conversion, top)
-        outside = sum(not rule.low <= number <= rule.high for number in numbers)
-        if outside <= len(numbers) / 2:
-            return ()
+    rule = conversion(reader.mapping.conversion, top)
+    outside = [
+        text
+        for text in texts
+        if reader.coded(text)[0] is None
+        and (number := reader.number(text)) is not None
+        and rule.share(number, top) is None
+    ]
+    few = len(outside) <= max(1, OTHER_SCALE_SHARE * len(texts))
+    if mapping.conversion and few:
+        return ()
+    # Nine may be the code of "not scorable", or a sum.
+    numbers = (to_number(text.removesuffix("%"), sheet.decimal_comma) for text in texts)
+    highest = max((number for number in numbers if number is not None), default=0.0)
+    is_mean = few and all(one.measure == "mean" for one in measured)
     return (
         Question(
             "conversion",
