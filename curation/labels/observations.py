@@ -148,8 +148,8 @@ def _questions(
     return (
         Question(
             "conversion",
-            f"What are the scores of {sheet.name}: means, sums of units (of which number of units) "
-            f"or percent? The highest is {highest:g}.",
+            f"{sheet.name} does not say what its scores are: means over units, sums (of how many "
+            f"units) or percent. The highest is {highest:g}; confirm one.",
             score_choices(highest, top, len(scale.units)),
             blocking=not is_mean,
         ),

@@ -39,7 +39,7 @@ def test_a_sum_is_not_read_before_it_is_known_of_how_many_units(sheet: Sheet) ->
     (guess,) = sniff(path)
     (question,) = guess.open_questions
     assert [rule for rule, _ in question.choices] == ["0-10:share", "0-100:share"]
-    with pytest.raises(UnknownFormat, match="sums of units") as refused:
+    with pytest.raises(UnknownFormat, match="of how many units") as refused:
         read(path)
     assert refused.value.questions == (question,)
     labels = read(path, Mapping(conversion="0-10:share"))
@@ -79,6 +79,6 @@ def test_a_score_of_a_whole_file_is_an_observation_and_no_grade(sheet: Sheet) ->
 
 def test_a_score_of_unnamed_kind_is_never_taken_for_a_mean(sheet: Sheet) -> None:
     path = sheet("animal,day,MGS\nm1,0,1\nm1,1,2\n")
-    with pytest.raises(UnknownFormat, match="What are the scores"):
+    with pytest.raises(UnknownFormat, match="does not say what its scores are"):
         read(path)
     assert [one.score for one in read(path, Mapping(conversion="0-2:share")).observations] == [1, 2]
