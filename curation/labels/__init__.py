@@ -17,6 +17,7 @@ from pathlib import Path
 from curation.labels.conversion import Conversion, conversion
 from curation.labels.declaration import Declaration
 from curation.labels.mapping import Format, Guess, Mapping, Question
+from curation.labels.names import parts_of_names
 from curation.labels.preview import Preview, PreviewLine, preview_of
 from curation.labels.registry import formats, guess_of, read_by, refused_plugins
 from curation.labels.rows import (
@@ -31,6 +32,8 @@ from curation.labels.rows import (
 )
 from curation.labels.source import Source
 from curation.labels.unknown import what_was_recognised
+from curation.problems import Problem
+from curation.sentences import listing
 from models.scale import Scale
 
 __all__ = [
@@ -173,4 +176,13 @@ def _read(source: Source, mapping: Mapping, guess: Guess) -> Labels:
     form = next(form for form in formats() if form.key == guess.format)
     # What the file does not say and the guess proposes, such as its recording, holds unless told.
     told = dataclasses.replace(mapping, file=mapping.file or guess.mapping.file)
-    return read_by(form, source, told)
+    labels = read_by(form, source, told)
+    if not mapping.names:
+        return labels
+    named = parts_of_names(mapping.names, labels.files)
+    strangers = [file for file in labels.files if file not in named]
+    if strangers:
+        sentence = f"The names of {listing(strangers)} do not fit the pattern {mapping.names}."
+        problems = (*labels.problems, Problem(sentence, file=source.name))
+        labels = dataclasses.replace(labels, problems=problems)
+    return dataclasses.replace(labels, named=named)

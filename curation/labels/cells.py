@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "none", "null"})
 OTHER_SCALE_SHARE = 0.05
 """Above this share of impossible grades the sheet uses another scale; below it they are slips."""
 FEWEST_IMPOSSIBLE = 3
+MOST_KNOWN = 10_000
 
 _TRUE = frozenset({"1", "true", "yes", "y", "x"})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -50,6 +52,14 @@ class CellReader:
 
         `reason` is what the row gives as the reason for its cells that are not scorable.
         """
+        found = self._graded.get((text, unit, reason))
+        if found is None:
+            found = self._grade(text, unit, reason)
+            if len(self._graded) < MOST_KNOWN:
+                self._graded[text, unit, reason] = found
+        return found
+
+    def _grade(self, text: str, unit: str, reason: str | None) -> Cell:
         meaning, word = self.coded(text)
         if word in self.scale.reason_keys:
             return Cell(reason=word)
@@ -85,6 +95,14 @@ class CellReader:
 
     def coded(self, text: str) -> tuple[str | None, str]:
         """Return (`not_scorable`, `not_assigned`, `missing` or None, the word that was meant)."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._understood(text)
+            if len(self._known) < MOST_KNOWN:
+                self._known[text] = found
+        return found
+
+    def _understood(self, text: str) -> tuple[str | None, str]:
         word = text.strip().casefold()
         explained = text in self.mapping.cells
         if explained:
@@ -113,12 +131,12 @@ class CellReader:
         rule = self._conversion
         graded = impossible = 0
         highest = 0.0
-        for text in cells:
+        for text, count in Counter(cells).items():
             percent = text.endswith("%")
             number = to_number(text.removesuffix("%"), self.decimal_comma)
             if number is None or text in self.mapping.cells:
                 continue
-            graded += 1
+            graded += count
             highest = max(highest, number)
             if not percent and self.coded(text)[0] is not None:
                 continue
@@ -126,7 +144,7 @@ class CellReader:
                 fits = rule.low <= number <= rule.high and not (percent and rule.high != 100)
             else:
                 fits = not percent and number.is_integer() and 0 <= number <= top
-            impossible += not fits
+            impossible += count * (not fits)
         if impossible < FEWEST_IMPOSSIBLE or impossible <= OTHER_SCALE_SHARE * graded:
             return None
         span = f"{rule.low:g} to {rule.high:g}" if rule else f"0 to {top}"
@@ -136,6 +154,15 @@ class CellReader:
             f" (the highest is {highest:g}). State which of its grades mean 0 to {top}.",
             grade_choices(highest, top),
         )
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[str | None, str]]:
+        """Cells repeat: a sheet of a million holds a handful of different ones."""
+        return {}
+
+    @cached_property
+    def _graded(self) -> dict[tuple[str, str, str | None], Cell]:
+        return {}
 
     @cached_property
     def _conversion(self) -> Conversion | None:

@@ -27,6 +27,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--rater", default="", help="who rated, where the file names nobody")
     parser.add_argument("--file", default="", help="the recording, where the file names none")
     parser.add_argument("--boxes", default="", choices=("", "size", "corners"))
+    parser.add_argument("--names", default="", help="what file names say: {animal}_{day}")
     parser.add_argument("--worksheet", default="", help="which sheet of an Excel file")
     parser.add_argument(
         "--column", action="append", default=[], metavar="HEADER=ROLE", help="what a column is"
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         rater=options.rater,
         file=options.file,
         boxes=options.boxes,
+        names=options.names,
         worksheet=options.worksheet,
     )
     sizes = _sizes(options.pictures) if options.pictures else {}

@@ -46,23 +46,23 @@ def recognises(source: Source, mapping: Mapping) -> Guess | None:
             if _group(file) is None:
                 return None
             table = _from_hdf5(file, source.name)
-        certainty = 0.9
+        columns, index, certainty = table.columns, table.index, 0.9
     elif source.is_table:
         sheet = source.sheet(mapping.worksheet)
         if _header_rows(sheet) is None:
             return None
-        table = _from_sheet(sheet, Reading(source.name, mapping, source.scale))
+        columns, index, _ = _headers(sheet)
         certainty = 0.95
     else:
         return None
     proposed = dataclasses.replace(mapping, format=KEY)
     questions: tuple[Question, ...] = ()
-    if not mapping.file and _counts_frames(table.index):
+    if not mapping.file and _counts_frames(index):
         name = _recording(source.stem)
         proposed = dataclasses.replace(proposed, file=name)
         sentence = f"Which recording do the frames belong to? Unless told, it is called “{name}”."
         questions = (Question("file", sentence, blocking=False),)
-    points = tuple(dict.fromkeys(point for _, _, point, _ in table.columns))
+    points = tuple(dict.fromkeys(point for _, _, point, _ in columns))
     recognised = [(point, "landmark") for point in points]
     for eye, four in eye_points(points).items():
         recognised.append((", ".join(four), f"eye opening ({eye})"))
@@ -150,22 +150,32 @@ def _header_rows(sheet: Sheet) -> int | None:
     return 2 if tuple(first[:3]) == ("scorer", "bodyparts", "coords") else None
 
 
-def _from_sheet(sheet: Sheet, reading: Reading) -> _Table:
+def _headers(
+    sheet: Sheet,
+) -> tuple[tuple[tuple[str, str, str, str], ...], tuple[str, ...], int]:
+    """Return the columns, the names of the rows, and where the values begin."""
     below = _header_rows(sheet)
     if below is None:
         raise UnknownFormat(f"{sheet.name} has no header of DeepLabCut any more; send it again.")
     heads = [sheet.header, *(cells for _, cells in sheet.rows[:below])]
-    width = max(len(head) for head in heads)
+    width = min(max(len(head) for head in heads), MOST_COLUMNS)
     heads = [head + ("",) * (width - len(head)) for head in heads]
     # Newer versions split the path of a picture into several unnamed columns.
     first = next((at for at in range(1, width) if any(head[at] for head in heads)), width)
     columns = []
-    for at in range(first, min(width, MOST_COLUMNS)):
+    for at in range(first, width):
         names = [head[at] for head in heads]
         scorer, animal = names[0], names[1] if below == 3 else ""
         columns.append((scorer, animal, names[-2], names[-1].casefold()))
     _check(columns, sheet.name)
     rows = sheet.rows[below:]
+    index = tuple("/".join(part for part in cells[:first] if part) for _, cells in rows)
+    return tuple(columns), index, first
+
+
+def _from_sheet(sheet: Sheet, reading: Reading) -> _Table:
+    columns, index, first = _headers(sheet)
+    rows = sheet.rows[len(sheet.rows) - len(index) :]
     values = np.full((len(rows), len(columns)), np.nan)
     for place, (number, cells) in enumerate(rows):
         for at, text in enumerate(cells[first : first + len(columns)]):
@@ -178,8 +188,7 @@ def _from_sheet(sheet: Sheet, reading: Reading) -> _Table:
                     number,
                     " ".join(columns[at][2:]),
                 )
-    index = tuple("/".join(part for part in cells[:first] if part) for _, cells in rows)
-    return _Table(tuple(columns), index, values, tuple(number for number, _ in rows))
+    return _Table(columns, index, values, tuple(number for number, _ in rows))
 
 
 def _group(file: Hdf5) -> str | None:

@@ -35,6 +35,8 @@ class Mapping:
     """The picture or recording, in a file that names none."""
     boxes: str = ""
     """What four numbers of a box are: `size` (left, top, width, height) or `corners`."""
+    names: str = ""
+    """What file names say, e.g. `{animal}_{day}` (see `names.py`)."""
     worksheet: str = ""
     """Which sheet of an Excel file; empty: the first that is not empty."""
 

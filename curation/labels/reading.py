@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from curation.labels.mapping import Mapping, Question
 from curation.labels.rows import LabelRow, Labels
 from curation.labels.sheet import Sheet
 from curation.problems import Problem
+from curation.sentences import count, listing
 from models.scale import Scale
 
 MOST_PROBLEMS = 200
@@ -276,9 +278,30 @@ def sheet_questions(
     )
     if other is not None:
         asked.append(other)
+    codes = _codes(sheet, reader, graded)
+    if codes:
+        asked.append(codes)
     if "frame" in columns.roles:
         asked.append(_counting(sheet, columns.roles["frame"]))
     return tuple(asked)
+
+
+def _codes(sheet: Sheet, reader: CellReader, graded: Collection[int]) -> Question | None:
+    """Ask whether cells that are no grades were understood, where there are any but blanks."""
+    texts = Counter(cells[at] for _, cells in sheet.rows for at in graded if at < len(cells))
+    counts: Counter[tuple[str, str]] = Counter()
+    for text, number in texts.items():
+        if text and (meaning := reader.coded(text)[0]):
+            counts[text[:40], meaning] += number
+    if not counts:
+        return None
+    said = [
+        f"“{text}” ({count(number, 'cell')}) as {meaning.replace('_', ' ')}"
+        for (text, meaning), number in counts.most_common()
+    ]
+    return Question(
+        "cells", f"Read are {listing(said, 5)}; is that what they mean?", blocking=False
+    )
 
 
 def _counting(sheet: Sheet, position: int) -> Question:

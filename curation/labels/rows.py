@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,6 +142,8 @@ class Labels:
     boxes: tuple[FaceBox, ...] = ()
     classes: tuple[PictureClass, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    named: dict[str, dict[str, str]] = field(default_factory=dict)
+    """File → what its name says, by the pattern that was confirmed."""
     notes: tuple[str, ...] = ()
     """The rules by which the file was read, to be shown back."""
 
@@ -154,6 +156,16 @@ class Labels:
     def votes(self) -> tuple[LabelRow, ...]:
         """The rows in which a rater said anything."""
         return tuple(row for row in self.rows if row.is_vote)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The pictures and recordings named, in the order of the file."""
+        found: list[str] = []
+        for rows in (self.rows, self.program_rows, self.observations, self.boxes, self.classes):
+            found += [row.file for row in rows]
+        for table in self.landmarks:
+            found += table.files
+        return tuple(name for name in dict.fromkeys(found) if name)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -25,7 +25,8 @@ def test_ten_frames_are_shown_beside_the_cells_they_came_from(sheet: Sheet) -> N
 
 def test_counting_from_one_is_asked_and_shown_back(sheet: Sheet) -> None:
     path = sheet(f"file,frame,ot1,nb1\n{ROWS}")
-    (question,) = preview(path).guess.questions
+    _, question = preview(path).guess.questions
+    assert question.field == "frames_from"
     assert "smallest frame number is 1" in question.sentence
     assert not question.blocking
     shown = preview(path, Mapping(frames_from=1))

@@ -221,3 +221,61 @@ def test_sniff_names_the_format(sheet: Sheet) -> None:
     found = sniff(sheet(WIDE))
     assert [guess.format for guess in found] == ["wide"]
     assert found[0].format in {one.key for one in formats()}
+
+
+NINE = (
+    "\torbital tightening\tnose bulge\tear position\trejected\tmean\n"
+    + "".join(f"m1_w{n}_before_{n}min.png\t{n % 10}\t{n % 7}\t-1\t0\t\n" for n in range(30))
+    + "m2_w1_after_5min.png\t3\t6\t9\t0\t6\nm2_w1_after_6min.png\t3\t6\t9\t0\t5.5\n"
+    + "m2_w2_after_5min.png\t0\t0\t0\t1\t0\n"
+)
+
+
+def test_a_sheet_on_nine_steps_is_read_by_its_rule_and_says_how(sheet: Sheet) -> None:
+    path = sheet(NINE, "scores.tsv")
+    (guess,) = sniff(path)
+    asked = {question.field: question for question in guess.questions}
+    assert "0-9:nearest" in dict(asked["conversion"].choices)
+    assert "“-1” (30 cells) as not scorable" in asked["cells"].sentence
+    labels = read(path, Mapping(conversion="0-9:nearest", cells={"-1": "missing"}))
+    kinds = {(row.file, row.unit): row for row in labels.rows}
+    assert kinds["m1_w4_before_4min.png", UNITS[0]].grade == 1
+    assert kinds["m1_w4_before_4min.png", UNITS[3]].kind == "missing"
+    assert kinds["m2_w1_after_5min.png", UNITS[3]].grade == 2
+    assert kinds["m2_w2_after_5min.png", UNITS[0]].kind == "not_scorable"
+    assert [(problem.row, problem.column) for problem in labels.problems] == [
+        (33, "mean"),
+        (None, None),
+    ]
+    assert "the mean is 5.5, but the mean of the row's grades is 6" in labels.problems[0].sentence
+    assert labels.notes[0].startswith("Of the scale 0 to 9, below 2.25 is 0")
+
+
+def test_a_rule_that_does_not_fit_the_sheet_is_asked_for_again(sheet: Sheet) -> None:
+    rows = "".join(f"f{n},{n * 3},{n}\n" for n in range(30))
+    path = sheet(f"file,ot1,nb1\n{rows}")
+    with pytest.raises(UnknownFormat, match="not 0 to 9 \\(the highest is 87\\)"):
+        read(path, Mapping(conversion="0-9:nearest"))
+
+
+@pytest.mark.parametrize(
+    "cell", ["1%", "1e-400", "١", "1_0", "0x1", "1 2", "½", "True", "=formula"]
+)
+def test_what_only_looks_like_a_grade_is_none(sheet: Sheet, cell: str) -> None:
+    labels = read(sheet(f"file,ot1,nb1\na.png,{cell},1\n"))
+    assert [row.grade for row in labels.rows] == [1]
+    assert [(problem.row, problem.column) for problem in labels.problems] == [(2, "ot1")]
+
+
+def test_frames_that_count_from_one_are_brought_to_zero(sheet: Sheet) -> None:
+    path = sheet("file,frame,ot1,nb1\na.mp4,1,1,1\na.mp4,0,1,1\n")
+    labels = read(path, Mapping(frames_from=1))
+    assert {row.frame for row in labels.rows} == {0}
+    assert "frames count 1, 2, 3" in labels.problems[0].sentence
+
+
+def test_one_file_and_one_rater_can_be_told(sheet: Sheet) -> None:
+    path = sheet("frame,orbital,nose\n0,1,2\n")
+    assert sniff(path) == ()
+    labels = read(path, Mapping(file="a.mp4", rater="anna"))
+    assert {(row.file, row.rater, row.frame) for row in labels.rows} == {("a.mp4", "anna", 0)}
