@@ -9,7 +9,8 @@ import dataclasses
 
 from curation.labels.columns import recognise_columns
 from curation.labels.mapping import Format, Guess, Mapping, Question
-from curation.labels.reading import SheetReading, sheet_questions
+from curation.labels.questions import sheet_questions
+from curation.labels.reading import SheetReading
 from curation.labels.rows import Labels
 from curation.labels.source import Source
 

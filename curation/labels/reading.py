@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +19,10 @@ from curation.labels.cells import (
 )
 from curation.labels.columns import Columns
 from curation.labels.conversion import conversion
-from curation.labels.mapping import Mapping, Question
+from curation.labels.mapping import Mapping
 from curation.labels.rows import LabelRow, Labels
 from curation.labels.sheet import Sheet
 from curation.problems import Problem
-from curation.sentences import count, listing
 from models.scale import Scale
 
 MOST_PROBLEMS = 200
@@ -265,55 +263,3 @@ class SheetReading(Reading):
         header = self.sheet.header[self.columns.roles["reason"]]
         self.problem(f"“{text[:40]}” is no known reason; use one of {known}.", number, header)
         return None
-
-
-def sheet_questions(
-    sheet: Sheet, mapping: Mapping, scale: Scale, columns: Columns, graded: Collection[int]
-) -> tuple[Question, ...]:
-    """Return what has to be confirmed about a table with grades at these positions."""
-    asked = []
-    reader = CellReader(scale, mapping, sheet.decimal_comma)
-    other = reader.other_scale(
-        sheet.name, (cells[at] for _, cells in sheet.rows for at in graded if at < len(cells))
-    )
-    if other is not None:
-        asked.append(other)
-    codes = _codes(sheet, reader, graded)
-    if codes:
-        asked.append(codes)
-    if "frame" in columns.roles:
-        asked.append(_counting(sheet, columns.roles["frame"]))
-    return tuple(asked)
-
-
-def _codes(sheet: Sheet, reader: CellReader, graded: Collection[int]) -> Question | None:
-    """Ask whether cells that are no grades were understood, where there are any but blanks."""
-    texts = Counter(cells[at] for _, cells in sheet.rows for at in graded if at < len(cells))
-    counts: Counter[tuple[str, str]] = Counter()
-    for text, number in texts.items():
-        if text and (meaning := reader.coded(text)[0]):
-            counts[text[:40], meaning] += number
-    if not counts:
-        return None
-    said = [
-        f"“{text}” ({count(number, 'cell')}) as {meaning.replace('_', ' ')}"
-        for (text, meaning), number in counts.most_common()
-    ]
-    return Question(
-        "cells", f"Read are {listing(said, 5)}; is that what they mean?", blocking=False
-    )
-
-
-def _counting(sheet: Sheet, position: int) -> Question:
-    numbers = [
-        number
-        for _, cells in sheet.rows
-        if position < len(cells) and (number := to_number(cells[position])) is not None
-    ]
-    least = f"The smallest frame number is {min(numbers):g}. " if numbers else ""
-    return Question(
-        "frames_from",
-        f"{least}Does the sheet count frames from 0 or from 1?",
-        (("0", frames.rule(0)), ("1", frames.rule(1))),
-        blocking=False,
-    )

@@ -49,8 +49,8 @@ class Unit:
 
     `pairwise_kappa` is the quadratic-weighted kappa of two raters, `not_scorable_rate` the share of
     pictures in which raters could not score the unit, `widest_yaw` (degrees) how far the phantom's
-    head may be turned until that happens, `deformation` the phantom's function for it; `aliases` are
-    what labs call the unit in their sheets.
+    head may be turned until that happens, `deformation` the phantom's function for it, `aliases`
+    are what labs call the unit in their sheets.
     """
 
     key: str

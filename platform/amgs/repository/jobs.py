@@ -195,8 +195,10 @@ def read_labels(context: Context, label_import: str) -> Finish:
             labels = read(path)
     except UnknownFormat as refusal:
         return _refusal(row, refusal.sentence)
-    if not labels.rows:
-        return _refusal(row, f"'{row.name}' holds no grades of frames by raters, only such count.")
+    if labels.counts and not labels.rows:
+        return _refusal(
+            row, f"'{row.name}' holds no grades of frames by raters, and only those are taken here."
+        )
     clear(context, row)
     matched = sheets.match(labels, dataset_id, row.name)
     frames = _frames(context, matched)

@@ -117,6 +117,13 @@ def test_a_sheet_nobody_knows_is_refused_politely_and_leaves_nothing(draft, add_
     assert not Rating.objects.exists()
 
 
+def test_landmarks_are_refused_and_not_taken_for_an_empty_sheet(draft, add_sheet):
+    text = b"scorer,a,a\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/v/a.png,1,2\n"
+    row = add_sheet(draft(), text)
+    assert row.status == "refused"
+    assert "no grades of frames by raters" in row.refusal
+
+
 def test_the_same_sheet_twice_counts_once(draft, sheet, add_sheet):
     version = draft(animals=1, grades=False)
     data = sheet({("r0001.mp4", 4, "1"): 1})

@@ -86,3 +86,14 @@ def test_a_format_that_nobody_has_is_refused(sheet: Callable[..., Path]) -> None
 
     with pytest.raises(UnknownFormat, match="There is no format “other”; there are wide, long"):
         read(sheet("filename,ot1\na.png,1\n"), Mapping(format="other"))
+
+
+def test_every_format_and_every_field_of_a_mapping_is_documented() -> None:
+    import dataclasses
+
+    from curation.labels import Mapping
+
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "labels.md").read_text()
+    named = [entry.name for entry in registry.BUILT_IN]
+    named += [row.name for row in dataclasses.fields(Mapping)]
+    assert not [name for name in named if f"`{name}`" not in page]
