@@ -22,6 +22,9 @@ from models.stats.bootstrap import cluster_draws, percentile_interval
 NEAR_S = 0.5
 """Seconds from a blink within which a frame counts as near it."""
 ALL, NEAR_BLINK, BLURRED = "all", "near_blink", "blurred"
+HOLDING = "recordings_with_"
+"""Before another kind: all frames of the observations that hold a frame of it. Raters give no score
+to a frame that is blurred or shows grooming; what it does to its neighbours can be told."""
 
 
 def ablation_figures(
@@ -35,8 +38,9 @@ def ablation_figures(
 
     The tables hold the same frames; optional columns (`evaluation_votes`, `true_state`,
     `true_blink_s`) are read from the first. Kinds: `all`; `near_blink`, at most NEAR_S from one;
-    `blurred`, by at least half of the raters; and every state but the graded one. Of a kind: `n`,
-    `n_animals`; `score`, the RMSE of the image score over frames that both graded, `ungated` the
+    `blurred`, by at least half of the raters; every state but the graded one; and each of these
+    again as `recordings_with_…`, all frames of the observations that hold such a frame. Of a kind:
+    `n`, `n_animals`; `score`, the RMSE of the image score over frames that both graded, `ungated` the
     same without the gate of the states, `units` that of each unit; `graded`, the share given a
     score, where the raters gave one too or where they did not (`graded_needlessly`); `state_right`,
     the share whose true state is named. Each has `with`, `without`, `difference` (with - without)
@@ -60,12 +64,14 @@ def ablation_figures(
 def _kinds(table: pd.DataFrame, scale: Scale) -> dict[str, Rows]:
     true = texts(table, "true_state")
     blurred = scale.reason_because("blur").key
-    return {
-        ALL: np.ones(len(table), bool),
+    some = {
         NEAR_BLINK: numbers(table, "true_blink_s") <= NEAR_S,
         BLURRED: np.array([_share_saying(cell, blurred) >= 0.5 for cell in table["votes"]]),
         **{state.key: true == state.key for state in scale.states if not state.graded},
     }
+    film = table["animal"].astype(str) + "|" + table["observation"].astype(str)
+    holding = {HOLDING + name: film.isin(film[rows]).to_numpy() for name, rows in some.items()}
+    return {ALL: np.ones(len(table), bool), **some, **holding}
 
 
 def _share_saying(cell: Any, reason: str) -> float:

@@ -139,7 +139,9 @@ def ablation(state: Any) -> Iterator[Row]:
     for kind, name, target in (
         ("all", "ungated", "≤ 0"),
         ("near_blink", "ungated", "≤ 0"),
-        ("blurred", "ungated", "≤ 0"),
+        ("recordings_with_near_blink", "ungated", "≤ 0"),
+        ("recordings_with_blurred", "ungated", "≤ 0"),
+        ("recordings_with_grooming", "ungated", "≤ 0"),
         ("all", "state_right", "≥ 0"),
         ("grooming", "state_right", "≥ 0"),
         ("grooming", "graded_needlessly", "≤ 0"),

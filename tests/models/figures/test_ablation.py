@@ -63,6 +63,9 @@ def test_kinds_are_near_a_blink_blurred_and_every_state_that_is_not_graded(
     kinds = ablation_figures(known, theirs, scale)["kinds"]
     assert kinds["near_blink"]["n"] == 6
     assert kinds["blurred"]["n"] == 3
+    film = known["animal"] + known["observation"]
+    held = film.isin(film[[3, 4, 5]]).sum()
+    assert kinds["recordings_with_blurred"]["n"] == held > 3
     states = known["true_state"].value_counts()
     for state in scale.states:
         assert (state.key in kinds) == (not state.graded and state.key in states)
