@@ -30,7 +30,7 @@ STEPS = 8
 BATCH = 16
 BLUR = 1 / 9
 """Standard deviation of the blur that hides a face, as a share of the crop's side."""
-SMOOTH = 1 / 18
+SMOOTH = 1 / 36
 """The same for smoothing the saliency, whose single pixels are noise."""
 CELLS = 12
 """Faces are taken apart in CELLS × CELLS squares: single pixels would make patterns of their own

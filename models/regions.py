@@ -63,8 +63,8 @@ def region_windows(
     """Per unit the parts of the crop (left, top, width, height, mirrored) that hold its boxes.
 
     In pixels; a box reaches `margin` (share of the face box) further on every side, as far as the
-    crop goes. All windows of a unit have one size, a multiple of four; of several, those in the
-    right half of the face are to be mirrored.
+    crop goes. All windows of a unit have one size; of several, those in the right half of the face
+    are to be mirrored.
     """
 
     def pixels(place: float) -> float:
@@ -78,7 +78,7 @@ def region_windows(
             for x0, y0, x1, y1 in boxes
         ]
         size = [
-            min(crop.size, 4 * math.ceil(max(edge[k + 2] - edge[k] for edge in edges) / 4))
+            min(crop.size, math.ceil(max(edge[k + 2] - edge[k] for edge in edges)))
             for k in (0, 1)
         ]
         windows = []
