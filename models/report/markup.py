@@ -13,10 +13,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 STYLE = """
-:root{--ink:#222;--soft:#5a5a5a;--line:#ddd;--model:#2a6f97;--human:#c77d2e}
+:root{--paper:#fff;--ink:#222;--soft:#5a5a5a;--line:#ddd;--model:#2a6f97;--human:#c77d2e}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:0 auto;padding:1rem;color:var(--ink);
-background:#fff}
+background:var(--paper)}
 h1{font-size:1.6rem;line-height:1.2;margin:1rem 0 .5rem}
 h2{font-size:1.2rem;margin:2.5rem 0 .25rem;border-top:1px solid var(--line);padding-top:1rem}
 p{margin:.5rem 0;max-width:46rem}.soft{color:var(--soft)}
@@ -24,18 +24,25 @@ p{margin:.5rem 0;max-width:46rem}.soft{color:var(--soft)}
 max-width:none}
 .wide{overflow-x:auto;margin:0 0 .75rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th{font-weight:600;vertical-align:bottom}
 thead th{white-space:normal;max-width:7rem;line-height:1.25}
 tbody th{font-weight:400}
 th:first-child,td:first-child{text-align:left;padding-left:0}
+th:first-child{position:sticky;left:0;background:var(--paper)}
 .caption{color:var(--soft);font-size:.9rem;margin:1rem 0 .2rem}
 figure{margin:1.25rem 0}figcaption{color:var(--soft);font-size:.9rem;margin-top:.25rem}
 .panels{display:flex;flex-wrap:wrap;gap:.6rem .9rem;align-items:flex-start}
 .panels svg{max-width:100%;height:auto;flex:0 1 auto}
-@media(max-width:30rem){.panels.small svg{max-width:calc(50% - .45rem)}}
+@media(max-width:30rem){.panels.small svg{max-width:calc(50% - .45rem)}
+tbody th{white-space:normal;max-width:8rem;line-height:1.3}}
 details{margin:.75rem 0}summary{cursor:pointer;color:var(--model)}
+@media(prefers-color-scheme:dark){
+:root{--paper:#1a1a1a;--ink:#e4e4e4;--soft:#a8a8a8;--line:#3a3a3a;--model:#7cb8dc;--human:#c77d2e;color-scheme:dark}
+.note{background:#3a2f18}
+.panels svg{filter:invert(.9) hue-rotate(180deg)}}
 """
+# Plots are drawn for white paper: turned over they keep their hues, and white becomes #1a1a1a.
 
 Draw = Callable[[], Figure | None]
 
@@ -48,6 +55,12 @@ def number(value: Any, digits: int = 2) -> str:
         return str(value)
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def change(value: float, digits: int = 2) -> str:
+    """A difference as text, with its sign where it is not rounded to nothing."""
+    text = number(value, digits)
+    return text if float(f"{value:.{digits}f}") <= 0 else f"+{text}"
 
 
 def percent(value: float | None) -> str:

@@ -30,6 +30,7 @@ def write_report(
         *_observations(report, seen, scale, top),
         *_slices(report),
         *_limits(report, scale),
+        *_context(report, scale),
         *_explanation(report, scale),
     ]
     page = (
@@ -148,6 +149,39 @@ def _limits(report: dict[str, Any], scale: Scale) -> list[str]:
         "<h2>States and frames without a grade</h2>" if any(parts) else "",
         *parts,
         f"<h2>Prediction sets</h2>{held}" if held else "",
+    ]
+
+
+def _context(report: dict[str, Any], scale: Scale) -> list[str]:
+    told = tables.context(report, scale)
+    if not told:
+        return []
+    figures = report["ablation"]
+    names = tables.kinds(figures, scale)
+    return [
+        "<h2>What the seconds round a frame are worth</h2>",
+        "<p>The same frames, graded twice by the same model: once with the seconds before and "
+        "after each of them, once from the single picture alone. Context helps where the error "
+        "falls, where fewer frames are scored that raters did not score, and where the other two "
+        "shares grow. Where an interval holds 0, these animals do not tell whether anything "
+        "changes.</p>",
+        figure(
+            "With context minus without, with the 95 % interval over animals, for kinds of frames "
+            f"of at least {tables.FEWEST} frames. Blue: context helps; orange: it harms; grey: the "
+            "interval holds 0.",
+            *[
+                (
+                    f"Change by context: {title}",
+                    lambda part=part, title=title, factor=factor: plots.changes(
+                        figures, names, part, title, factor
+                    ),
+                )
+                for part, title, _, factor in tables.CHANGED
+            ],
+        ),
+        told,
+        "<details><summary>Figures with and without context</summary>"
+        f"{tables.both_ways(report, scale)}</details>",
     ]
 
 

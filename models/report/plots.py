@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.figures.table import numbers, shares, texts
+from models.report import tables
 from models.report.markup import number
 from models.scale import Scale, Unit
 from models.stats.calibration import reliability
@@ -18,6 +19,8 @@ from models.stats.calibration import reliability
 INK, MODEL, HUMAN, CONSTANT = "#444444", "#2a6f97", "#c77d2e", "#8a8a8a"
 COATS = ("#2a6f97", "#c44e52", "#6a994e", "#8e6c8a")
 MARKERS = ("o", "^", "s", "D")
+FEWER_IS_BETTER = ("ungated", "graded_needlessly")
+"""Figures of an ablation that context should make smaller."""
 
 
 def panel(width: float, height: float) -> tuple[Figure, Axes]:
@@ -193,6 +196,36 @@ def states(figures: Mapping[str, Any], scale: Scale) -> Figure:
         label.set_horizontalalignment("right")
         label.set_rotation_mode("anchor")
     axes.set(xlabel="model", ylabel="rendered")
+    return drawn
+
+
+def changes(
+    figures: Mapping[str, Any], names: Mapping[str, str], part: str, title: str, factor: float
+) -> Figure | None:
+    """What context changes in one figure of an ablation, a line with its interval per kind.
+
+    `names` are those of the kinds by key; `factor` takes shares to percentage points.
+    """
+    shown = [
+        (names[key], factor * kind[part]["difference"], factor * np.array(kind[part]["interval"]))
+        for key, kind in figures["kinds"].items()
+        if tables.has_interval(kind[part])
+    ]
+    if not shown:
+        return None
+    drawn, axes = panel(2.9, 0.95 + 0.24 * len(shown))
+    places = np.arange(len(shown))[::-1]
+    wanted = -1 if part in FEWER_IS_BETTER else 1
+    axes.axvline(0, color=INK, lw=0.8, zorder=0)
+    for place, (_, difference, ends) in zip(places, shown, strict=True):
+        clear = ends[0] > 0 or ends[1] < 0
+        colour = (MODEL if wanted * difference > 0 else HUMAN) if clear else CONSTANT
+        axes.plot(ends, [place, place], color=colour, lw=2.2, solid_capstyle="butt")
+        axes.plot(difference, place, "o", color=colour, ms=5)
+    axes.set_yticks(places, [name for name, _, _ in shown])
+    axes.set(xlabel="grades" if factor == 1 else "percentage points", ylim=(-0.7, len(shown) - 0.3))
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(title[:1].upper() + title[1:], loc="left")
     return drawn
 
 

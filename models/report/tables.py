@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from models.report.markup import number, percent, span, table
+from models.report.markup import change, number, percent, span, table
 from models.scale import Scale
 
 Row = Mapping[str, Any]
@@ -20,6 +20,18 @@ STATE_ROWS = (
     ("painful_awake_kept", "awake with high grimacing, scored"),
     ("painful_awake_called_awake", "awake with high grimacing, called awake"),
 )
+
+CHANGED = (
+    ("ungated", "error of the image score", 3, 1.0),
+    ("graded", "scored, where raters scored", 1, 100.0),
+    ("graded_needlessly", "scored, where raters did not", 1, 100.0),
+    ("state_right", "state named rightly", 1, 100.0),
+)
+"""What context may change: key in the ablation, name, digits, factor from the figure to its unit
+(grades for the error, percent for shares)."""
+
+FEWEST = 10
+"""Frames a change needs for an interval: with two or three, animals drawn anew say nothing."""
 
 
 def image_score(report: Row, top: int) -> str:
@@ -192,6 +204,75 @@ def _lowest(rows: Row) -> str:
         return "–"
     coverage, key = min(told)
     return f"{percent(coverage)} ({html.escape(str(key))})"
+
+
+def context(report: Row, scale: Scale) -> str:
+    """What the seconds round a frame change, for every kind of frame; empty where not measured."""
+    figures = report.get("ablation")
+    if not figures:
+        return ""
+    names = kinds(figures, scale)
+    rows = []
+    for key, name in names.items():
+        kind = figures["kinds"][key]
+        told = [_changed(kind[part], digits, factor) for part, _, digits, factor in CHANGED]
+        rows.append([html.escape(name), number(kind["n"]), *told])
+    return table(
+        "Change by context, with its 95 % interval over animals: the error in grades, the shares "
+        "in percentage points",
+        ["", "frames", *(name for _, name, _, _ in CHANGED)],
+        rows,
+    )
+
+
+def both_ways(report: Row, scale: Scale) -> str:
+    """The figures with and without context that the changes are differences of."""
+    figures = report.get("ablation")
+    if not figures:
+        return ""
+    rows = []
+    for key, name in kinds(figures, scale).items():
+        kind, cells = figures["kinds"][key], []
+        for part, _, digits, factor in CHANGED:
+            for which in ("with", "without"):
+                value = kind[part][which]
+                told = number(value, digits) if factor == 1 else percent(value)
+                cells.append(told)
+            cells.append(number(kind[part]["n"]))
+        rows.append([html.escape(name), number(kind["n_animals"]), *cells])
+    head = [text for _, name, _, _ in CHANGED for text in (f"{name}: with", "without", "frames")]
+    return table(
+        "With and without context: RMSE over the frames graded both ways, whatever the state; "
+        "shares of the frames that each is about",
+        ["", "animals", *head],
+        rows,
+    )
+
+
+def kinds(figures: Row, scale: Scale) -> dict[str, str]:
+    """The kinds of frames of an ablation by key, each with the name readers know it by."""
+    known = {
+        "all": "all frames",
+        "near_blink": f"within {figures['near_s']:g} s of a blink",
+        "blurred": "blurred",
+    }
+    titles = {state.key: state.title.lower() for state in scale.states}
+    return {key: known.get(key) or titles.get(key, key) for key in figures["kinds"]}
+
+
+def _changed(figure: Row, digits: int, factor: float) -> str:
+    if figure["difference"] is None:
+        return "–"
+    told = change(factor * figure["difference"], digits)
+    if not has_interval(figure):
+        return f"{told} ({figure['n']} frame{'s' * (figure['n'] != 1)})"
+    ends = span([factor * end for end in figure["interval"]], lambda end: number(end, digits))
+    return f"{told} ({ends})"
+
+
+def has_interval(figure: Row) -> bool:
+    """Whether a figure of an ablation rests on enough frames for its interval to mean anything."""
+    return figure["n"] >= FEWEST and None not in figure["interval"]
 
 
 def explanation(report: Row, scale: Scale) -> str:
