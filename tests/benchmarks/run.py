@@ -2,9 +2,10 @@
 
 Every public function of a ``bench_<subject>.py`` beside this file yields rows ``{name, value,
 unit, target}``, where ``name`` begins with ``<subject>.`` and ``target`` reads ``≤ 300``,
-``≥ 0.9`` or ``= 1``. Functions of ``endurance_<subject>.py`` and ``report_<subject>.py`` do the
-same for hours (the latter train); they are handed a `State` in which they keep what they have done,
-so that an interrupted run goes on.
+``≥ 0.9`` or ``= 1``, or is None for a value that is only told beside others. Functions of
+``endurance_<subject>.py`` and ``report_<subject>.py`` do the same for hours (the latter train);
+they are handed a `State` in which they keep what they have done, so that an interrupted run goes
+on.
 """
 
 from __future__ import annotations
@@ -69,19 +70,14 @@ def judge(row: Row) -> Row:
     """The row with ``ok``, from its value and target; ValueError when the row says too little."""
     if set(row) - {"ok"} != {"name", "value", "unit", "target"}:
         raise ValueError(f"a row has name, value, unit and target, not {sorted(row)}")
-    found = TARGET.match(str(row["target"]))
-    if found is None:
-        raise ValueError(f"{row['name']}: a target reads '≤ 300', not '{row['target']}'")
-    relation, bound = found[1], float(found[2])
-    value = row["value"]
-    ok = (
-        value is not None
-        and {
-            "≤": lambda: value <= bound,
-            "≥": lambda: value >= bound,
-            "=": lambda: value == bound,
-        }[relation]()
-    )
+    value, target = row["value"], row["target"]
+    found = None if target is None else TARGET.match(str(target))
+    if found is None and target is not None:
+        raise ValueError(f"{row['name']}: a target reads '≤ 300', not '{target}'")
+    ok = value is not None
+    if ok and found is not None:
+        bound = float(found[2])
+        ok = {"≤": value <= bound, "≥": value >= bound, "=": value == bound}[found[1]]
     return {
         "name": row["name"],
         "value": round(value, 4) if isinstance(value, float) else value,
@@ -149,7 +145,7 @@ def show(rows: list[Row], console: Console) -> None:
     for row in rows:
         value = "not measured" if row["value"] is None else f"{row['value']:g}"
         verdict = "[green]yes[/green]" if row["ok"] else "[red]no[/red]"
-        table.add_row(row["name"], value, row["unit"], row["target"], verdict)
+        table.add_row(row["name"], value, row["unit"], row["target"] or "", verdict)
     console.print(table)
 
 

@@ -51,6 +51,12 @@ def test_a_row_is_ok_when_it_meets_its_target(
     assert run.judge(row("loop.figure", value, target))["ok"] is ok
 
 
+def test_a_row_without_a_target_is_told_and_meets_what_is_asked(run: ModuleType) -> None:
+    told = row("loop.figure", 11)
+    assert run.judge({**told, "target": None})["ok"] is True
+    assert run.judge({**told, "target": None, "value": None})["ok"] is False
+
+
 def test_a_row_cannot_call_itself_ok_against_its_target(run: ModuleType) -> None:
     assert run.judge({**row("loop.figure", 11), "ok": True})["ok"] is False
 
@@ -130,6 +136,15 @@ def test_an_endurance_run_begins_anew_on_another_commit(
     for name in ("abc", "def"):
         monkeypatch.setattr(run, "commit", lambda name=name: name)
         assert run.keep("endurance", None, CONSOLE)[0]["value"] == 1
+
+
+def test_what_context_is_worth_is_measured_before_the_report_is_kept(
+    run: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "HERE", HERE)
+    names = [name for name, _ in run.discover("report", "scorer")]
+    order = [names.index(f"scorer.{name}") for name in ("left_out_labs", "ablation", "shipped")]
+    assert order == sorted(order)
 
 
 def test_a_name_that_no_figure_has_is_said() -> None:
