@@ -1,13 +1,23 @@
+import inspect
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 
+from models import train as training
+from models import zoo
 from models.config import TemporalConfig
 from models.context import REACH, Context
-from models.nets.export import temporal_graph
+from models.events import Progress, silent
+from models.nets.export import save_weights, temporal_graph
 from models.nets.temporal import TemporalNet
 from models.nets.temporal_fit import Clip, fit_temporal, mean_loss
+from models.scale import Scale
 
 EMBEDDING, STEPS, STATES = 4, (2, 2), 3
 
@@ -146,3 +156,50 @@ def test_without_epochs_the_frame_networks_answers_stay() -> None:
     assert mean_loss(made, train, (share, rarity, config)) == pytest.approx(
         facts["losses"][0], abs=1e-4
     )
+
+
+@pytest.fixture
+def begun(scale: Scale, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a run's temporal network begins with after a warm start from one of some width."""
+
+    def start(width: int, mine: int) -> tuple[TemporalNet | None, TemporalNet]:
+        torch.manual_seed(1)
+        before = zoo.temporal_net(TemporalConfig(width=width), scale, EMBEDDING)
+        torch.nn.init.normal_(before.leave.weight)
+        save_weights(tmp_path / "weights.safetensors", temporal=before)
+        given: dict[str, Any] = {}
+
+        def fit(*arguments: Any, **more: Any) -> tuple[None, dict[str, Any]]:
+            given.update(inspect.signature(fit_temporal).bind(*arguments, **more).arguments)
+            return None, {}
+
+        monkeypatch.setattr(training, "fit_temporal", fit)
+        monkeypatch.setattr(training, "clips", lambda sequences, targets: [])
+        monkeypatch.setattr(training, "targets_of", lambda frames, scale: None)
+        run = SimpleNamespace(
+            config=SimpleNamespace(temporal=TemporalConfig(width=mine), seed=1),
+            manifest=SimpleNamespace(scale=scale),
+            warm_start=SimpleNamespace(path=tmp_path),
+        )
+        module = SimpleNamespace(net=SimpleNamespace(features=EMBEDDING), share=None, rarity=None)
+        parts = {name: pd.DataFrame() for name in ("train", "validation")}
+        sequences: dict[str, list[Any]] = {name: [] for name in parts}
+        training._fit_temporal(run, module, parts, sequences, Progress(silent, {}))  # type: ignore[arg-type]
+        return given.get("start"), before
+
+    return start
+
+
+def test_a_warm_start_from_a_temporal_network_that_fits_takes_all_of_it(begun) -> None:
+    start, before = begun(8, 8)
+    assert start is not None
+    for name, value in before.state_dict().items():
+        assert torch.equal(start.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("width", [4, 16])
+def test_a_warm_start_from_a_temporal_network_of_another_width_takes_nothing(
+    begun, width: int
+) -> None:
+    start, _ = begun(width, 8)
+    assert start is None, "half of another network is worse than none"
