@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models import config as configs
 from models.bundle import FORMAT
+from models.data.real import judged_eyes, judged_finder
 from models.grader import unknown_state
 from models.runs import Run
 from models.scale import Scale
@@ -28,7 +29,9 @@ def bundle_info(
 ) -> dict[str, Any]:
     """The content of bundle.json; `states` (n, states) are those that training frames allow.
 
-    `finder` and `eyes` hold the `digest` of each and what it was `trained_on`.
+    `finder` and `eyes` hold the `digest` of each, what it was `trained_on` and, where it was tried
+    on real recordings held out of that, its figures on them (`real`). Those of a shipped part are
+    in its facts.
     """
     config, scale, manifest = run.config, run.manifest.scale, run.manifest
     ours = [
@@ -51,8 +54,14 @@ def bundle_info(
         "scale_version": scale.version,
         "config": config.name,
         "parts": {
-            "finder": {"trained_on": finder["trained_on"], "judged_on": []},
-            "eyes": {"trained_on": eyes["trained_on"], "judged_on": []},
+            "finder": {
+                "trained_on": finder["trained_on"],
+                "judged_on": judged_finder(_tried("finder", config.finder, finder)),
+            },
+            "eyes": {
+                "trained_on": eyes["trained_on"],
+                "judged_on": judged_eyes(_tried("eyes", config.eyes, eyes)),
+            },
             "units": heads,
             "scorable": heads,
             "states": heads,
@@ -78,6 +87,16 @@ def bundle_info(
         "shuffled_labels": run.shuffle_labels,
         "calibrated_frames": calibration["out_of_distribution"]["n"],
     }
+
+
+def _tried(name: str, config: Any, part: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures of a finder or an eye reader on real recordings; empty where it was not tried."""
+    facts = part
+    if config.shipped and "real" not in part:
+        _, facts = shipped_part(name, config, ())
+        if facts["digest"] != part["digest"]:
+            return {}
+    return dict(facts.get("real") or {})
 
 
 def _pretrained_on(run: Run) -> list[dict[str, Any]]:

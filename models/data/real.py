@@ -9,11 +9,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -53,6 +53,8 @@ SOURCES = (
     Source("eye-closeups", "yzhaoinuw/mouse-pupil-analysis", "MIT"),
     Source("videos-odd", "dmlc/decord, pytorch/torchcodec", "Apache-2.0, BSD-3-Clause"),
 )
+JUDGES = (Source(WHOLE_PROFILE, "AnnaStuckert/DeepEnsampleGUI", "MIT"),)
+"""What no network learns from, and every one is judged on."""
 # Public-domain pictures that some packages bring along: package, file inside it, what it shows.
 PACKAGED = (
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "portrait of a person"),
@@ -153,6 +155,36 @@ def used(folder: Path | None) -> list[dict[str, object]]:
             {"name": name, "origin": "package", "licence": "public domain", "phantom": False}
         )
     return sources
+
+
+def judged_finder(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a finder was judged on, with its figures, from `models.nets.finder_trial.try_finder`.
+
+    Only what was held out of its training is named; empty without figures.
+    """
+    found = {
+        STILLS: figures.get("held_out_stills"),
+        WHOLE_PROFILE: figures.get("whole_profile_film"),
+        **figures.get("faceless", {}).get("held_out", {}),
+    }
+    return [_judged(name, reached) for name, reached in found.items() if reached and reached["n"]]
+
+
+def judged_eyes(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an eye reader was judged on, with its figures (`models.data.eye_figures`)."""
+    found = {STILLS: figures.get("stills"), WHOLE_PROFILE: figures.get("shut")}
+    return [_judged(name, reached) for name, reached in found.items() if reached]
+
+
+def _judged(name: str, figures: Mapping[str, Any]) -> dict[str, Any]:
+    source = next(one for one in (*SOURCES, *JUDGES) if name.startswith(one.name))
+    return {
+        "name": name,
+        "origin": source.origin,
+        "licence": source.licence,
+        "phantom": False,
+        "figures": dict(figures),
+    }
 
 
 def material_digest(folder: Path | None) -> str:

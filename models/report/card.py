@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.report.markup import number as _number
+from models.report.markup import percent as _percent
 from models.scale import Scale
 
 
@@ -49,7 +50,7 @@ rest on it, and a low score does not mean that there is no pain.
 | part | trained on | judged on |
 | --- | --- | --- |
 {parts}
-{begun}
+{begun}{_tried(info["parts"])}
 Snapshot {info["snapshot_digest"]}; {training.get("n_train")} training frames; seed
 {training.get("seed")}.
 
@@ -70,6 +71,51 @@ is not graded, or with fewer than {scale.minimum_units} scorable units. {_contex
 Where sleep and waking are both likely the state is unclear and nothing is graded. Figures on other
 labs, cameras, coats or assays than those of the snapshot are unknown.
 """
+
+
+def _tried(parts: dict[str, Any]) -> str:
+    """What the parts that find faces and read eyes reached on real recordings held out of them."""
+    lines = [
+        f"- {name}, {source['name']}: {reached}"
+        for name in ("finder", "eyes")
+        for source in parts[name]["judged_on"]
+        for reached in [_reached(source.get("figures") or {})]
+        if reached
+    ]
+    if not lines:
+        return ""
+    told = "\n".join(lines)
+    return f"""
+The finder and the eye reader were tried on real recordings. What both columns name was split in
+time, or file by file, and only the part that nothing was learnt from judges:
+
+{told}
+
+All of them show mice from the side or no face at all: they say that heads are found and refused,
+not how well faces seen from the front are graded.
+"""
+
+
+def _reached(figures: dict[str, Any]) -> str:
+    """The figures of a part on one recording as a sentence; empty for figures of another kind."""
+    if "recalled" in figures:
+        return (
+            f"the head noticed in {figures['noticed']} of {figures['n']} pictures, its box in "
+            f"place in {figures['recalled']}"
+        )
+    if "graded" in figures:
+        return f"{figures['graded']} of {figures['n']} pictures without a gradable face let through"
+    if "opening_mae" in figures:
+        return (
+            f"opening of the eye off by {_number(figures['opening_mae'], 3)} on average on "
+            f"{figures['stills']} stills (a constant answer: {_number(figures['constant_mae'], 3)})"
+        )
+    if "below" in figures:
+        return (
+            f"shut eye read as shut in {_percent(figures['below'])} of {figures['readings']} "
+            f"readings of {figures['frames']} frames"
+        )
+    return ""
 
 
 def _context(training: dict[str, Any]) -> str:
