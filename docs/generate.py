@@ -227,10 +227,12 @@ CONTEXT_FIGURES = {
 
 def _context_lines(rows: list[dict[str, Any]]) -> list[str]:
     """What the seconds round a frame change, in words; nothing where it was not measured."""
+    from models.figures.ablation import HOLDING
     from models.scale import load_scale
 
     kinds = {"all": "all frames", "near_blink": "frames near a blink", "blurred": "blurred frames"}
     kinds |= {state.key: state.title.lower() for state in load_scale().states}
+    kinds |= {HOLDING + key: f"all frames of recordings with {kinds[key]}" for key in [*kinds]}
     told = []
     for row in rows:
         name = row["name"].removeprefix(CONTEXT)

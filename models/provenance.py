@@ -16,6 +16,7 @@ from models.data.real import judged_eyes, judged_finder
 from models.grader import unknown_state
 from models.runs import Run
 from models.scale import Scale
+from models.shipped import shipped_part
 
 Array = NDArray[np.float64]
 

@@ -78,8 +78,7 @@ def region_windows(
             for x0, y0, x1, y1 in boxes
         ]
         size = [
-            min(crop.size, math.ceil(max(edge[k + 2] - edge[k] for edge in edges)))
-            for k in (0, 1)
+            min(crop.size, math.ceil(max(edge[k + 2] - edge[k] for edge in edges))) for k in (0, 1)
         ]
         windows = []
         for (x0, y0, x1, y1), (left, _, right, _) in zip(edges, boxes, strict=True):

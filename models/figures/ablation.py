@@ -40,8 +40,8 @@ def ablation_figures(
     `true_blink_s`) are read from the first. Kinds: `all`; `near_blink`, at most NEAR_S from one;
     `blurred`, by at least half of the raters; every state but the graded one; and each of these
     again as `recordings_with_…`, all frames of the observations that hold such a frame. Of a kind:
-    `n`, `n_animals`; `score`, the RMSE of the image score over frames that both graded, `ungated` the
-    same without the gate of the states, `units` that of each unit; `graded`, the share given a
+    `n`, `n_animals`; `score`, the RMSE of the image score over frames that both graded, `ungated`
+    the same without the gate of the states, `units` that of each unit; `graded`, the share given a
     score, where the raters gave one too or where they did not (`graded_needlessly`); `state_right`,
     the share whose true state is named. Each has `with`, `without`, `difference` (with - without)
     and its 95 % `interval` over animals. Raises ValueError where the frames differ.

@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
+from models.figures.ablation import HOLDING
 from models.report.markup import change, number, percent, span, table
 from models.scale import Scale
 
@@ -256,8 +257,9 @@ def kinds(figures: Row, scale: Scale) -> dict[str, str]:
         "near_blink": f"within {figures['near_s']:g} s of a blink",
         "blurred": "blurred",
     }
-    titles = {state.key: state.title.lower() for state in scale.states}
-    return {key: known.get(key) or titles.get(key, key) for key in figures["kinds"]}
+    known |= {state.key: state.title.lower() for state in scale.states}
+    known |= {HOLDING + key: f"recordings with {known[key]}" for key in [*known]}
+    return {key: known.get(key, key) for key in figures["kinds"]}
 
 
 def _changed(figure: Row, digits: int, factor: float) -> str:
