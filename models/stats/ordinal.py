@@ -46,7 +46,7 @@ def nearest_grade(value: ArrayLike) -> NDArray[np.int64]:
 
 def halfway_cuts(grades: int) -> Array:
     """The cuts (grades - 1,) that lie halfway between grades: 0.5, 1.5 …"""
-    return np.arange(grades - 1) + 0.5
+    return np.arange(grades - 1, dtype=np.float64) + 0.5
 
 
 def grade_by_cuts(value: ArrayLike, cuts: ArrayLike) -> NDArray[np.int64]:
