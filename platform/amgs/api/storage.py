@@ -5,6 +5,7 @@ Installations that store in S3 never come here: their addresses point at the S3 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,9 +23,10 @@ from rest_framework.views import APIView
 from amgs.api.problems import ProblemRenderer
 from amgs.core.errors import NotAllowed, NotFound, Refused
 from amgs.files.local import LocalStorage, is_signed
-from amgs.files.storage import Storage, WrongLength, chunks, get_storage
+from amgs.files.storage import Damaged, Storage, WrongLength, chunks, get_storage
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_SHA256 = re.compile(r"(?:^|,\s*)sha-256=:([A-Za-z0-9+/]{43}=):")
 # What a browser may show in place; anything else could carry script into the site's origin.
 _SHOWN = re.compile(r"(image/(png|jpeg|webp|gif)|video/[a-z0-9.+-]+|application/json|text/csv)")
 
@@ -57,8 +59,11 @@ class SignedObject(APIView):
                 f"This part has {length} bytes, but {said['most']} were announced; open a new "
                 "upload for the file as it is now."
             )
+        stream = request.stream or request._request
         try:
-            stat = _local().put(key, request.stream or request._request, int(length))
+            stat = _local().put_part(key, stream, int(length), _digest(request))
+        except Damaged:
+            raise Refused("This part changed on the way; send it again.") from None
         except WrongLength:
             raise Refused("The connection broke before the end; send this part again.") from None
         return HttpResponse(headers={"ETag": f'"{stat.etag}"'})
@@ -103,6 +108,12 @@ class SignedObject(APIView):
         if not is_signed(method, key, said):
             raise NotAllowed("This address is not valid or has run out; ask for a new one.")
         return said
+
+
+def _digest(request: Request) -> bytes | None:
+    """Return the SHA-256 that a ``Content-Digest`` header gives (RFC 9530); ``None``: none."""
+    found = _SHA256.search(request.headers.get("Content-Digest", ""))
+    return base64.b64decode(found[1]) if found else None
 
 
 def _local() -> LocalStorage:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
@@ -17,9 +16,18 @@ from amgs.accounts.models import ApiToken, Lab, User
 from amgs.api.paging import PARAMETERS, page
 from amgs.api.problems import documented
 from amgs.core.base import PUBLIC, Actor
-from amgs.core.errors import NotAllowed, NotFound
-from amgs.files import services
+from amgs.core.errors import NotAllowed, NotFound, Refused
+from amgs.files import queries, services
 from amgs.files.models import Upload
+from amgs.files.storage import get_storage
+
+_FILTERS = [
+    OpenApiParameter("unfinished", bool, description="only those that are not over"),
+    OpenApiParameter("name", str, description="only files of this name"),
+    OpenApiParameter("size", int, description="only files of so many bytes"),
+    OpenApiParameter("purpose", str, description="only those for this purpose"),
+    OpenApiParameter("target", str, description="only those for this version"),
+]
 
 
 class MaySend(BasePermission):
@@ -61,6 +69,7 @@ class UploadView(serializers.Serializer):
     part_count = serializers.IntegerField()
     state = serializers.ChoiceField(Upload.State.choices)
     refusal = serializers.CharField()
+    held_bytes = serializers.IntegerField(allow_null=True)
     job = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -99,19 +108,31 @@ class AddressView(PartView):
 
 
 class AddressesView(serializers.Serializer):
-    """Addresses that are good for some minutes."""
+    """Addresses that are good for some minutes.
+
+    ``digest`` names the digest of a part that is compared on arrival where it is sent along:
+    ``sha-256`` in the header ``Content-Digest: sha-256=:…:``, ``md5`` in ``Content-MD5: …``
+    (both base64).
+    """
 
     addresses = AddressView(many=True)
+    digest = serializers.ChoiceField(["sha-256", "md5"])
 
 
 class CompleteBody(serializers.Serializer):
-    """SHA-256 (hex) of parts by number: with them, a changed part is found and named."""
+    """SHA-256 (hex) of parts by number: with them, a changed part is found and named.
 
+    ``sha256`` is of the whole, for who learned it while sending.
+    """
+
+    sha256 = serializers.RegexField("^[0-9a-fA-F]{64}$", required=False, default="")
     digests = serializers.DictField(child=serializers.RegexField("^[0-9a-fA-F]{64}$"), default=dict)
 
 
-def upload_json(upload: Upload, job: str | None = None) -> dict[str, Any]:
-    """Return an upload as JSON."""
+def upload_json(
+    upload: Upload, job: str | None = None, *, held_bytes: int | None = None
+) -> dict[str, Any]:
+    """Return an upload as JSON; how much has arrived is said where it was asked for."""
     return {
         "id": upload.public_id,
         "name": upload.name,
@@ -124,6 +145,7 @@ def upload_json(upload: Upload, job: str | None = None) -> dict[str, Any]:
         "part_count": upload.part_count,
         "state": upload.state,
         "refusal": upload.refusal,
+        "held_bytes": held_bytes,
         "job": job,
         "created_at": upload.created_at,
         "finished_at": upload.finished_at,
@@ -154,17 +176,35 @@ class Uploads(APIView):
 
     @extend_schema(
         operation_id="api_uploads_list",
-        parameters=PARAMETERS,
+        parameters=[*PARAMETERS, *_FILTERS],
         responses={200: UploadsView, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Return the uploads of mine and of my labs, newest first."""
+        """Return the uploads of mine and of my labs, newest first.
+
+        With ``unfinished`` each tells in ``held_bytes`` how much of it has arrived.
+        """
         if not isinstance(request.user, User):
             raise NotAllowed("Please sign in to see your uploads.")
-        rows = Upload.objects.filter(
-            Q(lab__in=request.user.lab_ids) | Q(lab=None, user=request.user)
-        ).select_related("lab")
-        return page(rows, request, upload_json)
+        rows = queries.visible_uploads(request.user)
+        asked = request.query_params
+        unfinished = asked.get("unfinished") == "true"
+        if unfinished:
+            rows = rows.filter(state__in=[Upload.State.OPEN, Upload.State.CHECKING])
+        for name in ("name", "purpose", "target"):
+            if name in asked:
+                rows = rows.filter(**{name: asked[name]})
+        if "size" in asked:
+            if not asked["size"].isdecimal() or len(asked["size"]) > 18:
+                raise Refused("'size' is a number of bytes.", field="size")
+            rows = rows.filter(size=int(asked["size"]))
+
+        def shown(upload: Upload) -> dict[str, Any]:
+            return upload_json(
+                upload, held_bytes=queries.held_bytes(upload) if unfinished else None
+            )
+
+        return page(rows, request, shown)
 
     @extend_schema(
         request=UploadBody, responses={201: UploadView, **documented(400, 401, 403, 404, 429)}
@@ -190,7 +230,8 @@ class OneUpload(APIView):
     def get(self, request: Request, public_id: str) -> Response:
         """Return the upload."""
         upload = services.find_upload(public_id, by=_actor(request))
-        return Response(upload_json(upload, services.check_of(upload)))
+        held = queries.held_bytes(upload)
+        return Response(upload_json(upload, services.check_of(upload), held_bytes=held))
 
     @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
     def delete(self, request: Request, public_id: str) -> Response:
@@ -216,7 +257,7 @@ class Addresses(APIView):
         found = services.part_addresses(upload=upload, parts=body.validated_data["parts"])
         for address in found:
             address["url"] = request.build_absolute_uri(address["url"])
-        return Response({"addresses": found})
+        return Response({"addresses": found, "digest": get_storage().part_digest})
 
 
 class Parts(APIView):
@@ -228,7 +269,7 @@ class Parts(APIView):
     def get(self, request: Request, public_id: str) -> Response:
         """Return the parts that have arrived whole; only the others must be sent."""
         upload = services.find_upload(public_id, by=_actor(request))
-        return Response({"parts": services.held_parts(upload)})
+        return Response({"parts": queries.held_parts(upload)})
 
 
 class Complete(APIView):
@@ -249,7 +290,10 @@ class Complete(APIView):
         actor = _actor(request)
         upload = services.find_upload(public_id, by=actor)
         job = services.complete_upload(
-            upload=upload, by=actor, digests={int(part): text for part, text in digests.items()}
+            upload=upload,
+            by=actor,
+            sha256=body.validated_data["sha256"],
+            digests={int(part): text for part, text in digests.items()},
         )
         return Response(upload_json(upload, job.public_id))
 

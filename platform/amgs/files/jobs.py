@@ -6,8 +6,11 @@ import hashlib
 import mimetypes
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import groupby
 
+import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -16,17 +19,19 @@ from amgs.core.errors import Refused
 from amgs.core.jobs import Context, Finish, job
 from amgs.core.models import Job
 from amgs.files.models import Upload
+from amgs.files.queries import held_parts, part_bytes
 from amgs.files.services import (
     blob_key,
     blob_of,
-    held_parts,
     part_key,
     purposes,
 )
 from amgs.files.storage import CHUNK, get_storage
 
+log = structlog.get_logger(__name__)
+
 UPLOADS_KEPT = timedelta(days=7)
-"""How long an unfinished upload may be resumed."""
+"""How long an unfinished upload may be resumed after somebody last sent parts of it."""
 OUTPUTS_KEPT = timedelta(days=1)
 """How long the outputs of an attempt that led to nothing are kept."""
 
@@ -50,7 +55,9 @@ def _let_go(row: Job, sentence: str) -> None:
 
 
 @job("ingest", limit=timedelta(minutes=5), attempts=5, on_failure=_let_go)
-def check_upload(context: Context, upload: str, digests: dict[str, str]) -> Finish:
+def check_upload(
+    context: Context, upload: str, digests: dict[str, str], sha256: str = ""
+) -> Finish:
     """Put the parts together, check size and digests, and only then make the blob.
 
     What is digested is the assembled object, to which no address was ever signed: a part that
@@ -71,20 +78,25 @@ def check_upload(context: Context, upload: str, digests: dict[str, str]) -> Fini
         raise Refused(
             f"'{row.name}' was announced with {row.size} bytes, but {size} came; send it again."
         )
-    sha256, changed = _digest(context, row, whole, digests)
+    expected = row.sha256 or sha256
+    # Without a digest of the whole, the parts are compared while it is made; with one they are
+    # looked at only where it differs.
+    found, changed = _digest(context, row, whole, {} if expected else digests)
+    if expected and found != expected:
+        changed = _digest(context, row, whole, digests)[1] if digests else []
+        if not changed:
+            raise Refused(
+                f"What came of '{row.name}' is not what was announced (its SHA-256 differs); the "
+                "file was changed or damaged on the way, so send it again."
+            )
     if changed:
         for part in changed:
             storage.delete(part_key(row, part))
         return Finish({"resend": changed}, lambda: _reopen(row, changed))
-    if row.sha256 and sha256 != row.sha256:
-        raise Refused(
-            f"What came of '{row.name}' is not what was announced (its SHA-256 differs); the file "
-            "was changed or damaged on the way, so send it again."
-        )
-    key = blob_key(sha256)
+    key = blob_key(found)
     if storage.stat(key) is None:
         storage.compose(key, [whole])
-    return Finish({"sha256": sha256, "size": size}, lambda: _store(row, sha256))
+    return Finish({"sha256": found, "size": size}, lambda: _store(row, found))
 
 
 def _digest(
@@ -94,7 +106,7 @@ def _digest(
     whole, changed, read = hashlib.sha256(), [], 0
     with get_storage().open(key) as stream:
         for number in range(1, row.part_count + 1):
-            part, left = hashlib.sha256(), min(row.part_size, row.size - read)
+            part, left = hashlib.sha256(), part_bytes(row, number)
             expected = digests.get(str(number))
             while left:
                 chunk = stream.read(min(CHUNK, left))
@@ -151,15 +163,18 @@ def drop_parts(context: Context, upload: str) -> dict[str, int]:
 
 @job("quick", limit=timedelta(minutes=10), every=timedelta(hours=1))
 def collect_orphans(context: Context) -> dict[str, int]:
-    """Discard uploads nobody resumed; remove parts and outputs that nothing names.
+    """Discard uploads nobody resumed; remove parts, outputs and drafts that nothing names.
 
     An output is an orphan when its job is over and it was not made by the attempt that
-    finished it.
+    finished it; a part is one when its upload is over or unknown (an address outlives the
+    upload by some minutes). The result counts what was done.
     """
     now = timezone.now()
     given_up = 0
+    quiet_since = now - UPLOADS_KEPT
     for row in Upload.objects.filter(
-        state=Upload.State.OPEN, created_at__lt=now - UPLOADS_KEPT
+        Q(active_at__lt=quiet_since) | Q(active_at=None, created_at__lt=quiet_since),
+        state=Upload.State.OPEN,
     ).order_by("pk")[:1000]:
         with transaction.atomic():
             if Upload.objects.filter(pk=row.pk, state=Upload.State.OPEN).update(
@@ -169,13 +184,31 @@ def collect_orphans(context: Context) -> dict[str, int]:
             ):
                 jobs.enqueue(drop_parts, key=row.public_id, upload=row.public_id)
                 given_up += 1
-    context.progress(0.2, "looking for outputs of lost attempts")
-    deleted = 0
-    for key in _lost_outputs(now - OUTPUTS_KEPT):
-        get_storage().delete(key)
-        deleted += 1
-        context.progress(0.5, f"{deleted} outputs removed")
-    return {"uploads_discarded": given_up, "outputs_deleted": deleted}
+    done = {"uploads_discarded": given_up, "parts_deleted": 0, "outputs_deleted": 0}
+    storage = get_storage()
+    for name, keys in (
+        ("parts_deleted", _lost_parts()),
+        ("outputs_deleted", _lost_outputs(now - OUTPUTS_KEPT)),
+    ):
+        for key in keys:
+            storage.delete(key)
+            done[name] += 1
+            context.progress(0.5, f"{done[name]} {name.replace('_', ' ')}")
+    done["drafts_deleted"] = storage.sweep(OUTPUTS_KEPT.total_seconds())
+    log.info("orphans were collected", **done)
+    return done
+
+
+def _lost_parts() -> Iterator[str]:
+    """Yield keys ``uploads/<upload>/<part>`` of uploads that are over or unknown.
+
+    The row of an upload is older than any address of its parts.
+    """
+    keys = get_storage().list("uploads/")
+    for upload, parts in groupby(keys, key=lambda key: key.split("/")[1]):
+        alive = [Upload.State.OPEN, Upload.State.CHECKING]
+        if not Upload.objects.filter(public_id=upload, state__in=alive).exists():
+            yield from list(parts)
 
 
 def _lost_outputs(before: object) -> Iterator[str]:

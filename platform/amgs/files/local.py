@@ -20,6 +20,7 @@ from django.utils.crypto import constant_time_compare
 
 from amgs.files.storage import (
     CHUNK,
+    Damaged,
     Missing,
     Stat,
     Unavailable,
@@ -40,6 +41,8 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 class LocalStorage:
     """One file per object under a root folder. Drafts lie beside them until they are whole."""
 
+    part_digest = "sha-256"
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -49,14 +52,30 @@ class LocalStorage:
 
     def put(self, key: str, data: BinaryIO | bytes, size: int = -1) -> Stat:
         """Store bytes, or so many bytes of a stream (-1: all that it still holds)."""
-        target = self.path(key)
-        stream, size = as_stream(data, size)
+        return self._take(key, *as_stream(data, size), durable=True)
+
+    def put_part(self, key: str, stream: BinaryIO, size: int, sha256: bytes | None = None) -> Stat:
+        """Store ``size`` bytes that came to a signed address; ``Damaged`` if the digest differs.
+
+        Unlike ``put`` it does not wait for the disk: what a power failure takes from a part is
+        found when the whole is checked, and only the whole is made durable.
+        """
+        return self._take(key, stream, size, sha256, durable=False)
+
+    def _take(
+        self, key: str, stream: BinaryIO, size: int, sha256: bytes | None = None, *, durable: bool
+    ) -> Stat:
+        target, digest = self.path(key), hashlib.sha256()
         with self._draft() as (draft, path):
             for chunk in chunks(stream, size):
                 draft.write(chunk)
+                if sha256 is not None:
+                    digest.update(chunk)
             if draft.tell() < size:
                 raise WrongLength(f"{draft.tell()} of {size} bytes came")
-            self._settle(draft, path, target)
+            if sha256 is not None and digest.digest() != sha256:
+                raise Damaged(f"{key}: other bytes came than were sent")
+            self._settle(draft, path, target, durable=durable)
         return self._stat(target)
 
     @contextlib.contextmanager
@@ -160,6 +179,16 @@ class LocalStorage:
         said = {"filename": filename, "type": media_type}
         return self._address("GET", key, seconds, {k: v for k, v in said.items() if v})
 
+    def sweep(self, seconds: float) -> int:
+        """Remove drafts of processes that were killed longer ago than this."""
+        count, before = 0, time.time() - seconds
+        for path in (self.root / _DRAFTS).glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # settled meanwhile
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    count += 1
+        return count
+
     def check(self) -> None:
         """Raise ``Unavailable`` unless a file can be made in the root folder."""
         try:
@@ -184,10 +213,11 @@ class LocalStorage:
             finally:
                 path.unlink(missing_ok=True)
 
-    def _settle(self, draft: BinaryIO, path: Path, target: Path) -> None:
+    def _settle(self, draft: BinaryIO, path: Path, target: Path, *, durable: bool = True) -> None:
         """Make a whole draft durable and give it its name."""
         draft.flush()
-        os.fsync(draft.fileno())
+        if durable:
+            os.fsync(draft.fileno())
         path.chmod(0o444)  # objects are replaced, never changed; a second name shares the bytes
         for attempt in range(_RETRIES):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -197,6 +227,8 @@ class LocalStorage:
             except FileNotFoundError:  # `delete` removed the folder as empty just now
                 if attempt == _RETRIES - 1:
                     raise
+        if not durable:
+            return
         folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

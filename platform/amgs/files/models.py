@@ -44,6 +44,8 @@ class Upload(Row):
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     refusal = models.CharField(max_length=1000, blank=True)
     blob = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="uploads")
+    # When addresses of parts were last asked for.
+    active_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta(Row.Meta):

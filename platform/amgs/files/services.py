@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from amgs.accounts.models import Lab, User
 from amgs.core import jobs, policy
@@ -25,6 +27,7 @@ from amgs.core.base import PUBLIC, Actor
 from amgs.core.errors import Conflict, NotFound, Refused, TooMuch
 from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
+from amgs.files.queries import held_parts, known_blob, part_bytes, readable, require_room
 from amgs.files.storage import chunks, get_storage
 
 MOST_PARTS = 10_000
@@ -84,10 +87,11 @@ def open_upload(
     purpose: str,
     target: str = "",
 ) -> Upload:
-    """Announce a file; its parts may then be sent.
+    """Announce a file of ``size`` bytes; its parts may then be sent.
 
-    ``sha256`` (hex, of the whole) is checked where it is given. Raises ``Refused``,
-    ``NotAllowed`` or ``TooMuch``.
+    ``sha256`` (hex, of the whole) is checked where it is given. Where the sender's own lab has
+    stored these bytes before, the upload is done at once and nothing needs to be sent. Raises
+    ``Refused``, ``NotAllowed`` or ``TooMuch``.
     """
     if purpose not in _PURPOSES:
         known = ", ".join(sorted(_PURPOSES))
@@ -111,25 +115,35 @@ def open_upload(
     most = settings.UPLOAD_MOST_BYTES_PUBLIC if public else settings.UPLOAD_MOST_BYTES
     if size > most:
         raise TooMuch(
-            f"'{name}' has {_readable(size)}, but at most {_readable(most)} can be taken here; "
+            f"'{name}' has {readable(size)}, but at most {readable(most)} can be taken here; "
             "cut it into shorter recordings.",
             field="size",
         )
     sha256 = sha256.strip().lower()
     if sha256 and not _SHA256.fullmatch(sha256):
         raise Refused("A SHA-256 is written with 64 hexadecimal digits.", field="sha256")
+    blob = known_blob(user=user, lab=lab, sha256=sha256, size=size) if sha256 else None
     # The smallest size that keeps within the number of parts, rounded up to whole MiB.
     least = -(-size // MOST_PARTS)
-    return Upload.objects.create(
-        user=user,
-        lab=lab,
-        name=name,
-        size=size,
-        sha256=sha256,
-        part_size=max(settings.UPLOAD_PART_BYTES, -(-least // _MIB) * _MIB),
-        purpose=purpose,
-        target=target,
-    )
+    with transaction.atomic():
+        if lab is not None and blob is None:
+            # Locked, so that files announced at the same time share the room that is left.
+            require_room(Lab.objects.select_for_update().get(pk=lab.pk), name, size)
+        upload = Upload.objects.create(
+            user=user,
+            lab=lab,
+            name=name,
+            size=size,
+            sha256=sha256,
+            part_size=max(settings.UPLOAD_PART_BYTES, -(-least // _MIB) * _MIB),
+            purpose=purpose,
+            target=target,
+        )
+        if blob is not None:
+            upload.state, upload.blob, upload.finished_at = Upload.State.DONE, blob, timezone.now()
+            upload.save(update_fields=["state", "blob", "finished_at"])
+            _PURPOSES[purpose].arrived(upload, blob)
+    return upload
 
 
 def find_upload(public_id: str, *, by: Actor) -> Upload:
@@ -145,13 +159,11 @@ def part_key(upload: Upload, part: int) -> str:
     return f"uploads/{upload.public_id}/{part:05d}"
 
 
-def part_bytes(upload: Upload, part: int) -> int:
-    """Return how many bytes a part must have; only the last may be shorter."""
-    return min(upload.part_size, upload.size - (part - 1) * upload.part_size)
-
-
 def part_addresses(*, upload: Upload, parts: Sequence[int]) -> list[dict[str, Any]]:
-    """Return ``{part, url, size}`` for each of these parts, to be PUT within minutes."""
+    """Return ``{part, url, size}`` for each of these parts, to be PUT within minutes.
+
+    Asking counts as a sign of life: an upload nobody asks for is given up some days later.
+    """
     _must_be_open(upload)
     if not 1 <= len(parts) <= MOST_ADDRESSES:
         raise Refused(f"Ask for 1 to {MOST_ADDRESSES} parts at a time.", field="parts")
@@ -160,6 +172,7 @@ def part_addresses(*, upload: Upload, parts: Sequence[int]) -> list[dict[str, An
             f"'{upload.name}' has the parts 1 to {upload.part_count}; there is no part {wrong[0]}.",
             field="parts",
         )
+    Upload.objects.filter(pk=upload.pk).update(active_at=Now())
     storage, seconds = get_storage(), settings.STORAGE_ADDRESS_SECONDS
     return [
         {
@@ -171,24 +184,18 @@ def part_addresses(*, upload: Upload, parts: Sequence[int]) -> list[dict[str, An
     ]
 
 
-def held_parts(upload: Upload) -> list[dict[str, Any]]:
-    """Return ``{part, size}`` of every part that has arrived whole, in order."""
-    prefix = f"uploads/{upload.public_id}/"
-    found = []
-    for key, stat in get_storage().scan(prefix):
-        number = key.removeprefix(prefix)
-        if not number.isdecimal() or not 1 <= int(number) <= upload.part_count:
-            continue
-        if stat.size == part_bytes(upload, int(number)):
-            found.append({"part": int(number), "size": stat.size})
-    return found
-
-
-def complete_upload(*, upload: Upload, by: Actor, digests: Mapping[int, str] | None = None) -> Job:
+def complete_upload(
+    *,
+    upload: Upload,
+    by: Actor,
+    sha256: str = "",
+    digests: Mapping[int, str] | None = None,
+) -> Job:
     """Say that all parts were sent; the job that is returned checks them and makes the blob.
 
-    ``digests`` are the SHA-256 (hex) of parts by number: with them, a changed part is named and
-    only that one has to be sent again. Completing twice returns the same job.
+    ``sha256`` (hex) is of the whole, for a sender who learned it while sending. ``digests`` are
+    those of parts by number: with them, a changed part is named and only that one has to be sent
+    again. Completing twice returns the same job.
     """
     policy.require(by, "files.upload.use", upload)
     if upload.state in {Upload.State.CHECKING, Upload.State.DONE}:
@@ -196,6 +203,15 @@ def complete_upload(*, upload: Upload, by: Actor, digests: Mapping[int, str] | N
         if job is not None:
             return job
     _must_be_open(upload)
+    sha256 = sha256.strip().lower()
+    if sha256 and not _SHA256.fullmatch(sha256):
+        raise Refused("A SHA-256 is written with 64 hexadecimal digits.", field="sha256")
+    if sha256 and upload.sha256 and sha256 != upload.sha256:
+        raise Refused(
+            f"This is not the file that was announced as '{upload.name}' (its SHA-256 differs). "
+            "Discard this upload and send the file as a new one.",
+            field="sha256",
+        )
     held = {entry["part"] for entry in held_parts(upload)}
     if missing := [part for part in range(1, upload.part_count + 1) if part not in held]:
         shown = ", ".join(map(str, missing[:10])) + (" …" if len(missing) > 10 else "")
@@ -218,6 +234,7 @@ def complete_upload(*, upload: Upload, by: Actor, digests: Mapping[int, str] | N
             subject=upload,
             key=upload.public_id,
             upload=upload.public_id,
+            sha256=sha256,
             digests={str(part): digest.lower() for part, digest in (digests or {}).items()},
         )
 
@@ -313,13 +330,3 @@ def _must_be_open(upload: Upload) -> None:
             f"'{upload.name}' is {upload.get_state_display()}, so it takes no more parts; open a "
             "new upload to send the file again."
         )
-
-
-def _readable(size: int) -> str:
-    """Return a number of bytes as people write it."""
-    value, unit = float(size), "bytes"
-    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):  # noqa: B007
-        if value < 1024:
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"

@@ -38,6 +38,10 @@ class WrongLength(Exception):
     """Fewer bytes came than were announced; nothing was stored."""
 
 
+class Damaged(Exception):
+    """Other bytes came than their digest says; nothing was stored."""
+
+
 class BadKey(ValueError):
     """This is no key: keys are plain names joined by slashes, none of which begins with a dot."""
 
@@ -52,6 +56,10 @@ class Stat:
 
 class Storage(Protocol):
     """Objects under keys. An object appears whole or not at all, and replaces what was there."""
+
+    part_digest: str
+    """Which digest of what is PUT to a signed address the storage compares on arrival:
+    ``sha-256`` (in the header ``Content-Digest``) or ``md5`` (in ``Content-MD5``)."""
 
     def put(self, key: str, data: BinaryIO | bytes, size: int = -1) -> Stat:
         """Store bytes, or ``size`` bytes of a stream (-1: all that it still holds).
@@ -102,6 +110,9 @@ class Storage(Protocol):
 
         ``filename`` makes a browser save it under that name; without it, it is shown in place.
         """
+
+    def sweep(self, seconds: float) -> int:
+        """Remove what writes left behind that broke longer ago than this; return how many."""
 
     def check(self) -> None:
         """Raise ``Unavailable`` with the reason unless the storage can be written to."""

@@ -127,6 +127,7 @@ STORAGE_ADDRESS_SECONDS = int(os.environ.get("STORAGE_ADDRESS_SECONDS", "900"))
 UPLOAD_PART_BYTES = 8 * 1024 * 1024  # S3 wants at least 5 MiB in all parts but the last
 UPLOAD_MOST_BYTES = int(os.environ.get("UPLOAD_MOST_BYTES", str(1024**4)))
 UPLOAD_MOST_BYTES_PUBLIC = int(os.environ.get("UPLOAD_MOST_BYTES_PUBLIC", str(2 * 1024**3)))
+UPLOAD_MOST_BYTES_LAB = int(os.environ.get("UPLOAD_MOST_BYTES_LAB", str(10 * 1024**4)))
 
 _broker = services.broker(os.environ.get("BROKER_URL", ""), VAR)
 CELERY_BROKER_URL = _broker["url"]

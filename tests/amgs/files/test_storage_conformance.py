@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import time
 from urllib.parse import urlsplit
@@ -257,3 +259,14 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Unavailable):
         storage_at(f"file://{tmp_path / 'file'}").check()
+
+
+def test_an_s3_server_compares_the_digest_of_a_part_on_arrival(s3_url):
+    storage = storage_at(s3_url)
+    assert storage.part_digest == "md5"
+    digest = base64.b64encode(hashlib.md5(b"four", usedforsecurity=False).digest()).decode()
+    address, headers = storage.sign_put("part", 60), {"Content-MD5": digest}
+    assert httpx.put(address, content=b"foul", headers=headers).status_code == 400
+    assert storage.stat("part") is None
+    assert httpx.put(address, content=b"four", headers=headers).status_code == 200
+    storage.delete("part")

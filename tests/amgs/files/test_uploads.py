@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -12,38 +14,13 @@ from amgs.core.base import PUBLIC
 from amgs.core.errors import NotAllowed, NotFound, Refused, TooMuch
 from amgs.core.jobs import later
 from amgs.core.models import Job
-from amgs.files import services
+from amgs.files import queries, services
 from amgs.files.models import Blob, Upload
 from amgs.files.storage import get_storage
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("arrived")]
 PART = 8 * 1024 * 1024
 LARGE = b"".join(bytes([number]) * PART for number in range(2)) + b"the end"
-
-
-@pytest.fixture(autouse=True)
-def arrived(monkeypatch):
-    """What arrived for the purposes "test" (needs a lab) and "anyone" (needs nothing)."""
-    monkeypatch.setattr(services, "_PURPOSES", dict(services._PURPOSES))
-    found = []
-
-    def keep(upload, blob):
-        found.append((upload.public_id, upload.state, blob.sha256))
-
-    services.on_blob("test")(keep)
-    services.on_blob("anyone", open_to_all=True)(keep)
-    return found
-
-
-@pytest.fixture
-def opened(alice, harbour):
-    """Announce a file of Alice's."""
-
-    def make(data: bytes, **facts) -> Upload:
-        facts = {"name": "r1.mp4", "size": len(data), "purpose": "test"} | facts
-        return services.open_upload(user=alice, lab=harbour, **facts)
-
-    return make
 
 
 def send(upload: Upload, data: bytes, *parts: int) -> None:
@@ -80,7 +57,7 @@ def test_only_the_missing_parts_are_sent_again(opened, alice):
     upload = opened(LARGE)
     assert upload.part_count == 3
     send(upload, LARGE, 1, 3)
-    assert [held["part"] for held in services.held_parts(upload)] == [1, 3]
+    assert [held["part"] for held in queries.held_parts(upload)] == [1, 3]
     with pytest.raises(Refused, match=r"1 of 3 parts of 'r1.mp4' have not arrived \(2\)") as told:
         services.complete_upload(upload=upload, by=alice)
     assert told.value.details == [{"part": 2}]
@@ -92,7 +69,7 @@ def test_a_part_of_the_wrong_size_does_not_count_as_held(opened):
     upload = opened(LARGE)
     get_storage().put(services.part_key(upload, 1), b"cut short")
     get_storage().put(f"uploads/{upload.public_id}/00009", b"too many")
-    assert services.held_parts(upload) == []
+    assert queries.held_parts(upload) == []
 
 
 def test_an_address_is_given_for_each_part_with_its_size(opened):
@@ -158,7 +135,7 @@ def test_a_changed_part_is_named_and_only_that_one_is_sent_again(opened, alice, 
     run_jobs()
     upload.refresh_from_db()
     assert (upload.state, "part 2" in upload.refusal) == ("open", True)
-    assert [held["part"] for held in services.held_parts(upload)] == [1, 3]
+    assert [held["part"] for held in queries.held_parts(upload)] == [1, 3]
     assert not Blob.objects.exists()
     send(upload, LARGE, 2)
     services.complete_upload(upload=upload, by=alice, digests=digests)
@@ -311,10 +288,20 @@ def test_orphans_are_collected_and_nothing_else(opened, alice, run_jobs):
     )
     get_storage().put(f"jobs/{over.public_id}/1/still.jpg", b"lost attempt")
     get_storage().put(f"jobs/{over.public_id}/2/still.jpg", b"kept")
+    get_storage().put(f"uploads/{'0' * 26}/00001", b"of no upload")
+    draft = get_storage().root / ".drafts" / "killed"
+    draft.write_bytes(b"half a part")
+    os.utime(draft, (0, 0))
     job = jobs.enqueue(collect_orphans)
     run_jobs()
     job.refresh_from_db()
-    assert job.result == {"uploads_discarded": 1, "outputs_deleted": 1}
+    assert not draft.exists()
+    assert job.result == {
+        "uploads_discarded": 1,
+        "parts_deleted": 2,
+        "outputs_deleted": 1,
+        "drafts_deleted": 1,
+    }
     old.refresh_from_db()
     assert old.state == "discarded"
     assert stored() == [f"jobs/{over.public_id}/2/still.jpg", services.part_key(fresh, 1)]
@@ -390,3 +377,19 @@ def test_more_bytes_than_announced_are_not_taken(opened, client):
     assert answer.status_code == 400
     assert b"4 were announced" in answer.content
     assert stored() == []
+
+
+def test_a_flipped_byte_is_found_when_the_part_arrives(opened, client):
+    upload = opened(b"four")
+    (address,) = services.part_addresses(upload=upload, parts=[1])
+    digest = base64.b64encode(hashlib.sha256(b"four").digest()).decode()
+    headers = {"Content-Digest": f"sha-256=:{digest}:"}
+
+    def put(data: bytes):
+        kind = "application/octet-stream"
+        return client.put(address["url"], data, content_type=kind, headers=headers)
+
+    answer = put(b"foul")
+    assert (answer.status_code, b"changed on the way" in answer.content) == (400, True)
+    assert stored() == []
+    assert put(b"four").status_code == 200
