@@ -1,19 +1,42 @@
-"""The command line: ``amgs login | upload | status | score``."""
+"""The command line: ``amgs login | upload | status | discard | validate | download | score``."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
-from amgs_client.client import Client, contribute_folder
+from amgs_client.client import Client
 from amgs_client.errors import SiteError, SiteRefused
+from amgs_client.folder import (
+    FileTold,
+    compare,
+    fetch,
+    find_draft,
+    look_at,
+    make_draft,
+    plan_of,
+    send_folder,
+    unfinished_line,
+)
+from amgs_client.uploading import LANES
 
 console = Console(stderr=True)
 
@@ -29,7 +52,7 @@ def _connect(arguments: argparse.Namespace) -> Client:
         saved = json.loads(_config_path().read_text())
     url = arguments.site or os.environ.get("AMGS_SITE") or saved.get("site")
     token = os.environ.get("AMGS_TOKEN") or saved.get("token")
-    return Client(url or "http://127.0.0.1:8000", token)
+    return Client(url or "http://127.0.0.1:8000", token, arguments.patience)
 
 
 def _login(arguments: argparse.Namespace) -> None:
@@ -44,27 +67,119 @@ def _login(arguments: argparse.Namespace) -> None:
     console.print(f"Signed in to {site} as {me['name']} ({', '.join(me['roles']) or 'no roles'}).")
 
 
-def _upload(arguments: argparse.Namespace) -> None:
-    with _connect(arguments) as client, _bar() as bar:
-        task = bar.add_task("Sending")
-        version = contribute_folder(
-            client,
-            arguments.folder,
-            arguments.lab or client.me()["labs"][0]["id"],
-            told=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    console.print(f"{version['identifier']} is a draft; look at it, then submit it.")
+def _upload(arguments: argparse.Namespace) -> int:
+    if problems := look_at(arguments.folder):
+        return _tell("Nothing was sent:", problems)
+    with _connect(arguments) as client:
+        if arguments.dataset:
+            version = find_draft(client, arguments.dataset)
+        else:
+            lab = arguments.lab or _first_lab(client)
+            version = make_draft(client, lab, plan_of(arguments.folder))
+            console.print(
+                f"{version['identifier']} is a new draft. If this is interrupted, go on with "
+                f"--dataset {version['identifier']}"
+            )
+        rows = plan_of(arguments.folder)["recordings"]
+        total = sum((arguments.folder / row["file"]).stat().st_size for row in rows)
+        with _files_bar(total) as told:
+            found = list(
+                send_folder(client, version, arguments.folder, told=told, lanes=arguments.lanes)
+            )
+    counts = Counter(outcome.became for outcome in found)
+    console.print(
+        f"{counts['sent']} sent and checked, {counts['held']} there before, "
+        f"{counts['problem']} not sent."
+    )
     print(version["identifier"])
+    return _tell("Not sent:", [outcome.problem for outcome in found if outcome.problem])
+
+
+def _first_lab(client: Client) -> str:
+    labs = client.me()["labs"]
+    if not labs:
+        raise SiteError("You belong to no lab here; make one on the site, or be added to one.")
+    return str(labs[0]["id"])
+
+
+def _tell(title: str, problems: list[str]) -> int:
+    if problems:
+        console.print(f"[bold]{title}[/bold]")
+        for problem in problems:
+            console.print(f"  {problem}", markup=False)
+    return 1 if problems else 0
 
 
 def _status(arguments: argparse.Namespace) -> None:
     with _connect(arguments) as client:
         if arguments.version:
-            rows = [client.version(arguments.version.replace("/", "."))]
+            rows = [find_draft(client, arguments.version)]
         else:
             rows = list(client.datasets())
+        waiting = client.unfinished_uploads() if client.http.signed_in else []
     for row in rows:
         print(f"{row['identifier']}  {row['state']:<18}  {row['title']}")
+    if waiting and not arguments.version:
+        print("\nUnfinished uploads (send the same file again to go on, or 'amgs discard ID'):")
+        for row in waiting:
+            print(unfinished_line(row))
+
+
+def _discard(arguments: argparse.Namespace) -> None:
+    with _connect(arguments) as client:
+        for upload in arguments.uploads:
+            client.discard_upload(upload)
+            console.print(f"{upload} was given up.")
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    problems = look_at(arguments.folder)
+    if not problems and arguments.dataset:
+        with _connect(arguments) as client:
+            version = find_draft(client, arguments.dataset)
+            problems = compare(client, version["id"], arguments.folder)
+    if not problems:
+        stored = " and is stored as it is here" if arguments.dataset else ""
+        console.print(f"Everything in '{arguments.folder}' can be sent{stored}.")
+    return _tell("To be mended:", problems)
+
+
+def _download(arguments: argparse.Namespace) -> int:
+    with _connect(arguments) as client:
+        version = find_draft(client, arguments.version)
+        folder = arguments.out or Path(version["identifier"].replace("/", "."))
+        with _files_bar(None) as told:
+            found = list(fetch(client, version["id"], folder, told))
+    counts = Counter(outcome.became for outcome in found)
+    console.print(f"{counts['sent']} fetched into '{folder}', {counts['held']} there before.")
+    return _tell("Not fetched:", [outcome.problem for outcome in found if outcome.problem])
+
+
+@contextlib.contextmanager
+def _files_bar(total: int | None) -> Iterator[FileTold]:
+    """Show a bar for every file on its way and, with a total in bytes, one for all."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    whole = bar.add_task("All files", total=total) if total else None
+    tasks: dict[str, TaskID] = {}
+    came: dict[str, int] = {}
+
+    def told(name: str, sent: int, size: int) -> None:
+        if name not in tasks:
+            tasks[name] = bar.add_task(name, total=size)
+        came[name] = sent
+        bar.update(tasks[name], completed=sent, visible=sent < size)
+        if whole is not None:
+            bar.update(whole, completed=sum(came.values()))
+
+    with bar:
+        yield told
 
 
 def _score(arguments: argparse.Namespace) -> None:
@@ -117,20 +232,39 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="amgs", description=__doc__)
     top.add_argument("--site", help="address of the site (default: the one you signed in to)")
+    top.add_argument(
+        "--patience", type=float, default=60.0, help="seconds a connection may stand still"
+    )
     commands = top.add_subparsers(required=True)
 
     login = commands.add_parser("login", help="remember a site and a token")
     login.add_argument("--token")
     login.set_defaults(do=_login)
 
-    upload = commands.add_parser("upload", help="contribute a folder with a dataset.json")
+    upload = commands.add_parser("upload", help="send a folder, or what is missing of it")
     upload.add_argument("folder", type=Path)
+    upload.add_argument("--dataset", help="the draft to add to (default: a new one)")
+    upload.add_argument("--lanes", type=int, default=LANES, help="parts sent at the same time")
     upload.add_argument("--lab", help="id of the lab (default: your first)")
     upload.set_defaults(do=_upload)
 
-    status = commands.add_parser("status", help="list your datasets, or show one")
+    status = commands.add_parser("status", help="list your datasets and unfinished uploads")
     status.add_argument("version", nargs="?")
     status.set_defaults(do=_status)
+
+    discard = commands.add_parser("discard", help="give unfinished uploads up")
+    discard.add_argument("uploads", nargs="+", metavar="UPLOAD")
+    discard.set_defaults(do=_discard)
+
+    validate = commands.add_parser("validate", help="look at a folder before it is sent")
+    validate.add_argument("folder", type=Path)
+    validate.add_argument("--dataset", help="compare it with what this dataset holds")
+    validate.set_defaults(do=_validate)
+
+    download = commands.add_parser("download", help="fetch the recordings of a dataset")
+    download.add_argument("version")
+    download.add_argument("--out", type=Path, help="folder (default: the dataset's name)")
+    download.set_defaults(do=_download)
 
     score = commands.add_parser("score", help="score videos")
     score.add_argument("videos", nargs="+", type=Path)
@@ -150,7 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     arguments = parser().parse_args(argv)
     try:
-        arguments.do(arguments)
+        return int(arguments.do(arguments) or 0)
     except SiteRefused as refusal:
         console.print(f"[bold]Refused:[/bold] {refusal.sentence}")
         for detail in refusal.details:
@@ -159,7 +293,6 @@ def main(argv: list[str] | None = None) -> int:
     except (SiteError, OSError) as error:
         console.print(f"[bold]Failed:[/bold] {error}")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

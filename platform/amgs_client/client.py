@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from amgs_client.errors import SiteError, SiteRefused
 from amgs_client.transport import Transport
-from amgs_client.uploading import Told, send_file
+from amgs_client.uploading import Told, send_file, unfinished
 
 Json = dict[str, Any]
 OVER = {"done", "failed", "cancelled"}
@@ -87,12 +86,30 @@ class Client:
     # Contributing -------------------------------------------------------------------------
 
     def upload(
-        self, path: Path, purpose: str, target: str = "", name: str = "", told: Told | None = None
+        self,
+        path: Path,
+        purpose: str,
+        target: str = "",
+        name: str = "",
+        told: Told | None = None,
+        *,
+        wait: bool = False,
     ) -> Json:
-        """Send a file in parts; return the upload, whose blob a job now checks."""
+        """Send a file in parts, or what is missing of it; return the upload.
+
+        With ``wait`` its blob exists when this returns; without it a job may still check it.
+        """
         return send_file(
-            self.http, Path(path), purpose=purpose, target=target, name=name, told=told
+            self.http, Path(path), purpose=purpose, target=target, name=name, told=told, wait=wait
         )
+
+    def unfinished_uploads(self) -> list[Json]:
+        """Return the uploads of my labs that are not over, with ``held_bytes``."""
+        return unfinished(self.http)
+
+    def discard_upload(self, upload: str) -> None:
+        """Give an unfinished upload up."""
+        self.http.ask("DELETE", f"uploads/{upload}")
 
     def create_dataset(self, body: Mapping[str, Any]) -> Json:
         """Make a dataset with its first version; return the version."""
@@ -132,17 +149,27 @@ class Client:
     ) -> Json:
         """Send a recording and add it to a draft."""
         upload = self.upload(path, "recording", version, name=name)
+        return self.attach_recording(version, upload, name, animal, observation)
+
+    def attach_recording(
+        self, version: str, upload: Json, name: str, animal: str | None, observation: str | None
+    ) -> Json:
+        """Add an upload to a draft as a recording; doing so twice is no error."""
         body = {
             "upload": upload["id"],
             "name": name,
             "animal": animal,
             "observation": observation,
         }
-        return self.http.ask("POST", f"versions/{version}/recordings", json=body)
+        return self.http.ask("POST", f"versions/{version}/recordings", json=body, again=True)
 
     def recordings(self, version: str) -> Iterator[Json]:
         """Yield the recordings of a version."""
         yield from self._pages(f"versions/{version}/recordings", {})
+
+    def recording_file(self, version: str, recording: str) -> Json:
+        """Return ``{url, size, sha256, name}`` of a recording's file; the address runs out."""
+        return self.http.ask("GET", f"versions/{version}/recordings/{recording}/file")
 
     def remove_recording(self, recording: str) -> None:
         """Take a recording out of a draft."""
@@ -151,7 +178,13 @@ class Client:
     def add_labels(self, version: str, path: Path, declared: Mapping[str, Any]) -> Json:
         """Send a score sheet and let it be read."""
         upload = self.upload(path, "labels", version)
-        body = {"upload": upload["id"], "name": Path(path).name, "declared": dict(declared)}
+        return self.attach_labels(version, upload, Path(path).name, declared)
+
+    def attach_labels(
+        self, version: str, upload: Json, name: str, declared: Mapping[str, Any]
+    ) -> Json:
+        """Let an upload be read as a score sheet of a draft."""
+        body = {"upload": upload["id"], "name": name, "declared": dict(declared)}
         return self.http.ask("POST", f"versions/{version}/labels", json=body)
 
     def labels(self, version: str) -> list[Json]:
@@ -287,54 +320,3 @@ class Client:
             after = answer["next"]
             if after is None:
                 return
-
-
-def contribute_folder(
-    client: Client,
-    folder: Path,
-    lab: str,
-    *,
-    told: Callable[[int, int], None] | None = None,
-    files: Iterable[str] | None = None,
-) -> Json:
-    """Contribute a folder with ``dataset.json`` (and ``scores*.csv``) as a new dataset.
-
-    Returns the version, not yet submitted. ``told(done, all)`` counts files; ``files`` limits
-    which recordings are sent.
-    """
-    plan = json.loads((folder / "dataset.json").read_text())
-    wanted = set(files) if files is not None else None
-    recordings = [row for row in plan["recordings"] if wanted is None or row["file"] in wanted]
-    fields = ("title", "description", "licence", "ethics", "funder", "metadata", "phantom")
-    version = client.create_dataset(
-        {"lab": lab} | {key: plan[key] for key in fields if key in plan}
-    )
-    client.set_design(
-        version["id"],
-        groups=plan.get("groups", []),
-        animals=plan.get("animals", []),
-        observations=plan.get("observations", []),
-    )
-    if "permissions" in plan:
-        # Signing nothing is an answer too: no use is allowed.
-        allowed = [kind for kind, given in plan["permissions"].items() if given]
-        client.sign_permissions(version["id"], allowed, plan.get("signer", "the lab's head"))
-    sheets = sorted(folder.glob("scores*.csv"))
-    total = len(recordings) + len(sheets)
-    for done, row in enumerate(recordings):
-        if told:
-            told(done, total)
-        client.add_recording(
-            version["id"],
-            folder / row["file"],
-            row["file"],
-            row.get("animal"),
-            row.get("observation"),
-        )
-    for done, sheet in enumerate(sheets, start=len(recordings)):
-        if told:
-            told(done, total)
-        client.add_labels(version["id"], sheet, plan.get("declared", {}))
-    if told:
-        told(total, total)
-    return client.version(version["id"])

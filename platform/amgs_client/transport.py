@@ -1,8 +1,8 @@
 """One HTTP connection to a site, with retries on the right errors only.
 
-A request is tried again when the site was not reached or answered 502, 503 or 504, and when it
-said 429 with a time to wait. Requests that are not safe to repeat carry an idempotency key or are
-repeated only where the server makes them so (uploads, completing, ratings).
+A request is tried again when the site was not reached or answered 500, 502, 503 or 504, and when
+it said 429 with a time to wait. Requests that are not safe to repeat carry an idempotency key or
+are repeated only where the server makes them so (uploads, completing, ratings).
 """
 
 from __future__ import annotations
@@ -10,14 +10,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
 from amgs_client.errors import Gone, NotReached, SiteRefused
 
-AGAIN = {502, 503, 504}
+AGAIN = {500, 502, 503, 504}
 TRIES = 5
+PART_AGAIN = AGAIN | {400, 403, 408, 429}
+"""A part may be put again whatever happened: 400 says that it changed or was cut on the way, 403
+that the address has run out."""
+PART_TRIES = 10
 
 
 class Transport:
@@ -28,6 +32,7 @@ class Transport:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.site = url.rstrip("/")
+        self.signed_in = bool(token)
         self._http = httpx.Client(headers=headers, timeout=timeout, follow_redirects=True)
         # Storage addresses carry their own signature; the token must not travel with them.
         self._plain = httpx.Client(timeout=timeout, follow_redirects=True)
@@ -47,24 +52,73 @@ class Transport:
             raise _refusal(response)
         return response.json() if response.content else None
 
-    def put_bytes(self, address: str, data: bytes) -> None:
-        """PUT bytes to a signed storage address (absolute, or relative to the site)."""
-        target = address if "://" in address else f"{self.site}{address}"
-        response = self._send(lambda: self._plain.put(target, content=data), True)
-        if response.is_error:
-            raise _refusal(response)
+    def put_part(self, address: Callable[[bool], tuple[str, dict[str, str]]], data: bytes) -> None:
+        """PUT a part to a signed storage address; the same bytes may be put again and again.
+
+        ``address(fresh)`` gives the address and its headers; ``fresh`` asks for a new one, since
+        the signature of the old has run out.
+        """
+        fresh = False
+        for left in range(PART_TRIES - 1, -1, -1):
+            url, headers = address(fresh)
+            try:
+                response = self._plain.put(self._absolute(url), content=data, headers=headers)
+            except httpx.TransportError as error:
+                if not left:
+                    raise NotReached(f"The connection to the storage broke: {error}") from error
+                response = None
+            if response is not None:
+                fresh = response.status_code == 403
+                if not response.is_error:
+                    return
+                if not left or response.status_code not in PART_AGAIN:
+                    raise _refusal(response)
+            time.sleep(_pause(PART_TRIES - 1 - left, response))
+        raise AssertionError("the last try returns or raises")
+
+    def download(self, address: str, file: BinaryIO, told: Callable[[int], None]) -> None:
+        """GET bytes from a signed storage address into a file, from where the file ends on.
+
+        ``told(bytes)`` is called as they come. Broken connections are taken up again.
+        """
+        url = self._absolute(address)
+        for left in range(PART_TRIES - 1, -1, -1):
+            begin, response = file.tell(), None
+            headers = {"Range": f"bytes={begin}-"} if begin else {}
+            try:
+                with self._plain.stream("GET", url, headers=headers) as response:
+                    if response.is_success:
+                        if begin and response.status_code != 206:
+                            file.truncate(0)
+                        for chunk in response.iter_bytes(1024 * 1024):
+                            file.write(chunk)
+                            told(len(chunk))
+                        return
+                    response.read()
+            except httpx.TransportError as error:
+                if not left:
+                    raise NotReached(f"The connection to the storage broke: {error}") from error
+            else:
+                if response.status_code == 416:  # the file was whole already
+                    return
+                if not left or response.status_code not in AGAIN:
+                    raise _refusal(response)
+            time.sleep(_pause(PART_TRIES - 1 - left, response))
+        raise AssertionError("the last try returns or raises")
 
     def get_bytes(self, address: str) -> bytes:
         """GET bytes from a signed storage address (absolute, or relative to the site)."""
-        target = address if "://" in address else f"{self.site}{address}"
-        response = self._send(lambda: self._plain.get(target), True)
+        response = self._send(lambda: self._plain.get(self._absolute(address)), True)
         if response.is_error:
             raise _refusal(response)
         return response.content
 
+    def _absolute(self, address: str) -> str:
+        return address if "://" in address else f"{self.site}{address}"
+
     def _send(self, send: Callable[[], httpx.Response], repeatable: bool) -> httpx.Response:
         for left in range(TRIES - 1, -1, -1):
-            pause = 0.2 * 2 ** (TRIES - 1 - left) * (1 + random.random())  # noqa: S311  (jitter)
+            response = None
             try:
                 response = send()
             except httpx.ConnectError as error:
@@ -75,12 +129,19 @@ class Transport:
                 if not left or not repeatable:
                     raise NotReached(f"The connection to {self.site} broke: {error}") from error
             else:
-                if response.status_code == 429 and left:
-                    pause = float(response.headers.get("Retry-After", pause))
-                elif response.status_code not in AGAIN or not left or not repeatable:
+                waits = response.status_code == 429 and left
+                if not waits and (response.status_code not in AGAIN or not left or not repeatable):
                     return response
-            time.sleep(pause)
+            time.sleep(_pause(TRIES - 1 - left, response))
         raise AssertionError("the last try returns or raises")
+
+
+def _pause(failures: int, response: httpx.Response | None) -> float:
+    """Return the seconds to wait after so many failures: what the server said, or twice as long
+    as the last time, up to 8 s, with some chance in it so that lanes do not go in step."""
+    if response is not None and response.headers.get("Retry-After", "").isdecimal():
+        return min(float(response.headers["Retry-After"]), 60.0)
+    return min(8.0, 0.2 * 2**failures) * (1 + random.random())  # noqa: S311
 
 
 def _refusal(response: httpx.Response) -> SiteRefused:

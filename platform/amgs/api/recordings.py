@@ -18,7 +18,7 @@ from amgs.api.problems import documented
 from amgs.api.versions import opened
 from amgs.core import policy
 from amgs.core.errors import NotFound
-from amgs.files.services import find_upload
+from amgs.files.services import blob_address, find_upload
 from amgs.repository import queries, services
 from amgs.repository.models import LabelImport, Recording, Version
 
@@ -60,6 +60,15 @@ class RecordingPageView(serializers.Serializer):
 
     results = RecordingView(many=True)
     next = serializers.CharField(allow_null=True)
+
+
+class FileView(serializers.Serializer):
+    """Where a recording's file may be had for some minutes."""
+
+    name = serializers.CharField()
+    size = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    url = serializers.URLField()
 
 
 class SheetView(serializers.Serializer):
@@ -122,6 +131,31 @@ class Recordings(APIView):
         row = services.add_recording(by=request.user, version=version, upload=upload, **values)
         fresh = queries.recording_rows(version).get(pk=row.pk)
         return Response(queries.recording_row(request.user, version, fresh), 201)
+
+
+class RecordingFile(APIView):
+    """The file of a recording, as it was sent."""
+
+    permission_classes = [AllowAny, Scoped]
+    scope = "read"
+
+    @extend_schema(responses={200: FileView, **documented(401, 403, 404)})
+    def get(self, request: Request, name: str, public_id: str) -> Response:
+        """Return an address that is good for some minutes."""
+        version = opened(request, name)
+        policy.require(request.user, "download_recordings", version)
+        row = queries.recording_rows(version).filter(public_id=public_id).first()
+        if row is None or row.blob is None:
+            raise NotFound("There is no such recording in this version, or it was not stored.")
+        address = blob_address(row.blob, filename=row.name.rpartition("/")[2])
+        return Response(
+            {
+                "name": row.name,
+                "size": row.blob.size,
+                "sha256": row.blob.sha256,
+                "url": request.build_absolute_uri(address),
+            }
+        )
 
 
 def _draft_of(request: Request, dataset_id: int) -> Version:
@@ -200,6 +234,7 @@ class OneSheet(APIView):
 
 urlpatterns = [
     path("versions/<str:name>/recordings", Recordings.as_view()),
+    path("versions/<str:name>/recordings/<str:public_id>/file", RecordingFile.as_view()),
     path("versions/<str:name>/labels", Sheets.as_view()),
     path("recordings/<str:public_id>", OneRecording.as_view()),
     path("labels/<str:public_id>", OneSheet.as_view()),

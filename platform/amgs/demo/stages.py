@@ -14,7 +14,7 @@ from amgs.demo.people import Person
 from amgs.demo.raters import Eyes, Grader, rate_all
 from amgs.demo.show import Facts, Told
 from amgs_client import Client
-from amgs_client.client import contribute_folder
+from amgs_client.folder import contribute_folder
 
 PATIENCE = 240.0  # seconds that any one step may take before the demo gives up
 NOT_WAITING = {"screened", "changes_requested"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from amgs.core.base import Actor
 from amgs.core.policy import rule
-from amgs.repository.models import Version
+from amgs.repository.models import Permission, Version
 from curation.dataset_version import LIFECYCLE
 from curation.roles import ACTS, CONTRIBUTOR
 
@@ -61,6 +61,17 @@ def _may_see(actor: Actor, version: Version) -> str | None:
     if version.state in PUBLIC_STATES:
         return None
     return ACTS["see_dataset"].refusal(actor.roles, is_of_own_lab(actor, version))
+
+
+@rule("download_recordings")
+def _may_download(actor: Actor, version: Version) -> str | None:
+    if is_of_own_lab(actor, version):
+        return None
+    if version.state != "published":
+        return "Recordings can be downloaded once the dataset is published."
+    if not version.permissions.filter(kind=Permission.Kind.DOWNLOAD).exists():
+        return "The lab did not allow others to download these recordings; please ask the lab."
+    return None
 
 
 # Withdrawn and retracted versions keep a page that says so.

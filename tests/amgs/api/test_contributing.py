@@ -234,3 +234,25 @@ def test_pages_follow_each_other_without_a_gap(draft, speak, alice):
     one = ask("GET", f"versions/{name}/recordings?limit=1")
     two = ask("GET", f"versions/{name}/recordings?limit=1&after={one['next']}")
     assert one["results"][0]["id"] != two["results"][0]["id"]
+
+
+def test_recordings_are_downloaded_by_the_lab_and_by_others_where_it_allows_it(
+    draft, speak, clip, client, alice, bob, mia
+):
+    from amgs.repository.models import Permission, Version
+
+    version = draft(animals=1)
+    name = version.public_id
+    row = speak(alice)("GET", f"versions/{name}/recordings")["results"][0]
+    path = f"versions/{name}/recordings/{row['id']}/file"
+    file = speak(alice)("GET", path)
+    assert (file["name"], file["sha256"]) == (row["name"], row["sha256"])
+    assert b"".join(client.get(file["url"]).streaming_content) == clip(1)
+    speak(bob)("GET", path, expect=404)
+    told = speak(mia)("GET", path, expect=403)
+    assert "once the dataset is published" in told["detail"]
+    Version.objects.update(state="published")
+    assert speak()("GET", path)["size"] == file["size"]
+    Permission.objects.filter(kind="download").delete()
+    assert "please ask the lab" in speak()("GET", path, expect=403)["detail"]
+    assert speak(alice)("GET", path)["size"] == file["size"]
