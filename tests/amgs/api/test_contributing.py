@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from amgs.files.models import Upload
 
@@ -251,7 +252,7 @@ def test_recordings_are_downloaded_by_the_lab_and_by_others_where_it_allows_it(
     speak(bob)("GET", path, expect=404)
     told = speak(mia)("GET", path, expect=403)
     assert "once the dataset is published" in told["detail"]
-    Version.objects.update(state="published")
+    Version.objects.update(state="published", published_at=timezone.now())
     assert speak()("GET", path)["size"] == file["size"]
     Permission.objects.filter(kind="download").delete()
     assert "please ask the lab" in speak()("GET", path, expect=403)["detail"]
