@@ -292,7 +292,7 @@ class Client:
         ``region`` scores one of several animals: its name, and the left, top, right and bottom
         edge in pixels of the part of the picture that shows it.
         """
-        upload = self.upload(Path(path), "score")
+        upload = self.upload(Path(path), "score", wait=True)
         body: Json = {"upload": upload["id"], "name": Path(path).name}
         if region is not None:
             body["region"] = {"name": region[0], "box": list(region[1])}

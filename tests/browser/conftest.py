@@ -239,7 +239,8 @@ def open_page(browser, live_server) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
 
     def make(user: Any = None, viewport: dict[str, int] = DESKTOP, **options: Any) -> Any:
-        context = browser.new_context(viewport=viewport, base_url=live_server.url, **options)
+        options.setdefault("base_url", live_server.url)
+        context = browser.new_context(viewport=viewport, **options)
         contexts.append(context)
         context.set_default_timeout(10_000)
         page = context.new_page()

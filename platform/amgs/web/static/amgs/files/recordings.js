@@ -2,14 +2,14 @@
 
 import { entry, onFiles } from "../upload/chosen.js";
 import { ask } from "../upload/upload.js";
-import { refresh, sendAll } from "./send.js";
+import { refresh, Sender } from "./send.js";
+import { showUnfinished } from "./unfinished.js";
 
+const MEDIA = /\.(mp4|mov|avi|mkv|mts|m4v|mpe?g|wmv|webm|jpe?g|png|tiff?|bmp|webp)$/i;
 const form = document.getElementById("recordings-form");
 const list = document.getElementById("chosen");
-const send = document.getElementById("send");
-const told = document.getElementById("told");
+const left = document.getElementById("left-out");
 const observations = JSON.parse(document.getElementById("observations").textContent);
-let rows = [];
 
 function guess(name) {
   const words = name.toLowerCase();
@@ -19,46 +19,63 @@ function guess(name) {
   return fits;
 }
 
-function chooser(file) {
+function chooser(name) {
   const select = document.createElement("select");
-  select.setAttribute("aria-label", `Animal and time point of ${file.name}`);
+  select.setAttribute("aria-label", `Animal and time point of ${name}`);
   select.append(new Option("no animal yet", ""));
   observations.forEach((row, index) => select.append(new Option(`${row.animal}, ${row.name}`, index)));
-  const fits = guess(file.name);
+  const fits = guess(name);
   if (fits >= 0) select.value = String(fits);
   return select;
 }
 
 function take(files) {
-  for (const file of files) {
-    const shown = entry(list, file);
-    const select = chooser(file);
-    shown.name.after(select);
-    rows.push({ file, shown, select, sent: false });
+  const seen = files.filter(({ name }) => !/(^|\/)\./.test(name)); // hidden files are the system's own
+  const wanted = seen.filter(({ name }) => MEDIA.test(name));
+  const others = seen.filter((one) => !wanted.includes(one)).map(({ name }) => name);
+  left.hidden = others.length === 0;
+  left.textContent = `Left out, since they are no videos or stills: ${others.slice(0, 5).join(", ")}${others.length > 5 ? ` and ${others.length - 5} more` : ""}.`;
+  for (const one of wanted) {
+    if (sender.rows.some((row) => !row.sent && row.name === one.name)) continue;
+    const shown = entry(list, one, () => sender.remove(shown.item));
+    const select = chooser(one.name);
+    shown.item.querySelector("progress").before(select);
+    sender.add({ ...one, shown, select });
   }
-  send.disabled = rows.length === 0;
+  begun();
 }
 
 async function add(upload, row) {
   const observation = observations[Number(row.select.value)];
   const given = row.select.value === "" ? {} : { animal: observation.animal, observation: observation.name };
+  row.select.disabled = true;
   await ask("POST", `versions/${form.dataset.version}/recordings`, {
     upload: upload.id,
-    name: row.file.name,
+    name: row.name,
     animal: null,
     observation: null,
     ...given,
   });
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  send.disabled = true;
-  const waiting = rows.filter((row) => !row.sent);
-  await sendAll(waiting, { form, purpose: "recording", after: add, told: (text) => (told.textContent = text) });
-  rows = rows.filter((row) => !row.sent);
-  send.disabled = rows.length === 0;
-  refresh("recordings", form.dataset.list);
-});
+function begun() {
+  showUnfinished({
+    section: document.getElementById("unfinished"),
+    form,
+    purpose: "recording",
+    chosen: () => sender.rows,
+  });
+}
 
-onFiles(document.getElementById("drop"), document.getElementById("files"), take);
+const sender = new Sender({
+  form,
+  purpose: "recording",
+  after: add,
+  changed: () => {
+    refresh("recordings", form.dataset.list);
+    begun();
+  },
+});
+const inputs = [document.getElementById("files"), document.getElementById("folder")];
+onFiles(document.getElementById("drop"), inputs, take);
+begun();

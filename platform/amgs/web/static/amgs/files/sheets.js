@@ -2,13 +2,10 @@
 
 import { entry, onFiles } from "../upload/chosen.js";
 import { ask } from "../upload/upload.js";
-import { refresh, sendAll } from "./send.js";
+import { refresh, Sender } from "./send.js";
 
 const form = document.getElementById("sheets-form");
 const list = document.getElementById("chosen");
-const send = document.getElementById("send");
-const told = document.getElementById("told");
-let rows = [];
 
 function declared() {
   const found = {};
@@ -21,22 +18,20 @@ function declared() {
 async function add(upload, row) {
   await ask("POST", `versions/${form.dataset.version}/labels`, {
     upload: upload.id,
-    name: row.file.name,
+    name: row.name,
     declared: declared(),
   });
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  send.disabled = true;
-  const waiting = rows.filter((row) => !row.sent);
-  await sendAll(waiting, { form, purpose: "labels", after: add, told: (text) => (told.textContent = text) });
-  rows = rows.filter((row) => !row.sent);
-  send.disabled = rows.length === 0;
-  refresh("sheets", form.dataset.list);
+const sender = new Sender({
+  form,
+  purpose: "labels",
+  after: add,
+  changed: () => refresh("sheets", form.dataset.list),
 });
-
-onFiles(document.getElementById("drop"), document.getElementById("files"), (files) => {
-  for (const file of files) rows.push({ file, shown: entry(list, file), sent: false });
-  send.disabled = rows.length === 0;
+onFiles(document.getElementById("drop"), [document.getElementById("files")], (files) => {
+  for (const one of files) {
+    const shown = entry(list, one, () => sender.remove(shown.item));
+    sender.add({ ...one, shown });
+  }
 });

@@ -1,7 +1,7 @@
 // Send one file to be scored and go to its result.
 
 import { entry, onFiles, readable } from "../upload/chosen.js";
-import { ask, Refusal, sendFile } from "../upload/upload.js";
+import { ask, Refusal, sendFile, settle } from "../upload/upload.js";
 
 const form = document.getElementById("score-form");
 const list = document.getElementById("chosen");
@@ -20,7 +20,7 @@ function region() {
 
 async function score(file) {
   list.replaceChildren();
-  const row = entry(list, file);
+  const row = entry(list, { file, name: file.name });
   const most = Number(form.dataset.most);
   if (file.size > most) {
     row.tell(`This file has ${readable(file.size)}; up to ${readable(most)} can be scored at once. Cut it into shorter pieces.`, true);
@@ -30,7 +30,9 @@ async function score(file) {
   try {
     const one = region();
     const upload = await sendFile(file, { purpose: "score", told: (share) => row.progress(share) });
-    row.tell("Sent; it waits for its turn.");
+    row.tell("Sent; it is being checked.");
+    await settle(file, upload, { told: (share) => row.progress(share) });
+    row.tell("Stored; it waits for its turn.");
     const run = await ask("POST", "scores", { upload: upload.id, name: file.name, region: one });
     location.assign(`/score/${run.token}/`);
   } catch (problem) {
@@ -42,7 +44,7 @@ async function score(file) {
 }
 
 if (form) {
-  onFiles(document.getElementById("drop"), document.getElementById("file"), ([file]) => {
+  onFiles(document.getElementById("drop"), [document.getElementById("file")], ([{ file }]) => {
     if (file && !busy) score(file);
   });
 }

@@ -1,0 +1,37 @@
+// Questions to the site's API, and its refusals as sentences.
+
+export class Refusal extends Error {
+  constructor(sentence, told = {}) {
+    super(sentence);
+    this.field = told.field;
+  }
+}
+
+// The site was not reached, or was not well: the same question may be answered later.
+export class NotReached extends Refusal {}
+
+function token() {
+  return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+}
+
+export function isSignedIn() {
+  return document.body.hasAttribute("data-signed-in");
+}
+
+export async function ask(method, path, body) {
+  let answer;
+  try {
+    answer = await fetch(`/api/${path}`, {
+      method,
+      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token() },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new NotReached("The site cannot be reached; check the connection and send again.");
+  }
+  if (answer.status === 204) return null;
+  const told = await answer.json().catch(() => ({}));
+  if (answer.ok) return told;
+  const sentence = told.detail ?? "The site did not answer as it should; try again.";
+  throw answer.status >= 500 ? new NotReached(sentence, told) : new Refusal(sentence, told);
+}

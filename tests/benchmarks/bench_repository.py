@@ -1,0 +1,145 @@
+"""What an upload costs beside the least it could, and what a killed client costs."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+GIB = 1 << 30
+PAIRS = 5
+LANES = 4
+PART = 8 * 1024 * 1024
+S3_BYTES = GIB // 4
+"""The S3 server of the tests keeps what it stores in memory, three times while it is checked."""
+
+
+def upload_ratio() -> Iterator[dict[str, Any]]:
+    """Upload of 1 GiB to a verified blob, beside SHA-256 + copy with fsync + SHA-256 of it."""
+    sites = _load()
+    with tempfile.TemporaryDirectory(prefix="amgs-bench-") as folder:
+        with sites.serve(_new(Path(folder), "files")) as site:
+            value = _ratio(sites, site, Path(folder), GIB)
+        yield {"name": "repository.upload_ratio", "value": value, "unit": "", "target": "≤ 2"}
+
+
+def upload_ratio_s3() -> Iterator[dict[str, Any]]:
+    """The same for 256 MiB on the S3 server of the tests; reported, not judged."""
+    sys.path.insert(0, str(HERE.parents[1]))
+    from deploy.local_stack import s3
+
+    sites = _load()
+    with tempfile.TemporaryDirectory(prefix="amgs-bench-") as folder:
+        server = s3.start(_new(Path(folder), "s3"))
+        try:
+            with sites.serve(_new(Path(folder), "site"), server.url) as site:
+                value = _ratio(sites, site, Path(folder), S3_BYTES)
+        finally:
+            server.stop(gracefully=False)
+        yield {"name": "repository.upload_ratio_s3", "value": value, "unit": "", "target": "≥ 0"}
+
+
+def resent_after_kill() -> Iterator[dict[str, Any]]:
+    """Parts per lane that are sent again after SIGKILL of a client half through 1 GiB."""
+    sites = _load()
+    with tempfile.TemporaryDirectory(prefix="amgs-bench-") as folder:
+        film = Path(folder) / "film.mp4"
+        sites.write_film(film, GIB)
+        with (
+            sites.serve(_new(Path(folder), "files")) as site,
+            sites.bad_network(site.url, share=0, hold=GIB // 2, stall=600) as network,
+        ):
+            client = site.send(network, film)
+            while _counts(network).get("bytes put", 0) < GIB // 2:
+                time.sleep(0.05)
+            client.kill()
+            client.communicate()
+            urllib.request.urlopen(  # noqa: S310 - our own proxy
+                urllib.request.Request(f"{network}/.proxy?share=0", method="PUT")  # noqa: S310
+            ).close()
+            again = site.send(network, film)
+            told, problem = again.communicate()
+            if again.returncode:
+                raise RuntimeError(problem[-2000:])
+            if told.strip() != _sha256(film):
+                raise RuntimeError("what was stored is not what was sent")
+            resent = _counts(network)["bytes put"] - GIB
+    value = resent / PART / LANES
+    yield {
+        "name": "repository.resent_parts_per_lane",
+        "value": value,
+        "unit": "parts",
+        "target": "≤ 1",
+    }
+
+
+def _ratio(sites: ModuleType, site: Any, folder: Path, size: int) -> float:
+    """Median over alternating pairs; every film is new and a byte longer than the last."""
+    from amgs_client import Client
+
+    ratios = []
+    with Client(site.url, site.token) as client:
+        for number in range(PAIRS + 1):
+            film = folder / f"film-{number}.mp4"
+            sites.write_film(film, size + number)
+            least = _seconds_of_the_least(film)
+            begun = time.monotonic()
+            upload = client.upload(film, "recording", wait=True)
+            ratio = (time.monotonic() - begun) / least
+            if upload["sha256"] != _sha256(film):
+                raise RuntimeError("what was stored is not what was sent")
+            film.unlink()
+            if number:  # the first pair warms up
+                ratios.append(ratio)
+    return statistics.median(ratios)
+
+
+def _seconds_of_the_least(film: Path) -> float:
+    copy = film.with_suffix(".copy")
+    begun = time.monotonic()
+    _sha256(film)
+    with film.open("rb") as source, copy.open("wb") as target:
+        while chunk := source.read(1 << 20):
+            target.write(chunk)
+        target.flush()
+        os.fsync(target.fileno())
+    _sha256(copy)
+    seconds = time.monotonic() - begun
+    copy.unlink()
+    return seconds
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _counts(network: str) -> dict[str, int]:
+    with urllib.request.urlopen(f"{network}/.proxy") as answer:  # noqa: S310 - our own proxy
+        counts: dict[str, int] = json.load(answer)
+    return counts
+
+
+def _new(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
+
+
+def _load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("upload_site", HERE / "upload_site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
