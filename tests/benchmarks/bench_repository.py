@@ -21,6 +21,7 @@ GIB = 1 << 30
 PAIRS = 5
 LANES = 4
 PART = 8 * 1024 * 1024
+HALF = GIB // 2 + PART // 2 + 12345  # in the middle of parts
 S3_BYTES = GIB // 4
 """The S3 server of the tests keeps what it stores in memory, three times while it is checked."""
 
@@ -58,10 +59,10 @@ def resent_after_kill() -> Iterator[dict[str, Any]]:
         sites.write_film(film, GIB)
         with (
             sites.serve(_new(Path(folder), "files")) as site,
-            sites.bad_network(site.url, share=0, hold=GIB // 2, stall=600) as network,
+            sites.bad_network(site.url, share=0, hold=HALF, stall=600) as network,
         ):
             client = site.send(network, film)
-            while _counts(network).get("bytes put", 0) < GIB // 2:
+            while _counts(network).get("bytes put", 0) < HALF:
                 time.sleep(0.05)
             client.kill()
             client.communicate()
