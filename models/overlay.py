@@ -29,8 +29,9 @@ from models.zoo import trained_frame_net
 Array = NDArray[np.float64]
 
 NOTE = (
-    "Warm: what speaks for the grade. Dashed: the unit's region in a frontal face. A picture of "
-    "what the network rests on is no proof; the report measures how faithful such pictures are."
+    "Warm: what in this single frame speaks for the grade (what the seconds round it add is not "
+    "shown). Dashed: the unit's region. A picture of what a network rests on is no proof; the "
+    "report measures how faithful such pictures are."
 )
 
 
