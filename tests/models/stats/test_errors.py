@@ -11,8 +11,16 @@ from models.stats.bootstrap import (
     percentile_interval,
 )
 from models.stats.calibration import area_under_roc, expected_calibration_error, reliability
-from models.stats.errors import bias, bland_altman, calibration_line, mae, pearson, rmse
-from models.stats.ordinal import corn_probabilities, expected_grade, nearest_grade
+from models.stats.errors import (
+    bias,
+    bland_altman,
+    calibration_line,
+    mae,
+    paired,
+    pearson,
+    rmse,
+)
+from models.stats.ordinal import corn_probabilities, expected_grade, nearest_grade, sigmoid
 
 
 @pytest.fixture
@@ -115,3 +123,14 @@ def test_corn_multiplies_conditional_probabilities() -> None:
     assert p == pytest.approx([0.5, 0.125, 0.375])
     assert expected_grade(p) == pytest.approx(0.875)
     assert nearest_grade([0.49, 0.5, 1.5, 2.0]).tolist() == [0, 1, 2, 2]
+
+
+def test_only_pairs_with_both_values_count_and_shapes_must_agree() -> None:
+    x, y = paired([1, np.nan, 3], [4, 5, np.inf])
+    assert (x.tolist(), y.tolist()) == ([1.0], [4.0])
+    with pytest.raises(ValueError, match="one length"):
+        paired([1, 2], [1])
+
+
+def test_the_sigmoid_never_overflows() -> None:
+    assert sigmoid([0.0, np.log(3), -800.0, 800.0]) == pytest.approx([0.5, 0.75, 0.0, 1.0])
