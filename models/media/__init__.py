@@ -74,6 +74,8 @@ def read_frames(path: str | Path, pts: Iterable[int]) -> dict[int, Frame]:
 
 def frame_times(path: str | Path) -> list[int]:
     """The timestamp of every readable frame in presentation order; raises Unreadable."""
+    # The packets state timestamps too, and many times faster, but not which of them become frames:
+    # damage shows only in decoding, and a packet may hold half a picture, two, or one never shown.
     with open_media(path) as media:
         return [frame.pts for frame in media]
 

@@ -16,7 +16,15 @@ from models.manifest import read_manifest
 from models.media import probe
 from models.phantom.command import add_arguments, run
 from models.phantom.manifest import gather_study, write_fold
-from models.phantom.plans import LabPlan, StudyPlan, another_plan, demo_plan, study_plan
+from models.phantom.plans import (
+    PLANS,
+    LabPlan,
+    StudyPlan,
+    another_plan,
+    demo_plan,
+    pretraining_plan,
+    study_plan,
+)
 from models.phantom.sheet import CELL, lab_sheet
 from models.phantom.study import draw_recordings, write_study, write_unseen_clip
 from models.scale import Scale, load_scale
@@ -385,3 +393,13 @@ def test_a_fold_keeps_one_lab_for_judging_and_independent_labs_out(
 def test_a_folder_without_a_study_cannot_be_gathered(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="holds no rendered study"):
         gather_study(tmp_path, tmp_path / "out")
+
+
+def test_the_plan_of_the_shipped_weights_shows_every_coat_to_every_lab(scale: Scale) -> None:
+    plan = pretraining_plan(scale)
+    assert PLANS["pretraining"] is pretraining_plan
+    assert plan.name == "pretraining"
+    assert len({lab.key for lab in plan.labs}) == 5
+    for lab in plan.labs:
+        assert lab.coats == scale.coats
+        assert lab.raters == 6

@@ -10,7 +10,7 @@ from models.data.heads import any_face
 from models.faces import cut
 from models.phantom.render import FaceParams, render_face
 from models.phantom.units import TOP
-from models.regions import face_fractions, face_mask, region_masks, region_windows
+from models.regions import face_fractions, face_mask, region_cells, region_masks, region_windows
 from models.scale import Scale
 
 
@@ -45,6 +45,14 @@ def test_the_face_holds_every_region_and_no_margin(scale: Scale) -> None:
     assert (face >= region_masks(scale, crop).max(0)).all()
     assert face[0].sum() == face[:, 0].sum() == 0
     assert 0.3 < face.mean() < 1 / 1.4**2
+
+
+def test_coarse_cells_hold_the_share_of_their_pixels_that_lies_in_a_region(scale: Scale) -> None:
+    crop = CropConfig(size=32)
+    masks, cells = region_masks(scale, crop), region_cells(scale, crop, 8)
+    assert cells.shape == (len(scale.units), 8, 8)
+    means = masks.reshape(len(scale.units), 8, 4, 8, 4).mean((2, 4))
+    assert cells == pytest.approx(means, abs=1e-6)
 
 
 def test_windows_hold_their_regions_and_those_of_the_right_are_mirrored(scale: Scale) -> None:

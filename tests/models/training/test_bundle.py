@@ -6,7 +6,17 @@ from shutil import copytree
 
 import pytest
 
-from models.bundle import DIGEST, FILES, BundleError, load_bundle, pack, seal, unpack
+from models.bundle import (
+    DIGEST,
+    FILES,
+    BundleError,
+    compute_digest,
+    file_digest,
+    load_bundle,
+    pack,
+    seal,
+    unpack,
+)
 
 
 @pytest.fixture
@@ -102,3 +112,17 @@ def test_an_archive_that_reaches_outside_is_refused_and_leaves_nothing(tmp_path:
 
 def test_the_digest_file_names_the_content(tiny_run) -> None:
     assert (tiny_run.bundle / DIGEST).read_text().strip() == load_bundle(tiny_run.bundle).digest
+
+
+def test_a_digest_depends_on_names_and_content_and_on_nothing_else(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder, names in ((one, ("a", "b")), (two, ("b", "a"))):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(f"content of {name}")
+    assert compute_digest(one) == compute_digest(two)
+    (two / DIGEST).write_text("not part of it")
+    assert compute_digest(one) == compute_digest(two)
+    (two / "a").rename(two / "c")
+    assert compute_digest(one) != compute_digest(two)
+    assert file_digest(one / "a") == file_digest(two / "c")

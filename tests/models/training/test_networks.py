@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models import zoo
+from models.bundle import default_bundle
 from models.config import ConfigError, CropConfig, FinderConfig, FitConfig, NetConfig, load_config
 from models.data.compositions import compose
 from models.data.labels import image_scores, shuffled, targets_of
@@ -259,3 +260,16 @@ def test_a_rare_state_weighs_more_but_not_without_bound() -> None:
     assert rarity[0] == rarity[1] == 1
     assert float(rarity[2]) == pytest.approx((0.96 / 0.04) ** 0.5)
     assert float(state_rarity(torch.tensor([[1.0, 0.0]]))[1]) == 6.0
+
+
+def test_the_network_of_a_bundle_says_what_its_graph_says() -> None:
+    bundle = default_bundle()
+    net = zoo.trained_frame_net(bundle)
+    assert not net.training
+    torch.manual_seed(2)
+    crops = torch.rand(2, 1, bundle.crop.size, bundle.crop.size)
+    with torch.no_grad():
+        wanted = [part.numpy() for part in net(crops)]
+    session = onnxruntime.InferenceSession(bundle.path / "frame.onnx")
+    found = session.run(None, {"crops": crops.numpy()})
+    assert all(np.abs(w - f).max() <= 1e-3 for w, f in zip(wanted, found, strict=True))
