@@ -16,7 +16,7 @@ from pathlib import Path
 from models.media.ahead import decoded_ahead
 from models.media.facts import measure
 from models.media.frames import Frame, Picture, Unreadable
-from models.media.stills import SUFFIXES, Stills
+from models.media.stills import Stills, is_picture
 from models.media.video import Video
 from models.records import MediaFacts
 
@@ -48,7 +48,7 @@ def open_media(path: str | Path, threads: int | None = None) -> Media:
         raise Unreadable(f"There is no file {path.name}.")
     if path.stat().st_size == 0:
         raise Unreadable(f"{path.name} is empty (0 bytes); copy it again from the camera.")
-    if _is_picture(path):
+    if is_picture(path):
         return Stills(path)
     return Video(path, threads)
 
@@ -78,13 +78,3 @@ def frame_times(path: str | Path) -> list[int]:
     # damage shows only in decoding, and a packet may hold half a picture, two, or one never shown.
     with open_media(path) as media:
         return [frame.pts for frame in media]
-
-
-def _is_picture(path: Path) -> bool:
-    # By content first, because scientists' files carry any suffix; by suffix for damaged ones.
-    with path.open("rb") as file:
-        head = file.read(12)
-    signatures = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
-    if head.startswith(signatures) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return path.suffix.lower() not in {".mjpeg", ".mjpg"}
-    return path.suffix.lower() in SUFFIXES

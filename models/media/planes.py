@@ -49,7 +49,12 @@ UPRIGHT = Orientation(0, mirrored=False)
 
 def orientation(decoded: VideoFrame) -> Orientation:
     """The orientation that the display matrix of a picture asks for, to the next quarter turn."""
-    matrix = decoded.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    try:
+        matrix = decoded.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    except ValueError:
+        # PyAV gives up at side data that it has no name for, such as EXIF in MJPEG; it still tells
+        # the turn (degrees against the clock), though not a mirror image.
+        return Orientation(round(-decoded.rotation / 90) % 4, mirrored=False)
     if matrix is None:
         return UPRIGHT
     a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix))

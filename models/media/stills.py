@@ -189,6 +189,17 @@ def picture_files(folder: Path) -> list[Path]:
     return sorted(files, key=_natural)
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is to be read as a picture rather than as a film."""
+    # By content first, because scientists' files carry any suffix; by suffix for damaged ones.
+    with path.open("rb") as file:
+        head = file.read(12)
+    signatures = (b"\x89PNG", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM")
+    if head.startswith(signatures) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return path.suffix.lower() not in {".mjpeg", ".mjpg"}
+    return path.suffix.lower() in SUFFIXES
+
+
 def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
     parts = re.split(r"(\d+)", file.name.lower())
     return [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts], file.name
