@@ -38,7 +38,11 @@ class MediaFacts:
     `first_pts` is in units of `time_base` seconds; `sharpness_median` is the variance of the
     Laplacian and `brightness_median` the mean luma (0..255), medians over sampled frames;
     `problems` are sentences about what could not be read; `interlaced` says that pictures hold two
-    moments in alternating lines.
+    moments in alternating lines. `black_share` and `white_share` are the shares of pixels with luma
+    up to 20 and from 235 on, medians over sampled frames. `finder` names the face finder that
+    looked at `faces_looked` sampled frames; `faces_share` is the share of them with a face and
+    `view` the one that most faces have ("none" where there is no face). Both are None where none
+    looked.
     """
 
     kind: Literal["video", "stills"]
@@ -63,6 +67,12 @@ class MediaFacts:
     brightness_median: float
     grayscale: bool
     interlaced: bool = False
+    black_share: float | None = None
+    white_share: float | None = None
+    faces_share: float | None = None
+    faces_looked: int = 0
+    view: View | None = None
+    finder: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,20 +23,27 @@ def shipped_part(name: str, config: Any, fixed: tuple[str, ...]) -> tuple[Path, 
     Raises ConfigError where it is not there, or where one of the `fixed` fields of the
     configuration, which say what the network looks like, is not that of the part.
     """
-    folder = PARTS / name
-    try:
-        facts: dict[str, Any] = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"No {name} comes with this program; set {name}.shipped to false.") from (
-            error
-        )
+    facts = shipped_part_facts(name)
     wanted, own = configs.to_dict(config), facts["config"]
     for field in fixed:
         if not _same(wanted, own, field):
             raise ConfigError(
                 f"{name}: the shipped one has {field} = {own.get(field)}, not {wanted[field]}."
             )
-    return folder, facts
+    return PARTS / name, facts
+
+
+def shipped_part_facts(name: str) -> dict[str, Any]:
+    """What is known of a shipped part; raises ConfigError where it is not there."""
+    try:
+        facts: dict[str, Any] = json.loads(
+            (PARTS / name / "facts.json").read_text(encoding="utf-8")
+        )
+    except OSError as error:
+        raise ConfigError(f"No {name} comes with this program; set {name}.shipped to false.") from (
+            error
+        )
+    return facts
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], field: str) -> bool:

@@ -157,7 +157,8 @@ def _written(
             target.codec_context.extradata = header
         for packet in _packets(old, stream):
             content = bytes(packet)
-            kept = clean(content)
+            # An empty packet marks a picture that the camera dropped.
+            kept = clean(content) if content else content
             marks.append(_mark(packet, kept))
             if packet.pos:
                 progress(min(1.0, packet.pos / whole))

@@ -24,6 +24,7 @@ from models.media.stream_data import cleaner
 Find = Callable[[str], Path]
 Write = Callable[..., Path]
 
+TICK = Fraction(1, 25)
 TAGS = {
     "location": "+47.37+008.54/",
     "make": "Phone Works",
@@ -70,7 +71,7 @@ def test_a_copy_shows_the_same_frames_at_the_same_times_and_tells_nothing(
         encoder,
         size=(64, 64),
         pix_fmt=pix_fmt,
-        time_base=Fraction(1, 25),
+        time_base=TICK,
         tags=TAGS,
         **more,
     )
@@ -153,7 +154,7 @@ def write_phone_film(path: Path) -> Path:
         sound.metadata["title"] = "voice"
         for number in range(10):
             frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 20 * number, np.uint8))
-            frame.pts, frame.time_base = number, Fraction(1, 25)
+            frame.pts, frame.time_base = number, TICK
             container.mux(pictures.encode(frame))
         noise = np.arange(3200, dtype=np.int16)[None]
         heard = av.AudioFrame.from_ndarray(noise, "s16", "mono")
@@ -203,6 +204,23 @@ def test_what_the_pictures_of_an_mjpeg_film_tell_is_taken_out_but_their_turn(
     assert b"Phone Works" not in (tmp_path / "public.avi").read_bytes()
     assert shown(tmp_path / "public.avi") == shown(secret)
     assert probe(secret).rotation == {1: 0, 3: 180, 6: 90, 8: 270}[turn]
+
+
+def test_gaps_that_a_camera_left_stay_gaps(tmp_path: Path, film: Write) -> None:
+    whole = film(tmp_path / "whole.avi", range(8), "mjpeg", pix_fmt="yuvj420p", time_base=TICK)
+    source = tmp_path / "dropped.avi"
+    with av.open(str(whole)) as old, av.open(str(source), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for number, packet in enumerate(p for p in old.demux(video=0) if p.dts is not None):
+            given: Any = packet
+            if number in (2, 3):
+                given = av.Packet(0)
+                given.pts = given.dts = packet.dts
+                given.time_base = packet.time_base
+            given.stream = stream
+            new.mux(given)
+    public_copy(source, tmp_path / "public.avi")
+    assert [frame[0] for frame in shown(tmp_path / "public.avi")] == [0, 1, 4, 5, 6, 7]
 
 
 def sei(*messages: tuple[int, bytes]) -> bytes:
