@@ -168,7 +168,11 @@ class Client:
         yield from self._pages(f"versions/{version}/recordings", {})
 
     def recording_file(self, version: str, recording: str) -> Json:
-        """Return ``{url, size, sha256, name}`` of a recording's file; the address runs out."""
+        """Return ``{url, size, sha256, name, derived_from}`` of a recording's file.
+
+        The address runs out. Others than the lab get a copy without private tags and sound, and
+        the SHA-256 of the original it was ``derived_from``.
+        """
         return self.http.ask("GET", f"versions/{version}/recordings/{recording}/file")
 
     def remove_recording(self, recording: str) -> None:

@@ -18,7 +18,7 @@ from amgs.api.problems import documented
 from amgs.api.versions import opened
 from amgs.core import policy
 from amgs.core.errors import NotFound
-from amgs.files.services import blob_address, find_upload
+from amgs.files.services import find_upload
 from amgs.repository import queries, services
 from amgs.repository.models import LabelImport, Recording, Version
 
@@ -51,8 +51,11 @@ class RecordingView(serializers.Serializer):
     problem = serializers.CharField()
     upload = serializers.CharField(allow_null=True)
     sha256 = serializers.CharField(allow_null=True)
+    derived_from = serializers.CharField(allow_null=True)
     media = serializers.DictField()
     poster = serializers.CharField(allow_null=True)
+    contact_sheet = serializers.CharField(allow_null=True)
+    proxy = serializers.CharField(allow_null=True)
 
 
 class RecordingPageView(serializers.Serializer):
@@ -69,6 +72,7 @@ class FileView(serializers.Serializer):
     size = serializers.IntegerField()
     sha256 = serializers.CharField()
     url = serializers.URLField()
+    derived_from = serializers.CharField(allow_null=True)
 
 
 class SheetView(serializers.Serializer):
@@ -134,28 +138,18 @@ class Recordings(APIView):
 
 
 class RecordingFile(APIView):
-    """The file of a recording, as it was sent."""
+    """The file of a recording: as it was sent for its lab, the public copy for others."""
 
     permission_classes = [AllowAny, Scoped]
     scope = "read"
 
-    @extend_schema(responses={200: FileView, **documented(401, 403, 404)})
+    @extend_schema(responses={200: FileView, **documented(400, 401, 403, 404)})
     def get(self, request: Request, name: str, public_id: str) -> Response:
         """Return an address that is good for some minutes."""
         version = opened(request, name)
         policy.require(request.user, "download_recordings", version)
-        row = queries.recording_rows(version).filter(public_id=public_id).first()
-        if row is None or row.blob is None:
-            raise NotFound("There is no such recording in this version, or it was not stored.")
-        address = blob_address(row.blob, filename=row.name.rpartition("/")[2])
-        return Response(
-            {
-                "name": row.name,
-                "size": row.blob.size,
-                "sha256": row.blob.sha256,
-                "url": request.build_absolute_uri(address),
-            }
-        )
+        file = queries.recording_file(request.user, version, public_id)
+        return Response({**file, "url": request.build_absolute_uri(file["url"])})
 
 
 def _draft_of(request: Request, dataset_id: int) -> Version:

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import random
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 
+from amgs.core import jobs
 from amgs.core.jobs import Context, Finish, job
 from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
 from amgs.files.services import on_blob
-from amgs.files.storage import get_storage
-from amgs.repository import media_files, sheets
+from amgs.repository import derived, media_files, sheets
+from amgs.repository.derived import PROGRESS_EVERY
 from amgs.repository.models import Dataset, Frame, LabelImport, Rating, Recording
 from amgs.repository.services.labels import start_reading
 from amgs.repository.services.recordings import (
     ask_for_labels,
     pending_recordings,
+    settle_copies,
     start_ingest,
 )
 
-if TYPE_CHECKING:
-    from models.media import Frame as MediaFrame
-    from models.records import MediaFacts
-
-# Frames drawn from every recording: some ten per animal and time point is the classic protocol.
-DRAWN_FRAMES = 12
 # Rows written in one transaction at most.
 CHUNK = 1000
-PROGRESS_EVERY = 25
 
 
 @on_blob("recording")
@@ -85,10 +81,10 @@ def ingest_recording(context: Context, recording: str) -> Finish:
                     context.progress(0.05, f"measuring, frame {frame.index}")
 
             with open_media(path) as media:
-                facts = measure(media, measured)
+                facts = measure(media, measured, derived.finder())
             context.progress(0.4, "drawing frames")
             with open_media(path) as media:
-                frames, poster = _draw(context, row, row.blob, facts, media)
+                frames, poster, sheet = derived.draw(context, row, row.blob, facts, media)
     except Unreadable as refusal:
         sentence = refusal.sentence
         return Finish(
@@ -104,53 +100,43 @@ def ingest_recording(context: Context, recording: str) -> Finish:
             problem="",
             media=asdict(facts),
             poster_key=poster,
+            contact_sheet_key=sheet,
         )
+        jobs.enqueue(derive_recording, subject=row, key=row.public_id, recording=row.public_id)
 
     return Finish({"frames": facts.frame_count, "drawn": len(frames)}, apply)
 
 
-def _draw(
-    context: Context, row: Recording, blob: Blob, facts: MediaFacts, media: Any
-) -> tuple[list[Frame], str]:
-    """Return the drawn frames, their stills stored, and the key of the poster.
-
-    The draw is uniform over all readable frames and seeded by the file's own digest, so that
-    anybody can repeat it and nobody can choose it.
-    """
-    draw = random.Random(int(blob.sha256, 16))  # noqa: S311  (to be repeatable is the point)
-    total = facts.frame_count
-    numbers = set(draw.sample(range(total), min(DRAWN_FRAMES, total)))
-    middle = sorted(numbers)[len(numbers) // 2]
-    frames: list[Frame] = []
-    poster = ""
-    for frame in media:
-        if frame.index % PROGRESS_EVERY == 0:
-            context.progress(0.4 + 0.55 * frame.index / total, "drawing frames")
-        if frame.index not in numbers:
-            continue
-        frames.append(_frame_row(row, frame, drawn=True))
-        if frame.index == middle:
-            poster = context.key("poster.jpg")
-            get_storage().put(poster, media_files.jpeg(frame.image, media_files.POSTER_LONGEST))
-        if len(frames) == len(numbers):
-            break
-    return frames, poster
+def _no_copies(row: Job, sentence: str) -> None:
+    recording = Recording.objects.filter(public_id=row.args["recording"]).first()
+    if recording is not None:
+        refusal = f"No copy of '{recording.name}' for others could be made ({sentence})."
+        settle_copies(recording, {"refusal": refusal}, recording.proxy_key)
 
 
-def _frame_row(recording: Recording, frame: MediaFrame, *, drawn: bool) -> Frame:
-    """Store a frame's still and return its row, not yet written."""
-    key = media_files.still_key()
-    get_storage().put(key, media_files.jpeg(frame.image))
-    return Frame(
-        recording=recording,
-        stream=frame.stream,
-        pts=frame.pts,
-        tb_num=frame.time_base[0],
-        tb_den=frame.time_base[1],
-        number=frame.index,
-        time_s=frame.time_s,
-        still_key=key,
-        drawn=drawn,
+@job("ingest", limit=timedelta(minutes=10), on_failure=_no_copies)
+def derive_recording(context: Context, recording: str) -> Finish:
+    """Make the copy that others may have, and a film that browsers play where it is needed."""
+    from models.media import Unreadable
+    from models.records import MediaFacts, from_json
+
+    row = Recording.objects.select_related("blob").filter(public_id=recording).first()
+    if row is None or row.blob is None or row.status != Recording.Status.READY:
+        return Finish({"gone": True})
+    proxy_key = ""
+    with (
+        media_files.named_copy(row.blob, row.name) as path,
+        tempfile.TemporaryDirectory(prefix="amgs-derived-") as name,
+    ):
+        try:
+            public = derived.copy_for_others(context, path, Path(name))
+            facts = from_json(MediaFacts, row.media)
+            proxy_key = derived.proxy(context, path, Path(name), facts)
+        except Unreadable as refusal:
+            public = {"refusal": refusal.sentence}
+    return Finish(
+        {"public": "key" in public, "proxy": bool(proxy_key)},
+        lambda: settle_copies(row, public, proxy_key),
     )
 
 
@@ -254,7 +240,7 @@ def _frames(context: Context, matched: sheets.Matched) -> Mapping[tuple[int, int
                     if frame.index % PROGRESS_EVERY == 0:
                         context.check()
                     if frame.index in missing:
-                        rows.append(_frame_row(recording, frame, drawn=False))
+                        rows.append(derived.frame_row(recording, frame, drawn=False))
                     if frame.index >= max(missing):
                         break
             for start in range(0, len(rows), CHUNK):

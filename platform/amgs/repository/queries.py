@@ -15,6 +15,7 @@ from amgs.core.decisions import history as decisions_about
 from amgs.core.errors import NotFound, Refused
 from amgs.core.models import Decision
 from amgs.files.models import Upload
+from amgs.files.services import blob_address
 from amgs.files.storage import get_storage
 from amgs.repository import steps
 from amgs.repository.models import (
@@ -212,7 +213,11 @@ def recording_rows(version: Version) -> QuerySet[Recording]:
 
 
 def recording_row(user: Any, version: Version, row: Recording) -> Json:
-    """Return a recording as lists show it; asks the database for nothing."""
+    """Return a recording as lists show it; asks the database for nothing.
+
+    ``sha256`` is that of the file which the user may have: of the original for its lab, of the
+    copy ``derived_from`` it for others, who are not told when it was recorded either.
+    """
     own = is_of_own_lab(user, version)
     observation = row.observation
     animal = observation.animal if observation else None
@@ -225,10 +230,37 @@ def recording_row(user: Any, version: Version, row: Recording) -> Json:
         "status": status,
         "problem": problem,
         "upload": row.upload.public_id if row.upload and row.blob is None else None,
-        "sha256": row.blob.sha256 if row.blob else None,
-        "media": row.media,
+        "sha256": (row.blob.sha256 if row.blob else None) if own else row.public.get("sha256"),
+        "derived_from": None if own else row.public.get("original"),
+        "media": row.media if own else {**row.media, "creation_time": None},
         "poster": _address(row.poster_key),
+        "contact_sheet": _address(row.contact_sheet_key) if own else None,
+        "proxy": _address(row.proxy_key, "video/mp4") if own else None,
     }
+
+
+def recording_file(user: Any, version: Version, public_id: str) -> Json:
+    """Return where a recording's file may be had: the original by its lab, the copy by others.
+
+    The copy tells neither place nor device nor people and has no sound; ``derived_from`` is then
+    the SHA-256 of the original, which stays with the lab. Raises ``NotFound``, and ``Refused``
+    while there is no copy.
+    """
+    row = recording_rows(version).filter(public_id=public_id).first()
+    if row is None or row.blob is None:
+        raise NotFound("There is no such recording in this version, or it was not stored.")
+    name = row.name.rpartition("/")[2]
+    if is_of_own_lab(user, version):
+        said = {"size": row.blob.size, "sha256": row.blob.sha256, "derived_from": None}
+        return {"name": row.name, "url": blob_address(row.blob, filename=name), **said}
+    if "key" not in row.public:
+        raise Refused(
+            row.public.get("refusal")
+            or "The copy for others than the lab is still being made; please try again later."
+        )
+    url = get_storage().sign_get(row.public["key"], settings.STORAGE_ADDRESS_SECONDS, filename=name)
+    said = {"size": row.public["size"], "sha256": row.public["sha256"]}
+    return {"name": row.name, "url": url, **said, "derived_from": row.public["original"]}
 
 
 def what_became_of(row: Recording) -> tuple[str, str]:
@@ -336,8 +368,8 @@ def _page(rows: QuerySet[Any], after: str, limit: int, show: Callable[[Any], Jso
     return Page([show(row) for row in found], found[-1].public_id if more else None)
 
 
-def _address(key: str) -> str | None:
-    """Return a signed address of a stored JPEG, or ``None`` where there is none."""
+def _address(key: str, media_type: str = "image/jpeg") -> str | None:
+    """Return a signed address of a stored JPEG or film, or ``None`` where there is none."""
     if not key:
         return None
-    return get_storage().sign_get(key, settings.STORAGE_ADDRESS_SECONDS, media_type="image/jpeg")
+    return get_storage().sign_get(key, settings.STORAGE_ADDRESS_SECONDS, media_type=media_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 from django.test import Client
@@ -240,7 +241,7 @@ def test_pages_follow_each_other_without_a_gap(draft, speak, alice):
 def test_recordings_are_downloaded_by_the_lab_and_by_others_where_it_allows_it(
     draft, speak, clip, client, alice, bob, mia
 ):
-    from amgs.repository.models import Permission, Version
+    from amgs.repository.models import Permission, Recording, Version
 
     version = draft(animals=1)
     name = version.public_id
@@ -253,7 +254,16 @@ def test_recordings_are_downloaded_by_the_lab_and_by_others_where_it_allows_it(
     told = speak(mia)("GET", path, expect=403)
     assert "once the dataset is published" in told["detail"]
     Version.objects.update(state="published", published_at=timezone.now())
-    assert speak()("GET", path)["size"] == file["size"]
+    public = speak()("GET", path)
+    assert (public["derived_from"], file["derived_from"]) == (file["sha256"], None)
+    listed = speak()("GET", f"versions/{name}/recordings")["results"][0]
+    assert (listed["sha256"], listed["derived_from"]) == (public["sha256"], file["sha256"])
+    copy = b"".join(client.get(public["url"]).streaming_content)
+    assert (len(copy), sha256(copy).hexdigest()) == (public["size"], public["sha256"])
+    Recording.objects.update(public={})
+    assert "still being made" in speak()("GET", path, expect=400)["detail"]
+    Recording.objects.update(public={"refusal": "No copy can be made."})
+    assert speak()("GET", path, expect=400)["detail"] == "No copy can be made."
     Permission.objects.filter(kind="download").delete()
     assert "please ask the lab" in speak()("GET", path, expect=403)["detail"]
     assert speak(alice)("GET", path)["size"] == file["size"]

@@ -223,6 +223,20 @@ def test_gaps_that_a_camera_left_stay_gaps(tmp_path: Path, film: Write) -> None:
     assert [frame[0] for frame in shown(tmp_path / "public.avi")] == [0, 1, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize("kind", ["mp4", "mov"])
+def test_what_a_phone_trimmed_off_the_start_stays_hidden(
+    tmp_path: Path, film: Write, kind: str
+) -> None:
+    source = film(
+        tmp_path / f"trimmed.{kind}",
+        range(-200, 600, 40),
+        muxer={"avoid_negative_ts": "disabled", "use_editlist": "1"},
+    )
+    public_copy(source, tmp_path / f"copy.{kind}")
+    assert len(shown(source)) == 15
+    assert shown(tmp_path / f"copy.{kind}") == shown(source)
+
+
 def sei(*messages: tuple[int, bytes]) -> bytes:
     """An H.264 unit of these messages, escaped as it must be."""
     body = b"".join(bytes((kind, len(data))) + data for kind, data in messages) + b"\x80"

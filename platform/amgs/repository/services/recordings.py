@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.db import transaction
 
@@ -103,6 +104,11 @@ def start_ingest(recording: Recording, blob: Blob) -> None:
     jobs.enqueue(
         INGEST, by=SYSTEM, subject=recording, key=recording.public_id, recording=recording.public_id
     )
+
+
+def settle_copies(recording: Recording, public: Mapping[str, Any], proxy_key: str) -> None:
+    """Write which copy others may have of a recording, and what browsers play."""
+    Recording.objects.filter(pk=recording.pk).update(public=dict(public), proxy_key=proxy_key)
 
 
 @transaction.atomic
