@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from amgs.repository.models import Frame, Recording
 
 if TYPE_CHECKING:
     from models.media import Frame as MediaFrame
+    from models.media.likeness import Likeness
     from models.named_finder import NamedFinder
     from models.records import MediaFacts
 
@@ -107,6 +109,15 @@ def frame_row(recording: Recording, frame: MediaFrame, *, drawn: bool) -> Frame:
         still_key=key,
         drawn=drawn,
     )
+
+
+def store_likeness(context: Context, likeness: Likeness) -> str:
+    """Store the hashes that near-duplicates are found by, as JSON; return their key."""
+    from models.records import to_json
+
+    key = context.key("likeness.json")
+    get_storage().put(key, json.dumps(to_json(likeness)).encode())
+    return key
 
 
 def copy_for_others(context: Context, path: Path, folder: Path) -> dict[str, Any]:

@@ -68,20 +68,24 @@ def ingest_recording(context: Context, recording: str) -> Finish:
     """
     from models.media import Unreadable, open_media
     from models.media.facts import measure
+    from models.media.likeness import Likening
 
     row = Recording.objects.select_related("blob").filter(public_id=recording).first()
     if row is None or row.blob is None:
         return Finish({"gone": True})
     try:
         with media_files.named_copy(row.blob, row.name) as path:
+            likening = Likening()
 
             def measured(frame: Any) -> None:
+                likening.see(frame)
                 if frame.index % PROGRESS_EVERY == 0:
                     # How many frames there are is only known at the end.
                     context.progress(0.05, f"measuring, frame {frame.index}")
 
             with open_media(path) as media:
                 facts = measure(media, measured, derived.finder())
+            likeness = derived.store_likeness(context, likening.likeness())
             context.progress(0.4, "drawing frames")
             with open_media(path) as media:
                 frames, poster, sheet = derived.draw(context, row, row.blob, facts, media)
@@ -101,6 +105,7 @@ def ingest_recording(context: Context, recording: str) -> Finish:
             media=asdict(facts),
             poster_key=poster,
             contact_sheet_key=sheet,
+            likeness_key=likeness,
         )
         jobs.enqueue(derive_recording, subject=row, key=row.public_id, recording=row.public_id)
 

@@ -191,6 +191,8 @@ class Recording(Row):
     media = models.JSONField(default=dict)  # MediaFacts, measured once
     poster_key = models.CharField(max_length=200, blank=True)
     contact_sheet_key = models.CharField(max_length=200, blank=True)
+    # Perceptual hashes over time, by which near-duplicates are found.
+    likeness_key = models.CharField(max_length=200, blank=True)
     # H.264 in MP4, where browsers do not play the original.
     proxy_key = models.CharField(max_length=200, blank=True)
     # The copy for others: key, sha256, size, the original's sha256, names of the tags left out;

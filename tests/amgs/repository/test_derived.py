@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import av
 import numpy as np
@@ -14,6 +15,8 @@ from amgs.core.models import Job
 from amgs.files.storage import get_storage
 from amgs.repository import queries, services
 from amgs.repository.models import Recording
+from models.media.likeness import Likeness, match
+from models.records import from_json
 
 
 def phone_film(path, suffix: str = "mov") -> bytes:
@@ -74,6 +77,9 @@ def test_facts_name_the_finder_and_a_sheet_shows_the_whole_film(add, tmp_path):
     with Image.open(io.BytesIO(stored(row.contact_sheet_key))) as sheet:
         assert sheet.format == "JPEG"
         assert sheet.width == 4 * 240
+    likeness = from_json(Likeness, json.loads(stored(row.likeness_key)))
+    assert len(likeness.pictures) == 3
+    assert match(likeness, likeness).distance == 0
 
 
 def test_others_get_a_copy_without_place_and_sound_and_the_lab_keeps_the_original(
