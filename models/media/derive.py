@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -114,10 +115,11 @@ def _picture(source: Path, made: Path) -> tuple[PrivateTag, ...]:
 def _film(source: Path, made: Path, progress: Progress) -> tuple[int, int]:
     """Copy the pictures of a film and compare; return packets, and packets cleaned."""
     try:
+        span = _needed(source)
         with _opened(source) as (old, stream):
             codec, header = _codec(stream), stream.codec_context.extradata
             clean, fresh = cleaner(codec, header), clean_header(codec, header)
-            written, cleaned = _written(old, stream, made, (fresh, clean), progress)
+            written, cleaned = _written(old, stream, span, made, (fresh, clean), progress)
             cleaned += fresh != header
         with _opened(made) as (new, copied):
             if copied.codec_context.extradata != fresh and fresh is not None:
@@ -135,6 +137,7 @@ def _film(source: Path, made: Path, progress: Progress) -> tuple[int, int]:
 def _written(
     old: InputContainer,
     stream: VideoStream,
+    span: tuple[int, int],
     made: Path,
     cleaned_by: tuple[bytes | None, Clean],
     progress: Progress,
@@ -155,7 +158,7 @@ def _written(
         target.codec_tag = stream.codec_tag
         if header is not None:
             target.codec_context.extradata = header
-        for packet in _packets(old, stream):
+        for packet in itertools.islice(_packets(old, stream), *span):
             content = bytes(packet)
             # An empty packet marks a picture that the camera dropped.
             kept = clean(content) if content else content
@@ -168,6 +171,23 @@ def _written(
             packet.stream = target
             new.mux(packet)
     return marks, cleaned
+
+
+def _needed(source: Path) -> tuple[int, int]:
+    """The first packet that is needed to show the film, and the one behind the last.
+
+    Trimming on a phone hides pictures by an edit list and leaves them in the file. Those before the
+    last key frame in front of what is shown, and those behind it, are left out of the copy.
+    """
+    first, last = 0, 0
+    shown = False
+    with _opened(source) as (container, stream):
+        for place, packet in enumerate(_packets(container, stream)):
+            if packet.is_keyframe and packet.is_discard and not shown:
+                first = place
+            if not packet.is_discard:
+                shown, last = True, place
+    return (first, last + 1) if shown else (0, sys.maxsize)
 
 
 def _with_content(packet: Packet[Any], content: bytes) -> Packet[Any]:

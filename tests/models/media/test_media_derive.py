@@ -224,16 +224,19 @@ def test_gaps_that_a_camera_left_stay_gaps(tmp_path: Path, film: Write) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mov"])
-def test_what_a_phone_trimmed_off_the_start_stays_hidden(
-    tmp_path: Path, film: Write, kind: str
+@pytest.mark.parametrize(("apart", "left"), [("3", range(15, 18)), ("50", range(20, 21))])
+def test_what_a_phone_trimmed_off_the_start_is_left_out_as_far_as_decoding_allows(
+    tmp_path: Path, film: Write, kind: str, apart: str, left: range
 ) -> None:
     source = film(
         tmp_path / f"trimmed.{kind}",
         range(-200, 600, 40),
+        options={"g": apart},
         muxer={"avoid_negative_ts": "disabled", "use_editlist": "1"},
     )
-    public_copy(source, tmp_path / f"copy.{kind}")
+    derived = public_copy(source, tmp_path / f"copy.{kind}")
     assert len(shown(source)) == 15
+    assert derived.packets in left
     assert shown(tmp_path / f"copy.{kind}") == shown(source)
 
 
