@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ class FrameOutputs(NamedTuple):
     embedding: Tensor
 
 
-class FrameNet(nn.Module):
+class FrameNet(nn.Module, ABC):
     """What all frame networks share: even light, the gate for strangers, and the heads' shapes.
 
     `steps` is the number of grades of each unit minus one, `features` the size of the embedding.
@@ -60,9 +61,9 @@ class FrameNet(nn.Module):
         gate: Tensor = self.gate(even)
         return gate[:, 0]
 
+    @abstractmethod
     def grade(self, even: Tensor, familiar: Tensor) -> FrameOutputs:
         """All heads on crops of `evened` light; `familiar` is handed through."""
-        raise NotImplementedError
 
 
 class UnitHeads(nn.Module):
