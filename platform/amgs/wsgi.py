@@ -39,11 +39,11 @@ def in_large_pieces(application: Wsgi) -> Wsgi:
     and storing it. Where the stream has no reader behind it, it is used as it is.
     """
 
-    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        reader = getattr(environ["wsgi.input"], "reader", None)
-        if environ["REQUEST_METHOD"] == "PUT" and reader is not None:
-            environ["wsgi.input"] = io.BufferedReader(Body(reader), CHUNK)
-        return application(environ, start)
+    def answer(request: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        reader = getattr(request["wsgi.input"], "reader", None)
+        if request["REQUEST_METHOD"] == "PUT" and reader is not None:
+            request["wsgi.input"] = io.BufferedReader(Body(reader), CHUNK)
+        return application(request, start)
 
     return answer
 
