@@ -28,8 +28,9 @@ def test_probabilities_of_states_are_shared_by_those_that_may_be_named() -> None
     assert likely[1] == pytest.approx([1.0, 0.0, 0.0]), "large logits do not overflow"
 
 
-def test_the_grade_is_the_whole_number_nearest_to_the_mean() -> None:
+def test_a_whole_grade_begins_at_the_cuts_of_its_unit() -> None:
     one = np.array([[0.6, 0.3, 0.1], [0.1, 0.4, 0.5]])
-    looked = Looked([one, one[::-1]], np.ones((2, 2)), np.ones((2, 1)), np.zeros(2))
+    cuts = [np.array([0.5, 1.5]), np.array([0.6, 1.2])]
+    looked = Looked([one, one[::-1]], np.ones((2, 2)), np.ones((2, 1)), np.zeros(2), cuts)
     assert looked.expected == pytest.approx(np.array([[0.5, 1.4], [1.4, 0.5]]))
-    assert looked.nearest.tolist() == [[1, 1], [1, 1]], "halves go upward"
+    assert looked.whole.tolist() == [[1, 2], [1, 0]], "an expected grade at a cut has reached it"
