@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def overlay(
             )
             for box in scale.region(unit.region).boxes:
                 axes.add_patch(_outline(box, how))
-        figure.text(0, 0.05, NOTE, fontsize=7, color="#555555", va="top")
+        note = textwrap.fill(NOTE, 27 * count)
+        figure.text(0, 0.05, note, fontsize=7, color="#555555", va="top")
     return figure
 
 
