@@ -219,8 +219,8 @@ def study_plan(
 
 
 def pretraining_plan(scale: Scale | None = None) -> StudyPlan:
-    """Five labs with every coat, nearly all frames of short clips graded by six raters: what the
-    shipped frame network has learnt from before a run shows it anything."""
+    """Five labs with every coat, nearly all frames of short clips graded by six raters: much to
+    learn from in little time, for trials of networks."""
     scale = scale or load_scale()
     labs = (
         replace(
