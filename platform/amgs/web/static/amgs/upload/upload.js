@@ -20,16 +20,22 @@ function put(url, header, blob, gate, onSent) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     let watch;
+    let left = false; // all bytes have left; only the answer is missing
     const moving = () => {
       clearTimeout(watch);
       watch = setTimeout(() => request.abort(), STILL_MS);
     };
-    const stop = () => request.abort();
+    const stop = () => {
+      if (!left) request.abort();
+    };
     request.open("PUT", url);
     request.setRequestHeader(header.name, header.value);
     request.upload.onprogress = (event) => {
       moving();
       onSent(event.loaded);
+    };
+    request.upload.onload = () => {
+      left = true;
     };
     request.onloadend = () => {
       clearTimeout(watch);
