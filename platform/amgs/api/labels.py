@@ -138,6 +138,7 @@ class LookView(serializers.Serializer):
     problems = ProblemView(many=True, required=False)
     names = serializers.DictField(child=NamesView(), required=False)
     lines = LineView(many=True)
+    answers = serializers.CharField()
 
 
 class SheetView(serializers.Serializer):
@@ -168,6 +169,7 @@ class SheetDetailView(SheetView):
     mapping = serializers.DictField()
     places = PlacesBody()
     look = LookView(allow_null=True)
+    looking = serializers.BooleanField()
     declared_in_effect = serializers.DictField()
     job = serializers.CharField(allow_null=True)
 

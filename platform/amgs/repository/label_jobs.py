@@ -78,12 +78,12 @@ def look_at_labels(context: Context, label_import: str, answers: str) -> Finish:
     old = [line["picture"] for line in row.look.get("lines", [])]
 
     def apply() -> None:
-        fresh = LabelImport.objects.select_for_update().get(pk=row.pk)
-        if digest_of(fresh) != answers or fresh.status not in (Status.OPEN, Status.REFUSED):
+        fresh = LabelImport.objects.select_related("blob").get(pk=row.pk)
+        if digest_of(fresh) != answers:
             return
         known = seen["known"]
-        LabelImport.objects.filter(pk=row.pk).update(
-            look=seen,
+        LabelImport.objects.filter(pk=row.pk, status__in=[Status.OPEN, Status.REFUSED]).update(
+            look=seen | {"answers": answers},
             status=Status.OPEN if known else Status.REFUSED,
             refusal="" if known else seen["refusal"][:1000],
             format=seen.get("format", ""),

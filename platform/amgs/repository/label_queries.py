@@ -22,8 +22,8 @@ from amgs.repository.models import (
     Recording,
     Version,
 )
-from amgs.repository.queries import Json, label_row
-from amgs.repository.services.labels import DECLARED, LOOK, declares
+from amgs.repository.queries import Json, label_row, label_rows
+from amgs.repository.services.labels import DECLARED, LOOK, declares, is_stale
 from amgs.repository.services.recordings import READ_LABELS
 
 PARQUET = "application/vnd.apache.parquet"
@@ -40,6 +40,7 @@ def label_page(version: Version, row: LabelImport) -> Json:
         "places": row.places,
         "look": look if row.look else None,
         "declared_in_effect": {key: value for key, value in declared.items() if value},
+        "looking": state_of(row)["looking"],
         "job": job_of(row),
     }
 
@@ -50,18 +51,30 @@ def _shown(key: str, media_type: str = "image/jpeg") -> str | None:
     return get_storage().sign_get(key, settings.STORAGE_ADDRESS_SECONDS, media_type=media_type)
 
 
+MOST_SHOWN = 100
+
+
+def history(version: Version) -> list[Json]:
+    """Return the newest label files of a version's dataset as lists show them, newest first.
+
+    Each with ``looking`` (its answers are being looked at), ``ready`` (nothing is asked) and
+    ``was_read`` (it can be redone).
+    """
+    rows = label_rows(version).select_related("blob").order_by("-pk")[:MOST_SHOWN]
+    return [label_row(row) | state_of(row) for row in rows]
+
+
+def state_of(row: LabelImport) -> dict[str, bool]:
+    """Return where a file stands; asks the database for nothing."""
+    looking = row.status == LabelImport.Status.OPEN and is_stale(row)
+    ready = row.status == LabelImport.Status.OPEN and not looking and not row.look["refusal"]
+    return {"looking": looking, "ready": ready, "was_read": bool(row.digest)}
+
+
 def job_of(row: LabelImport) -> str | None:
     """Return the public id of the job that looks at or reads a file, or did so last."""
     found = Job.objects.filter(subject=row.public_id, kind__in=[LOOK, READ_LABELS])
     return found.order_by("-pk").values_list("public_id", flat=True).first()
-
-
-def is_looked_at(row: LabelImport) -> bool:
-    """Whether the newest answers of a file are still being looked at."""
-    waiting = Job.objects.filter(
-        subject=row.public_id, kind=LOOK, state__in=[Job.State.QUEUED, Job.State.RUNNING]
-    )
-    return row.blob_id is None or waiting.exists()
 
 
 def recording_names(version: Version) -> list[str]:

@@ -12,6 +12,7 @@ A look is plain JSON, kept on the import and shown by pages and API alike (``lab
 ``counts``, ``notes``, ``problems``   what would be read
 ``names``       per kind of name (files, animals, time_points): how many are found, and those not
 ``lines``       the first ten rows, each with the picture it is about
+``answers``     the digest of the answers it was looked at with
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def look(context: Context, path: Path, name: str, mapping: reader.Mapping, place
             "headers": columns,
             "mapping": mapping.to_json(),
             "questions": [_question(row) for row in refused.questions],
+            "lines": [],
         }
     told = shown.guess.mapping
     found: Json = _of_guess(shown.guess) | {

@@ -195,7 +195,7 @@ def answer_labels(
     """
     _require(by, version, label_import)
     given = answers.checked()
-    row = LabelImport.objects.select_for_update().get(pk=label_import.pk)
+    row = _locked(label_import)
     if row.status in (Status.PENDING, Status.DONE):
         raise Refused(
             f"'{row.name}' is {row.get_status_display()}; undo the import before you change how "
@@ -206,9 +206,18 @@ def answer_labels(
         setattr(row, key, value)
     row.status, row.refusal = Status.OPEN, ""
     row.save(update_fields=["status", "refusal", *given])
-    if row.blob is not None:
-        ask_to_look(row)
+    if is_stale(row):
+        if row.blob is not None:
+            ask_to_look(row)
+    elif not row.look["known"]:
+        row.status, row.refusal = Status.REFUSED, row.look["refusal"][:1000]
+        row.save(update_fields=["status", "refusal"])
     return row
+
+
+def is_stale(row: LabelImport) -> bool:
+    """Whether the newest answers of a file were not looked at yet."""
+    return row.look.get("answers") != digest_of(row)
 
 
 @transaction.atomic
@@ -219,13 +228,15 @@ def confirm_labels(*, by: Actor, version: Version, label_import: LabelImport) ->
     scores came about, and where the same file was read before.
     """
     _require(by, version, label_import)
-    row = LabelImport.objects.select_for_update().get(pk=label_import.pk)
+    row = _locked(label_import)
     if row.status in (Status.PENDING, Status.DONE):
         return row
-    if row.status != Status.OPEN or not row.look:
+    if row.status != Status.OPEN:
+        raise Refused(row.refusal or f"'{row.name}' is undone; answer what it asks, or redo it.")
+    if is_stale(row):
         raise Refused(
-            row.refusal
-            or f"'{row.name}' was not looked at yet; wait until its first rows are shown."
+            f"'{row.name}' is being looked at with your newest answers; wait until its first rows "
+            "are shown, and confirm then."
         )
     if row.look["refusal"]:
         raise Refused(row.look["refusal"], field="mapping", details=row.look.get("questions", []))
@@ -273,7 +284,7 @@ def redo_import(*, by: Actor, version: Version, label_import: LabelImport) -> La
     """Read an undone label file again, with the answers it was read with."""
     _require(by, version, label_import)
     Dataset.objects.select_for_update().get(pk=version.dataset_id)
-    row = LabelImport.objects.select_for_update().get(pk=label_import.pk)
+    row = _locked(label_import)
     if row.status in (Status.PENDING, Status.DONE):
         return row
     if row.status != Status.UNDONE or not row.digest:
@@ -292,6 +303,11 @@ def _require(by: Actor, version: Version, label_import: LabelImport) -> None:
     require_draft(by, "import_labels", version)
     if label_import.dataset_id != version.dataset_id:
         raise Refused(f"'{label_import.name}' is not a sheet of {version.identifier}.")
+
+
+def _locked(label_import: LabelImport) -> LabelImport:
+    rows = LabelImport.objects.select_for_update(of=("self",)).select_related("blob", "given_by")
+    return rows.get(pk=label_import.pk)
 
 
 def _free_name(row: LabelImport) -> None:
