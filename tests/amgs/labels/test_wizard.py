@@ -114,7 +114,12 @@ def test_columns_and_names_are_said_on_the_page(site):
     where = site.look("noten.csv", b"Bild;Auge;Nase\neins;1;2\nzwei;0;9\n")
     page = site.get(where)
     assert "No column was recognised" in page
-    columns = {"column-0": "file", "column-1": eye, "column-2-text": f"{nose}@anna"}
+    columns = {
+        "column-0": "file",
+        "column-1": nose,  # what is typed goes first
+        "column-1-text": f"{eye}@anna",
+        "column-2-text": f"{nose}@anna",
+    }
     page = site.post(where, act="look", **columns)
     assert "0 of 2 found" in page
     names = {"files-name": ["eins", "zwei"], "files-here": ["a.png", "-"]}
