@@ -1,4 +1,7 @@
-"""The command line: ``amgs login | upload | status | discard | validate | download | score``."""
+"""The command line of a site.
+
+``amgs login | upload | labels | status | discard | validate | download | score``
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ from amgs_client.folder import (
     send_folder,
     unfinished_line,
 )
+from amgs_client.labels import answers_of, look, problems_of, settled, told_of
 from amgs_client.uploading import LANES
 
 console = Console(stderr=True)
@@ -93,6 +97,61 @@ def _upload(arguments: argparse.Namespace) -> int:
     )
     print(version["identifier"])
     return _tell("Not sent:", [outcome.problem for outcome in found if outcome.problem])
+
+
+def _labels(arguments: argparse.Namespace) -> int:
+    with _connect(arguments) as client:
+        if arguments.undo:
+            client.remove_labels(arguments.undo)
+            console.print(f"{arguments.undo} is undone; none of its rows counts any more.")
+            return 0
+        if arguments.redo:
+            return _imported(settled(client, client.redo_labels(arguments.redo)["id"]))
+        if arguments.file is None or not arguments.dataset:
+            raise SiteError("Name a label file and, with --dataset, the draft it belongs to.")
+        version = find_draft(client, arguments.dataset)
+        answers = answers_of(arguments.answers)
+        with _bar() as bar:
+            task = bar.add_task(arguments.file.name, total=1.0)
+            row = look(
+                client,
+                version,
+                arguments.file,
+                answers,
+                lambda sent, size: bar.update(task, completed=sent / max(1, size)),
+            )
+        if row["status"] == "done":
+            console.print(
+                f"'{row['name']}' is in {version['identifier']} already; nothing was doubled. "
+                f"Undo it with --undo {row['id']}."
+            )
+            return 0
+        for line in told_of(row):
+            print(line)
+        _tell("Problems, each of which blocks nothing but itself:", list(problems_of(row)))
+        if row["status"] == "refused":
+            raise SiteError(row["refusal"])
+        if row["look"]["refusal"]:
+            raise SiteError(f"{row['look']['refusal']} Say so in a file named with --answers.")
+        if not arguments.yes and not _is_wanted():
+            console.print(f"Not imported. It waits in {version['identifier']} as {row['id']}.")
+            return 1
+        return _imported(settled(client, client.confirm_labels(row["id"])["id"]))
+
+
+def _is_wanted() -> bool:
+    """Ask whether to import; nobody who could answer means no."""
+    return sys.stdin.isatty() and console.input("Import it like this? (yes/no) ").strip() == "yes"
+
+
+def _imported(row: dict[str, Any]) -> int:
+    if row["status"] != "done":
+        raise SiteError(row["refusal"] or f"'{row['name']}' was not read.")
+    counts = ", ".join(f"{number} {kind}" for kind, number in row["counts"].items())
+    console.print(f"'{row['name']}' is imported: {counts.replace('_', ' ') or 'nothing in it'}.")
+    _tell("Not read:", list(problems_of(row)))
+    print(row["id"])
+    return 0
 
 
 def _first_lab(client: Client) -> str:
@@ -247,6 +306,17 @@ def parser() -> argparse.ArgumentParser:
     upload.add_argument("--lanes", type=int, default=LANES, help="parts sent at the same time")
     upload.add_argument("--lab", help="id of the lab (default: your first)")
     upload.set_defaults(do=_upload)
+
+    labels = commands.add_parser("labels", help="look at a label file and import it")
+    labels.add_argument("file", nargs="?", type=Path, help="a sheet, landmarks, or a folder")
+    labels.add_argument("--dataset", help="the draft it belongs to")
+    labels.add_argument(
+        "--answers", type=Path, help="a JSON file with mapping, places and declared"
+    )
+    labels.add_argument("--yes", action="store_true", help="import it without asking")
+    labels.add_argument("--undo", metavar="ID", help="undo an import as a whole")
+    labels.add_argument("--redo", metavar="ID", help="read an undone import again")
+    labels.set_defaults(do=_labels)
 
     status = commands.add_parser("status", help="list your datasets and unfinished uploads")
     status.add_argument("version", nargs="?")

@@ -12,6 +12,7 @@ NOUNS = (
     "datasets",
     "versions",
     "recordings",
+    "labels",
     "rating",
     "training",
     "models",

@@ -14,7 +14,17 @@ from django.db.models import Q
 
 from amgs.core import vocabulary
 from amgs.core.base import PublicIdField, Row
+from amgs.repository.imported import (
+    FaceBox,
+    LandmarkSet,
+    ObservationScore,
+    PictureClass,
+    ProgramScore,
+)
 from curation.dataset_version import LIFECYCLE
+
+# Kept in a module of their own, and tables of this app all the same.
+IMPORTED = (ObservationScore, ProgramScore, FaceBox, PictureClass, LandmarkSet)
 
 
 class Dataset(Row):
@@ -241,9 +251,13 @@ class Exclusion(models.Model):
 
 
 class LabelImport(Row):
-    """A score sheet as it was given: its blob, how it was read, and what could not be."""
+    """A label file as it was given: its blob, how it is to be read, and what could not be.
+
+    ``open`` is a file that was looked at and waits for its lab to answer and to confirm.
+    """
 
     class Status(models.TextChoices):
+        OPEN = "open", "waits for your answers"
         PENDING = "pending", "being read"
         DONE = "done", "read"
         REFUSED = "refused", "refused"
@@ -267,6 +281,31 @@ class LabelImport(Row):
     raters = models.JSONField(default=list)
     frames_matched = models.PositiveIntegerField(default=0)
     frames_unmatched = models.PositiveIntegerField(default=0)
+    observations_matched = models.PositiveIntegerField(default=0)
+    observations_unmatched = models.PositiveIntegerField(default=0)
+    # What the lab said about the file: ``curation.labels.Mapping`` as JSON, and which recording,
+    # animal and time point its names mean (``places.Places``).
+    mapping = models.JSONField(default=dict)
+    places = models.JSONField(default=dict)
+    # What was seen when it was looked at last with these answers; see ``looking``.
+    look = models.JSONField(default=dict)
+    # How many rows of each kind were read, and the rules by which.
+    counts = models.JSONField(default=dict)
+    notes = models.JSONField(default=list)
+    # Digest of the file and of how it was read: the same digest means the same rows.
+    digest = models.CharField(max_length=64, blank=True)
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset", "digest"],
+                name="labels_read_once",
+                condition=Q(status="done") & ~Q(digest=""),
+            )
+        ]
 
 
 class RatingQuerySet(models.QuerySet["Rating"]):

@@ -324,14 +324,20 @@ def label_row(row: LabelImport) -> Json:
         "raters": row.raters,
         "frames_matched": row.frames_matched,
         "frames_unmatched": row.frames_unmatched,
-        "problems": row.problems,
+        "observations_matched": row.observations_matched,
+        "observations_unmatched": row.observations_unmatched,
+        "counts": row.counts,
+        "notes": row.notes,
+        # Of a file that waits for answers, what was seen at the last look.
+        "problems": row.look.get("problems", []) if row.status == "open" else row.problems,
+        "given_by": row.given_by.name if row.given_by else "",
         "created_at": row.created_at,
     }
 
 
 def label_rows(version: Version) -> QuerySet[LabelImport]:
     """Return the score sheets of a version's dataset."""
-    return LabelImport.objects.filter(dataset=version.dataset_id)
+    return LabelImport.objects.filter(dataset=version.dataset_id).select_related("given_by")
 
 
 def history(version: Version, after: int = 0, limit: int = 100) -> tuple[list[Json], int | None]:

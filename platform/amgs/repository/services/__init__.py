@@ -8,14 +8,25 @@ from amgs.repository.services.datasets import (
 )
 from amgs.repository.services.decisions import decide_version, submit_version
 from amgs.repository.services.design import set_design
-from amgs.repository.services.labels import import_labels, undo_import
+from amgs.repository.services.labels import (
+    Answers,
+    answer_labels,
+    confirm_labels,
+    import_labels,
+    redo_import,
+    undo_import,
+)
 from amgs.repository.services.recordings import add_recording, remove_recording
 
 __all__ = [
+    "Answers",
     "add_recording",
+    "answer_labels",
+    "confirm_labels",
     "create_dataset",
     "decide_version",
     "import_labels",
+    "redo_import",
     "remark",
     "remove_recording",
     "set_design",

@@ -17,6 +17,7 @@ from amgs.repository import steps
 from amgs.repository.models import LabelImport, Version
 from amgs.repository.services.recordings import pending_recordings
 from curation.dataset_version import LIFECYCLE, PUBLISHED
+from curation.sentences import listing
 
 
 @steps.guard("submit")
@@ -31,6 +32,14 @@ def _everything_is_read(step: steps.Step) -> None:
         )
         .count()
     )
+    asked = LabelImport.objects.filter(dataset=dataset, status=LabelImport.Status.OPEN)
+    if names := [f"'{name}'" for name in asked.order_by("pk").values_list("name", flat=True)]:
+        one = len(names) == 1
+        raise Refused(
+            f"{listing(names)} {'waits' if one else 'wait'} for your answers; confirm how "
+            f"{'it is' if one else 'they are'} read, or undo {'it' if one else 'them'}, and "
+            "submit then."
+        )
     if recordings or sheets:
         parts = [
             f"{count} {word if count == 1 else word + 's'}"

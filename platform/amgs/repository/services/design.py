@@ -12,6 +12,7 @@ from amgs.core.base import Actor
 from amgs.core.errors import Refused
 from amgs.repository.models import Animal, Cage, Dataset, Group, Observation, Version
 from amgs.repository.services.datasets import check_metadata, require_draft
+from amgs.repository.services.recordings import read_scores_again
 
 # Keys of a row that say what it is; all others are metadata fields.
 _ANIMAL_KEYS = {"name", "group", "cage"}
@@ -113,6 +114,7 @@ def set_design(
     animal_rows = _upsert(Animal, dataset, animal_values, "M")
 
     _set_observations(dataset, animal_rows, observations)
+    read_scores_again(dataset.pk)
     decisions.record(
         version,
         "set_design",

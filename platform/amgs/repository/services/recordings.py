@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from amgs.core import decisions, jobs, policy
 from amgs.core.base import SYSTEM, Actor
@@ -123,7 +124,12 @@ def remove_recording(*, by: Actor, version: Version, recording: Recording) -> No
         raise Refused(f"'{recording.name}' is not in {version.identifier}.")
     touched = list(
         LabelImport.objects.filter(
-            ratings__frame__recording=recording, status=LabelImport.Status.DONE
+            Q(ratings__frame__recording=recording)
+            | Q(facebox_rows__frame__recording=recording)
+            | Q(pictureclass_rows__frame__recording=recording)
+            | Q(programscore_rows__recording=recording)
+            | Q(landmarkset_rows__recording=recording),
+            status=LabelImport.Status.DONE,
         )
         .distinct()
         .values_list("pk", flat=True)
@@ -145,10 +151,27 @@ def ask_for_labels(dataset_id: int) -> None:
     Dataset.objects.select_for_update().get(pk=dataset_id)
     if pending_recordings(dataset_id):
         return
-    # A sheet that named unknown frames may know them now.
+    # A sheet that named unknown frames or animals may know them now.
     LabelImport.objects.filter(
-        dataset=dataset_id, status=LabelImport.Status.DONE, frames_unmatched__gt=0
+        Q(frames_unmatched__gt=0) | Q(observations_unmatched__gt=0),
+        dataset=dataset_id,
+        status=LabelImport.Status.DONE,
     ).update(status=LabelImport.Status.PENDING)
+    _read_waiting(dataset_id)
+
+
+def read_scores_again(dataset_id: int) -> None:
+    """Have sheets with scores of observations read again, because the design was changed."""
+    LabelImport.objects.filter(
+        Q(observations_matched__gt=0) | Q(observations_unmatched__gt=0),
+        dataset=dataset_id,
+        status=LabelImport.Status.DONE,
+    ).update(status=LabelImport.Status.PENDING)
+    if not pending_recordings(dataset_id):
+        _read_waiting(dataset_id)
+
+
+def _read_waiting(dataset_id: int) -> None:
     for row in LabelImport.objects.filter(
         dataset=dataset_id, status=LabelImport.Status.PENDING, blob__isnull=False
     ):

@@ -68,6 +68,12 @@ def minutes(value: Any) -> str:
 
 
 @register.filter
+def unlocalised(value: Any) -> str:
+    """Return a figure as drawings take it: with a point, and no more than it needs."""
+    return f"{float(value):g}"
+
+
+@register.filter
 def filesize(value: Any) -> str:
     """Return a number of bytes in kB, MB or GB."""
     size = float(value or 0)
