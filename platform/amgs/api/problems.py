@@ -8,7 +8,9 @@ from django.core.exceptions import PermissionDenied as DjangoDenied
 from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
-from rest_framework.renderers import JSONRenderer
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -22,6 +24,9 @@ STATUS: tuple[tuple[type[errors.Problem], int, str], ...] = (
     (errors.Conflict, 409, "Somebody was faster"),
     (errors.Refused, 400, "Refused"),
 )
+
+
+_TITLES = {status: title for _, status, title in STATUS} | {401: "Not signed in"}
 
 
 class ProblemBody(serializers.Serializer):
@@ -41,9 +46,24 @@ class ProblemRenderer(JSONRenderer):
     media_type = "application/problem+json"
 
 
-def documented(*codes: int) -> dict[int, OpenApiResponse]:
+class AsItIs(BaseContentNegotiation):
+    """For what has one form only (an archive, a citation): the ``Accept`` header is not asked."""
+
+    def select_renderer(
+        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the renderer of refusals; answers bring their own form."""
+        return ProblemRenderer(), ProblemRenderer.media_type
+
+
+def documented(*codes: int) -> dict[Any, OpenApiResponse]:
     """Return the OpenAPI responses of these refusals, for ``extend_schema(responses=…)``."""
-    return {code: OpenApiResponse(ProblemBody) for code in codes}
+    return {
+        (code, "application/problem+json"): OpenApiResponse(
+            ProblemBody, description=_TITLES.get(code, "Refused")
+        )
+        for code in codes
+    }
 
 
 def _body(status: int, title: str, detail: str, **more: Any) -> Response:

@@ -16,7 +16,7 @@ from amgs.core.jobs import Context, Finish, job
 from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
 from amgs.files.services import on_blob
-from amgs.repository import derived, media_files, sheets
+from amgs.repository import derived, media_files, search, sheets
 from amgs.repository.derived import PROGRESS_EVERY
 from amgs.repository.models import Dataset, Frame, LabelImport, Rating, Recording
 from amgs.repository.services.labels import start_reading
@@ -212,6 +212,7 @@ def read_labels(context: Context, label_import: str) -> Finish:
             frames_matched=matched.count,
             frames_unmatched=matched.unmatched,
         )
+        search.refresh_dataset(row.dataset)
 
     return Finish({"ratings": len(ratings), "frames": matched.count}, apply)
 

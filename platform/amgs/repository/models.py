@@ -14,6 +14,8 @@ from django.db.models import Q
 
 from amgs.core import vocabulary
 from amgs.core.base import PublicIdField, Row
+from amgs.repository.finding import Facet as Facet
+from amgs.repository.finding import SearchEntry as SearchEntry
 from curation.dataset_version import LIFECYCLE
 
 
@@ -76,6 +78,8 @@ class Version(Row):
     )
     submitted_at = models.DateTimeField(null=True)
     published_at = models.DateTimeField(null=True)
+    # Once DataCite has confirmed it; our own identifier is cited until then.
+    doi = models.CharField(max_length=100, blank=True)
     # The VersionFacts on which publication rested, verbatim; empty before.
     facts = models.JSONField(default=dict)
 
@@ -227,6 +231,8 @@ class Frame(Row):
         constraints = [
             models.UniqueConstraint(fields=["recording", "stream", "pts"], name="frame_once")
         ]
+        # Pages of frames go from recording to recording.
+        indexes = [models.Index(fields=["recording", "id"], name="frame_of_recording")]
 
 
 class Exclusion(models.Model):

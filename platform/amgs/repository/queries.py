@@ -28,11 +28,11 @@ from amgs.repository.models import (
     Recording,
     Version,
 )
-from amgs.repository.rules import is_of_own_lab
+from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab
 from curation.dataset_version import LIFECYCLE
 from curation.metadata import completeness
 
-_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})[./](\d{1,6})", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})(?:[./](\d{1,6}))?", re.IGNORECASE)
 Json = dict[str, Any]
 
 
@@ -50,14 +50,21 @@ def datasets_visible_to(user: Any) -> QuerySet[Version]:
 
 
 def find_version(user: Any, name: str) -> Version:
-    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``."""
+    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``.
+
+    A dataset without a number (``AMGS-000123``) is its newest version that is public, or else
+    the newest that is open to this person.
+    """
     rows = datasets_visible_to(user)
     match = _IDENTIFIER.fullmatch(name)
-    if match:
-        rows = rows.filter(dataset__number=int(match[1]), number=int(match[2]))
+    if match and match[2]:
+        version = rows.filter(dataset__number=int(match[1]), number=int(match[2])).first()
+    elif match:
+        all_of_it = list(rows.filter(dataset__number=int(match[1])).order_by("-number"))
+        public = (row for row in all_of_it if row.state in PUBLIC_STATES)
+        version = next(public, all_of_it[0] if all_of_it else None)
     else:
-        rows = rows.filter(public_id=name)
-    version = rows.first()
+        version = rows.filter(public_id=name).first()
     if version is None:
         raise NotFound("There is no such dataset version, or it is not open to you.")
     return version

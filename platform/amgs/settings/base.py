@@ -148,6 +148,9 @@ CELERY_BEAT_SCHEDULER = "amgs.core.beat:SweepHere"
 JOB_LEASE = timedelta(seconds=float(os.environ.get("JOB_LEASE_SECONDS", "30")))
 JOB_SWEEP = timedelta(seconds=float(os.environ.get("JOB_SWEEP_SECONDS", "5")))
 
+# Where DOIs are registered; empty: nowhere, and our own identifiers are cited.
+DATACITE = services.datacite(os.environ.get("DATACITE_URL", ""))
+
 # What a site without any model version begins with; None where the variable is set and empty.
 _shipped = os.environ.get("AMGS_SHIPPED_MODEL", "models/bundles/phantom")
 SHIPPED_MODEL = ROOT / _shipped if _shipped else None

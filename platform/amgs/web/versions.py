@@ -20,7 +20,7 @@ from amgs.repository.services.labels import DECLARED
 from amgs.review import queries as review
 from amgs.review.models import CheckResult
 from amgs.review.services import answer_check, mark_seen
-from amgs.web import design_table
+from amgs.web import citing, design_table
 from amgs.web.people import actor
 from curation.dataset_version import DRAFT
 from curation.metadata import BY_KEY, Field, fields_at, missing
@@ -122,6 +122,7 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "may_answer": policy.may(person, "answer_check", version),
         "may_remark": policy.may(person, "remark", version),
         "may_review": policy.may(person, "assign_audit", version),
+        "citation": citing.card(person, version),
     }
     return render(request, "versions/page.html", context | more, status=status)
 
@@ -132,8 +133,14 @@ def _facts(metadata: Shown) -> list[tuple[Field, Any]]:
 
 @require_safe
 def version(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a version: what it holds, what the checks said, what was decided."""
-    return _page(request, _find(request, name))
+    """Show a version: what it holds, what the checks said, what was decided.
+
+    A dataset without a number leads to the newest version of it.
+    """
+    found = _find(request, name)
+    if found.public_id != name and ref(found).casefold() != name.casefold():
+        return redirect("version", ref(found))
+    return _page(request, found)
 
 
 @require_POST

@@ -10,6 +10,7 @@ from django.db import transaction
 from amgs.core import decisions
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
+from amgs.repository import search
 from amgs.repository.models import Animal, Cage, Dataset, Group, Observation, Version
 from amgs.repository.services.datasets import check_metadata, require_draft
 
@@ -113,6 +114,7 @@ def set_design(
     animal_rows = _upsert(Animal, dataset, animal_values, "M")
 
     _set_observations(dataset, animal_rows, observations)
+    search.refresh(version)
     decisions.record(
         version,
         "set_design",

@@ -11,6 +11,7 @@ from amgs.core import decisions, jobs
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
 from amgs.files.models import Blob, Upload
+from amgs.repository import search
 from amgs.repository.models import LabelImport, Version
 from amgs.repository.services.datasets import check_metadata, require_draft
 from amgs.repository.services.recordings import arrived, ask_for_labels, check_upload
@@ -88,6 +89,7 @@ def undo_import(*, by: Actor, version: Version, label_import: LabelImport) -> No
     if not changed:
         return
     label_import.status = LabelImport.Status.UNDONE
+    search.refresh_dataset(version.dataset)
     decisions.record(version, "undo_labels", by=by, facts={"name": label_import.name})
     jobs.enqueue(
         "repository.clear_labels",
