@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
-from amgs.api.details import DETAIL, detail
+from amgs.api.details import DETAIL, IF_NONE_MATCH, detail
 from amgs.api.problems import AsItIs, documented
 from amgs.api.versions import opened
 from amgs.repository.citing import cited, doi_state
@@ -50,7 +50,7 @@ class Citation(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=DETAIL, responses={200: CitationView, **documented(400, 401, 403, 404)}
+        parameters=DETAIL, responses={200: CitationView, **documented(304, 400, 401, 403, 404)}
     )
     def get(self, request: Request, name: str) -> Response:
         """Return how the version is cited, in every form."""
@@ -128,10 +128,11 @@ class Croissant(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
+        parameters=[IF_NONE_MATCH],
         responses={
             200: OpenApiResponse(OpenApiTypes.OBJECT, description="JSON-LD, Croissant 1.0"),
-            **documented(401, 403, 404),
-        }
+            **documented(304, 401, 403, 404),
+        },
     )
     def get(self, request: Request, name: str) -> Response:
         """Return what programs need to load the version: files with digests, columns."""

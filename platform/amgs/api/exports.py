@@ -95,7 +95,7 @@ class Manifest(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=DETAIL, responses={200: ManifestView, **documented(400, 401, 403, 404)}
+        parameters=DETAIL, responses={200: ManifestView, **documented(304, 400, 401, 403, 404)}
     )
     def get(self, request: Request, name: str) -> Response:
         """Return every recording with its SHA-256, the licence and the citation."""

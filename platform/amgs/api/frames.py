@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped, actor
-from amgs.api.details import FIELDS, asked_fields, picked
-from amgs.api.paging import PARAMETERS, limit_of
+from amgs.api.details import asked_fields, picked
+from amgs.api.paging import LIST, limit_of
 from amgs.api.problems import documented
 from amgs.api.versions import opened
 from amgs.core import policy
@@ -49,8 +49,7 @@ class Frames(APIView):
     @extend_schema(
         operation_id="api_frames_list",
         parameters=[
-            *PARAMETERS,
-            FIELDS,
+            *LIST,
             OpenApiParameter(
                 "recording", str, description="only those of the recording with this id"
             ),

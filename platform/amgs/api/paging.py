@@ -61,3 +61,25 @@ def page(
             "next": found[-1].public_id if more else None,
         }
     )
+
+
+def numbered(
+    rows: QuerySet[Any],
+    request: Request,
+    serialise: Callable[[Any], Mapping[str, Any]],
+    limit: int = 100,
+) -> Response:
+    """Return one page of decisions in the order of their numbers, by which ``next`` goes on."""
+    limit, fields = limit_of(request, limit), asked_fields(request)
+    after = request.query_params.get("after", "0")
+    if not after.isdecimal() or len(after) > 18:
+        raise Refused("'after' is not the `next` of any page.", field="after")
+    found = list(rows.filter(number__gt=int(after)).order_by("number")[: limit + 1])
+    more = len(found) > limit
+    found = found[:limit]
+    return Response(
+        {
+            "results": [picked(serialise(row), fields) for row in found],
+            "next": str(found[-1].number) if more else None,
+        }
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, JsonResponse
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.negotiation import BaseContentNegotiation
@@ -57,13 +58,18 @@ class AsItIs(BaseContentNegotiation):
 
 
 def documented(*codes: int) -> dict[Any, OpenApiResponse]:
-    """Return the OpenAPI responses of these refusals, for ``extend_schema(responses=…)``."""
-    return {
-        (code, "application/problem+json"): OpenApiResponse(
-            ProblemBody, description=_TITLES.get(code, "Refused")
-        )
-        for code in codes
-    }
+    """Return the OpenAPI responses of these refusals, for ``extend_schema(responses=…)``.
+
+    304 is none, but is no answer with a body either.
+    """
+    found: dict[Any, OpenApiResponse] = {}
+    for code in codes:
+        if code == 304:
+            found[304] = OpenApiResponse(description="Nothing has changed since the ``ETag``")
+        else:
+            body = OpenApiResponse(ProblemBody, description=_TITLES.get(code, "Refused"))
+            found[code, "application/problem+json"] = body
+    return found
 
 
 def _body(status: int, title: str, detail: str, **more: Any) -> Response:
@@ -109,12 +115,34 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         first = found[0]
         name = f"{first['field']}: " if first["field"] else ""
         return _body(400, "Refused", name + first["sentence"], field=first["field"], details=found)
+    if isinstance(error, exceptions.Throttled):
+        wait = math.ceil(error.wait or 1)
+        sentence = (
+            f"You asked too often; please go on in {wait} second{'' if wait == 1 else 's'}, and "
+            "ask for larger pages."
+        )
+        response = _body(429, "Too much", sentence)
+        response["Retry-After"] = str(wait)
+        return response
     if isinstance(error, exceptions.APIException):
         set_rollback()
-        response = _body(error.status_code, str(error.default_code), str(error.detail))
+        title = str(error.default_code).replace("_", " ").capitalize()
+        response = _body(error.status_code, title, str(error.detail))
         if header := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = header
-        if wait := getattr(error, "wait", None):
-            response["Retry-After"] = str(int(wait))
         return response
     return None
+
+
+def plain(request: HttpRequest, status: int, title: str, detail: str) -> JsonResponse:
+    """Return a problem for what fails before or beside the views of the API."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+def nothing_here(request: HttpRequest, rest: str = "") -> JsonResponse:
+    """Answer an address of the API that leads nowhere."""
+    return plain(request, 404, "Not found", "The API has nothing at this address; see /api/docs/.")
+
+
+nothing_here.csrf_exempt = True  # type: ignore[attr-defined]  # it does nothing, whoever sends it

@@ -25,7 +25,7 @@ README = """\
 Licence: {licence}
 {notes}
 recordings/      the recordings; manifest.json names the SHA-256 of each
-ratings.csv      one row per rater, frame and action unit; its columns are explained in manifest.json
+ratings.csv      one row per rater, frame and action unit; manifest.json explains its columns
 dataset.json     the metadata: groups, animals, observations
 CITATION.bib, CITATION.ris   for reference managers
 """

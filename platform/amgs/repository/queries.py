@@ -290,34 +290,6 @@ def recordings(user: Any, version: Version, after: str = "", limit: int = 50) ->
     )
 
 
-def frames(
-    user: Any, version: Version, after: str = "", limit: int = 60, recording: str = ""
-) -> Page:
-    """Return one page of the frames of a version (or of one recording of it) with their stills."""
-    rows = Frame.objects.filter(recording__versions=version).select_related(
-        "recording__observation__animal"
-    )
-    if recording:
-        rows = rows.filter(recording__public_id=recording)
-    own = is_of_own_lab(user, version)
-
-    def show(row: Frame) -> Json:
-        observation = row.recording.observation
-        animal = observation.animal if observation else None
-        return {
-            "id": row.public_id,
-            "recording": row.recording.public_id,
-            "animal": (animal.name if own else animal.pseudonym) if animal else None,
-            "observation": observation.name if observation else None,
-            "number": row.number,
-            "time_s": row.time_s,
-            "drawn": row.drawn,
-            "still": _address(row.still_key),
-        }
-
-    return _page(rows, after, limit, show)
-
-
 def label_row(row: LabelImport) -> Json:
     """Return a score sheet as lists show it."""
     return {

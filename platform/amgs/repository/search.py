@@ -150,33 +150,33 @@ def found(rows: QuerySet[Version], chosen: Mapping[str, str]) -> QuerySet[Versio
 
 
 def facets(rows: QuerySet[Version], chosen: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what else the versions that fit can be narrowed by, with counts; four queries.
+    """Return what the versions that fit can be narrowed by, with counts; a query per facet.
 
     Each is ``{key, title, values: [{value, title, count, chosen}]}``, the commonest value first.
+    A facet counts as if nothing of its own were chosen, so that one can change one's mind.
     """
-    rows = found(rows, chosen).order_by()
-    counts: dict[str, list[tuple[str, str, int]]] = {key: [] for key in FACETS}
-    for key in ("state", "licence"):
-        for value, count in rows.values_list(key).annotate(count=Count("pk")):
-            title = LIFECYCLE.title(value) if key == "state" else value
-            if value:
-                counts[key].append((value, title, count))
-    labs = rows.values_list("dataset__lab__public_id", "dataset__lab__name")
-    counts["lab"] = [
-        (value, name, count) for value, name, count in labs.annotate(count=Count("pk"))
-    ]
-    stored = (
-        Facet.objects.filter(version__in=rows.values("pk"))
-        .order_by()
-        .values_list("key", "value")
-        .annotate(count=Count("pk"))
-    )
-    for key, value, count in stored:
-        if key in counts:
-            counts[key].append((value, _said(key, value), count))
+    made = []
+    for key in FACETS:
+        others = {name: value for name, value in chosen.items() if name != key}
+        counted = _counted(key, found(rows, others).order_by())
+        made.append({"key": key, "title": TITLES[key], "values": _ranked(key, counted, chosen)})
+    return made
+
+
+def _counted(key: str, rows: QuerySet[Version]) -> list[tuple[str, str, int]]:
+    """Return (value, title, count) of one facet."""
+    count = Count("pk")
+    if key == "lab":
+        labs = rows.values_list("dataset__lab__public_id", "dataset__lab__name")
+        return list(labs.annotate(count=count))
+    if key in STORED:
+        held = Facet.objects.filter(version__in=rows.values("pk"), key=key).order_by()
+        values = held.values_list("value").annotate(count=count)
+        return [(value, _said(key, value), number) for value, number in values]
+    values = rows.exclude(**{key: ""}).values_list(key).annotate(count=count)
     return [
-        {"key": key, "title": TITLES[key], "values": _ranked(key, counts[key], chosen)}
-        for key in FACETS
+        (value, LIFECYCLE.title(value) if key == "state" else value, number)
+        for value, number in values
     ]
 
 
