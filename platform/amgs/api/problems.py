@@ -96,6 +96,20 @@ def _sentences(detail: Any, field: str = "") -> list[dict[str, str]]:
     return [{"field": field, "sentence": str(detail)}]
 
 
+def _sentence(error: exceptions.APIException, context: dict[str, Any]) -> str:
+    """Return what DRF says of a request it cannot serve, as a sentence that says what to do."""
+    if isinstance(error, exceptions.ParseError):
+        return "The body cannot be read as JSON; mend it and send it again."
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "Send the body as JSON, with the header Content-Type: application/json."
+    if isinstance(error, exceptions.NotAcceptable):
+        return "Answers here are JSON; ask with the header Accept: application/json."
+    if isinstance(error, exceptions.MethodNotAllowed):
+        method = getattr(context.get("request"), "method", "this method")
+        return f"This address does not take {method}; /api/docs/ says what it takes."
+    return str(error.detail)
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn a core error or one of DRF's into a problem; ``None`` lets it be a server error."""
     if isinstance(error, errors.Problem):
@@ -127,7 +141,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, exceptions.APIException):
         set_rollback()
         title = str(error.default_code).replace("_", " ").capitalize()
-        response = _body(error.status_code, title, str(error.detail))
+        response = _body(error.status_code, title, _sentence(error, context))
         if header := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = header
         return response
