@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from amgs.core.errors import Refused
 from amgs.files.storage import get_storage
@@ -27,13 +27,11 @@ _FIELDS = (
 )
 
 
-def frames_after(
-    user: Any, version: Version, *, after: str, limit: int, recording: str = ""
-) -> tuple[list[dict[str, Any]], str | None]:
-    """Return some frames of a version, recording by recording, and the `after` of the next page.
+def frames_query(version: Version, *, after: str = "", recording: str = "") -> QuerySet[Frame]:
+    """Return the frames of a version behind ``after``, recording by recording.
 
-    The cost is the same however deep the page: both the frames and the recordings they belong to
-    are taken up where the page before ended.
+    The cost of a page is the same however deep it is: both the frames and the recordings they
+    belong to are taken up where the page before ended.
     """
     held = Recording.versions.through.objects.filter(version=version)
     rows = Frame.objects.all()
@@ -48,13 +46,17 @@ def frames_after(
     rows = rows.filter(recording_id__in=held.values("recording_id"))
     if recording:
         rows = rows.filter(recording__public_id=recording)
+    return rows.order_by("recording_id", "pk")
+
+
+def frames_after(
+    user: Any, version: Version, *, after: str, limit: int, recording: str = ""
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return some frames as lists show them, and the ``after`` of the next page."""
+    rows = frames_query(version, after=after, recording=recording)
     name = "name" if is_of_own_lab(user, version) else "pseudonym"
     # Tuples, not objects: a page of rows is all that is wanted of them.
-    found = list(
-        rows.order_by("recording_id", "pk").values_list(
-            *(field.format(name=name) for field in _FIELDS)
-        )[: limit + 1]
-    )
+    found = list(rows.values_list(*(field.format(name=name) for field in _FIELDS))[: limit + 1])
     storage, seconds = get_storage(), settings.STORAGE_ADDRESS_SECONDS
     shown = [
         {

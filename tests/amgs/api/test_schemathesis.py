@@ -22,7 +22,7 @@ EXAMPLES = 2
 
 @pytest.fixture
 def names(draft, alice, rolf) -> dict[str, dict[str, str]]:
-    """Things that exist: a published version and a draft of Harbour; first part of address → names."""
+    """Names of things that exist, published and drafted, by the first part of their address."""
     from amgs.files.models import Upload
     from amgs.repository.models import LabelImport, Recording, Version
 
@@ -59,7 +59,6 @@ def test_the_api_answers_as_its_schema_says(
         warnings.simplefilter("ignore")  # of the libraries that schemathesis is built of
         import schemathesis
         from schemathesis import GenerationMode
-
         from schemathesis import checks as of_all
         from schemathesis.specs.openapi import checks as of_openapi
 
