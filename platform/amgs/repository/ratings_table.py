@@ -177,7 +177,8 @@ def table(actor: Actor, version: Version) -> Iterator[list[tuple[Any, ...]]]:
     # Inside a transaction PostgreSQL sends rows as they are found; outside it would put all of
     # them aside first. SQLite would keep all others from writing.
     streaming = transaction.atomic() if connection.vendor == "postgresql" else _nothing()
-    with streaming:
+    # Who goes away in the middle ends the cursor first, and then its transaction.
+    with streaming, contextlib.closing(rows):
         block: list[tuple[Any, ...]] = []
         for found in rows:
             block.append(reader.row(found))

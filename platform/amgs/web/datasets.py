@@ -47,7 +47,9 @@ def _narrowed(request: HttpRequest, facet: dict[str, Any]) -> dict[str, str]:
     """Return a choice that was made, and the address of the list without it."""
     key = facet["key"]
     title = next((row["title"] for row in facet["values"] if row["chosen"]), request.GET[key])
-    kept = {name: value for name, value in request.GET.items() if name not in (key, "after")}
+    kept = {
+        name: value for name, value in request.GET.items() if value and name not in (key, "after")
+    }
     return {"title": f"{facet['title']}: {title}", "without": urlencode(kept)}
 
 
