@@ -99,7 +99,7 @@ def _sentences(detail: Any, field: str = "") -> list[dict[str, str]]:
 def _sentence(error: exceptions.APIException, context: dict[str, Any]) -> str:
     """Return what DRF says of a request it cannot serve, as a sentence that says what to do."""
     if isinstance(error, exceptions.ParseError):
-        return "The body cannot be read as JSON; mend it and send it again."
+        return "The body cannot be read as JSON that can be kept; mend it and send it again."
     if isinstance(error, exceptions.UnsupportedMediaType):
         return "Send the body as JSON, with the header Content-Type: application/json."
     if isinstance(error, exceptions.NotAcceptable):

@@ -23,7 +23,7 @@ class PolicyBody(serializers.Serializer):
     """What may be changed in the policy."""
 
     enabled = serializers.BooleanField(required=False)
-    min_new_frames = serializers.IntegerField(required=False, min_value=1)
+    min_new_frames = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
     recipe = serializers.CharField(required=False, max_length=40)
     profile = serializers.CharField(required=False, max_length=30)
     warm_start = serializers.BooleanField(required=False)

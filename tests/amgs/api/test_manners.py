@@ -142,6 +142,11 @@ def test_strangers_are_counted_by_address(as_person, settings):
         ("GET", "/api/datasets?limit=" + "9" * 5000, "", 400),
         ("GET", "/api/datasets?after=nowhere", "", 400),
         ("GET", "/api/datasets?q=%00", "", 400),
+        ("GET", "/api/versions/%00", "", 404),
+        ("POST", "/api/datasets", '{"lab": "a\\u0000", "title": "x"}', 400),
+        ("POST", "/api/datasets", '{"lab": "a", "title": "\\ud800"}', 400),
+        ("POST", "/api/datasets", '{"metadata": {"dose": 1e999}}', 400),
+        ("POST", "/api/datasets", "[" * 100_000, 400),
     ],
 )
 def test_every_error_is_a_problem(as_person, alice, method, where, body, status):
@@ -175,3 +180,4 @@ def test_a_broken_page_is_a_page(client, monkeypatch):
     client.raise_request_exception = False
     assert client.get("/datasets/")["Content-Type"].startswith("text/html")
     assert client.get("/nothing/")["Content-Type"].startswith("text/html")
+    assert client.get("/datasets/%00/").status_code == 404
