@@ -7,6 +7,7 @@ Python take all of them, so nothing but this would show it before production.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
@@ -14,6 +15,8 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
+
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
 
 
 class PlainAddresses:
@@ -53,7 +56,7 @@ class PlainJson(JSONParser):
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, str):
-        return "\x00" not in value and not any("\ud800" <= sign <= "\udfff" for sign in value)
+        return not _UNKEPT.search(value)
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
