@@ -31,7 +31,7 @@ from amgs_client.errors import SiteError, SiteRefused
 from amgs_client.folder import (
     FileTold,
     compare,
-    fetch,
+    fetch_all,
     find_draft,
     look_at,
     make_draft,
@@ -207,11 +207,27 @@ def _download(arguments: argparse.Namespace) -> int:
     with _connect(arguments) as client:
         version = find_draft(client, arguments.version)
         folder = arguments.out or Path(version["identifier"].replace("/", "."))
+        if arguments.zip:
+            return _download_zip(client, version, arguments.zip)
         with _files_bar(None) as told:
-            found = list(fetch(client, version["id"], folder, told))
+            found = list(fetch_all(client, version["id"], folder, told))
     counts = Counter(outcome.became for outcome in found)
     console.print(f"{counts['sent']} fetched into '{folder}', {counts['held']} there before.")
     return _tell("Not fetched:", [outcome.problem for outcome in found if outcome.problem])
+
+
+def _download_zip(client: Client, version: dict[str, Any], target: Path) -> int:
+    with _files_bar(None) as told:
+        came = 0
+
+        def say(count: int) -> None:
+            nonlocal came
+            came += count
+            told(target.name, came, came + 1)  # how much there is shows at the end
+
+        client.save_export(version["id"], "export.zip", target, say)
+    console.print(f"{version['identifier']} lies in '{target}'; its manifest.json names each file.")
+    return 0
 
 
 @contextlib.contextmanager
@@ -331,9 +347,14 @@ def parser() -> argparse.ArgumentParser:
     validate.add_argument("--dataset", help="compare it with what this dataset holds")
     validate.set_defaults(do=_validate)
 
-    download = commands.add_parser("download", help="fetch the recordings of a dataset")
+    download = commands.add_parser(
+        "download", help="fetch recordings, ratings and manifest of a dataset, or what is missing"
+    )
     download.add_argument("version")
     download.add_argument("--out", type=Path, help="folder (default: the dataset's name)")
+    download.add_argument(
+        "--zip", type=Path, metavar="FILE", help="one zip instead, which cannot be taken up again"
+    )
     download.set_defaults(do=_download)
 
     score = commands.add_parser("score", help="score videos")

@@ -224,6 +224,28 @@ class Client:
         """Undo the import of a label file as a whole."""
         self.http.ask("DELETE", f"labels/{label_import}")
 
+    def manifest(self, version: str) -> Json:
+        """Return licence, citation, and every recording of a version with its SHA-256."""
+        return self.http.ask("GET", f"versions/{version}/manifest")
+
+    def citation(self, version: str) -> Json:
+        """Return how a version is cited: a sentence, BibTeX, RIS and its DOI."""
+        return self.http.ask("GET", f"versions/{version}/citation")
+
+    def save_export(
+        self,
+        version: str,
+        what: str,
+        target: Path,
+        told: Callable[[int], None] = lambda count: None,
+    ) -> str:
+        """Save ``export.zip``, ``ratings.csv`` or ``ratings.parquet``; return its SHA-256."""
+        return self.http.save(f"versions/{version}/{what}", Path(target), told)
+
+    def frames(self, version: str, **filters: str) -> Iterator[Json]:
+        """Yield the frames of a version, recording by recording."""
+        yield from self._pages(f"versions/{version}/frames", {"limit": "200", **filters})
+
     def screening(self, version: str) -> Json:
         """Return what the checks said last."""
         return self.http.ask("GET", f"versions/{version}/screening")

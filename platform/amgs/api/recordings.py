@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.api.versions import opened
 from amgs.core import policy
@@ -78,7 +78,7 @@ class Recordings(APIView):
         return [first(), Scoped()]
 
     @extend_schema(
-        parameters=PARAMETERS, responses={200: RecordingPageView, **documented(400, 401, 403, 404)}
+        parameters=LIST, responses={200: RecordingPageView, **documented(400, 401, 403, 404)}
     )
     def get(self, request: Request, name: str) -> Response:
         """Return the recordings, oldest first."""

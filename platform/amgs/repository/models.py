@@ -21,6 +21,8 @@ from amgs.repository.imported import (
     PictureClass,
     ProgramScore,
 )
+from amgs.repository.finding import Facet as Facet
+from amgs.repository.finding import SearchEntry as SearchEntry
 from curation.dataset_version import LIFECYCLE
 
 # Kept in a module of their own, and tables of this app all the same.
@@ -86,6 +88,8 @@ class Version(Row):
     )
     submitted_at = models.DateTimeField(null=True)
     published_at = models.DateTimeField(null=True)
+    # Once DataCite has confirmed it; our own identifier is cited until then.
+    doi = models.CharField(max_length=100, blank=True)
     # The VersionFacts on which publication rested, verbatim; empty before.
     facts = models.JSONField(default=dict)
 
@@ -237,6 +241,8 @@ class Frame(Row):
         constraints = [
             models.UniqueConstraint(fields=["recording", "stream", "pts"], name="frame_once")
         ]
+        # Pages of frames go from recording to recording.
+        indexes = [models.Index(fields=["recording", "id"], name="frame_of_recording")]
 
 
 class Exclusion(models.Model):

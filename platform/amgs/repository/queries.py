@@ -28,11 +28,11 @@ from amgs.repository.models import (
     Recording,
     Version,
 )
-from amgs.repository.rules import is_of_own_lab
+from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab
 from curation.dataset_version import LIFECYCLE
 from curation.metadata import completeness
 
-_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})[./](\d{1,6})", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})(?:[./](\d{1,6}))?", re.IGNORECASE)
 Json = dict[str, Any]
 
 
@@ -50,14 +50,21 @@ def datasets_visible_to(user: Any) -> QuerySet[Version]:
 
 
 def find_version(user: Any, name: str) -> Version:
-    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``."""
+    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``.
+
+    A dataset without a number (``AMGS-000123``) is its newest version that is public, or else
+    the newest that is open to this person.
+    """
     rows = datasets_visible_to(user)
     match = _IDENTIFIER.fullmatch(name)
-    if match:
-        rows = rows.filter(dataset__number=int(match[1]), number=int(match[2]))
+    if match and match[2]:
+        version = rows.filter(dataset__number=int(match[1]), number=int(match[2])).first()
+    elif match:
+        all_of_it = list(rows.filter(dataset__number=int(match[1])).order_by("-number"))
+        public = (row for row in all_of_it if row.state in PUBLIC_STATES)
+        version = next(public, all_of_it[0] if all_of_it else None)
     else:
-        rows = rows.filter(public_id=name)
-    version = rows.first()
+        version = rows.filter(public_id=name).first()
     if version is None:
         raise NotFound("There is no such dataset version, or it is not open to you.")
     return version
@@ -281,34 +288,6 @@ def recordings(user: Any, version: Version, after: str = "", limit: int = 50) ->
     return _page(
         recording_rows(version), after, limit, lambda row: recording_row(user, version, row)
     )
-
-
-def frames(
-    user: Any, version: Version, after: str = "", limit: int = 60, recording: str = ""
-) -> Page:
-    """Return one page of the frames of a version (or of one recording of it) with their stills."""
-    rows = Frame.objects.filter(recording__versions=version).select_related(
-        "recording__observation__animal"
-    )
-    if recording:
-        rows = rows.filter(recording__public_id=recording)
-    own = is_of_own_lab(user, version)
-
-    def show(row: Frame) -> Json:
-        observation = row.recording.observation
-        animal = observation.animal if observation else None
-        return {
-            "id": row.public_id,
-            "recording": row.recording.public_id,
-            "animal": (animal.name if own else animal.pseudonym) if animal else None,
-            "observation": observation.name if observation else None,
-            "number": row.number,
-            "time_s": row.time_s,
-            "drawn": row.drawn,
-            "still": _address(row.still_key),
-        }
-
-    return _page(rows, after, limit, show)
 
 
 def label_row(row: LabelImport) -> Json:

@@ -19,7 +19,7 @@ from amgs.repository.services.datasets import LICENCES
 from amgs.review import queries as review
 from amgs.review.models import CheckResult
 from amgs.review.services import answer_check, mark_seen
-from amgs.web import design_table
+from amgs.web import citing, design_table
 from amgs.web.people import actor
 from curation.dataset_version import DRAFT
 from curation.metadata import BY_KEY, Field, fields_at, missing
@@ -132,6 +132,7 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "label_files": label_queries.history(version)
         if policy.may(person, "see_ratings", version)
         else [],
+        "citation": citing.card(person, version),
     }
     return render(request, "versions/page.html", context | more, status=status)
 
@@ -142,8 +143,14 @@ def _facts(metadata: Shown) -> list[tuple[Field, Any]]:
 
 @require_safe
 def version(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a version: what it holds, what the checks said, what was decided."""
-    return _page(request, _find(request, name))
+    """Show a version: what it holds, what the checks said, what was decided.
+
+    A dataset without a number leads to the newest version of it.
+    """
+    found = _find(request, name)
+    if found.public_id != name and ref(found).casefold() != name.casefold():
+        return redirect("version", ref(found))
+    return _page(request, found)
 
 
 @require_POST

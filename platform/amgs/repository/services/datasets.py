@@ -13,6 +13,7 @@ from amgs.core import decisions, policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
 from amgs.core.models import Decision
+from amgs.repository import search
 from amgs.repository.models import Dataset, Permission, Version
 from curation.dataset_version import DRAFT
 from curation.metadata import validate
@@ -100,6 +101,7 @@ def create_dataset(
         funder=funder,
         metadata=dict(metadata or {}),
     )
+    search.refresh(version)
     decisions.record(version, "create", by=by, facts={"lab": lab.name, "title": title})
     return version
 
@@ -117,6 +119,7 @@ def update_version(*, by: Actor, version: Version, **fields: Any) -> Version:
     if "metadata" in fields:
         check_metadata("dataset", fields["metadata"])
     _change_draft(version, **fields)
+    search.refresh(version)
     decisions.record(version, "edit", by=by, facts={"fields": sorted(fields)})
     return version
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from amgs.core import decisions
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
+from amgs.repository import search
 from amgs.repository.models import Animal, Cage, Dataset, Group, Observation, Version
 from amgs.repository.services.datasets import check_metadata, require_draft
 from amgs.repository.services.recordings import read_scores_again
@@ -115,6 +116,7 @@ def set_design(
 
     _set_observations(dataset, animal_rows, observations)
     read_scores_again(dataset.pk)
+    search.refresh(version)
     decisions.record(
         version,
         "set_design",

@@ -15,6 +15,7 @@ from amgs.core import decisions, jobs
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
 from amgs.files.models import Blob, Upload
+from amgs.repository import search
 from amgs.repository.models import Dataset, LabelImport, Version
 from amgs.repository.places import Told
 from amgs.repository.services.datasets import check_metadata, require_draft
@@ -269,6 +270,7 @@ def undo_import(*, by: Actor, version: Version, label_import: LabelImport) -> No
     if not changed:
         return
     label_import.status = Status.UNDONE
+    search.refresh_dataset(version.dataset)
     decisions.record(version, "undo_labels", by=by, facts={"name": label_import.name})
     jobs.enqueue(
         "repository.clear_labels",
