@@ -14,6 +14,8 @@ from django.db.models import Q
 
 from amgs.core import vocabulary
 from amgs.core.base import PublicIdField, Row
+from amgs.repository.finding import Facet as Facet
+from amgs.repository.finding import SearchEntry as SearchEntry
 from amgs.repository.imported import (
     FaceBox,
     LandmarkSet,
@@ -21,8 +23,6 @@ from amgs.repository.imported import (
     PictureClass,
     ProgramScore,
 )
-from amgs.repository.finding import Facet as Facet
-from amgs.repository.finding import SearchEntry as SearchEntry
 from curation.dataset_version import LIFECYCLE
 
 # Kept in a module of their own, and tables of this app all the same.
