@@ -73,7 +73,7 @@ def sheet(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
     if request.method != "POST":
         return _wizard(request, found, row)
     try:
-        given = answers_of(request.POST, label_queries.label_page(found, row))
+        given = answers_of(request.POST, label_queries.label_page(request.user, found, row))
         row = services.answer_labels(
             by=request.user, version=found, label_import=row, answers=given
         )
@@ -95,7 +95,7 @@ def sheet(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
 def _wizard(
     request: HttpRequest, version: Version, row: LabelImport, status: int = 200, **more: Any
 ) -> HttpResponse:
-    page = label_queries.label_page(version, row)
+    page = label_queries.label_page(request.user, version, row)
     job = page["job"]
     over = row.status in (LabelImport.Status.PENDING, LabelImport.Status.DONE)
     return step_page(
