@@ -69,6 +69,17 @@ def history(version: Version) -> list[Json]:
     return [label_row(row) | state_of(row) for row in rows]
 
 
+def progress_of(shown: list[Json]) -> dict[str, Json]:
+    """Return how far each file of a list is that is being looked at or read, by its public id."""
+    busy = [row["id"] for row in shown if row["status"] == "pending" or row["looking"]]
+    if not busy:
+        return {}
+    going = Job.objects.filter(
+        subject__in=busy, kind__in=[LOOK, READ_LABELS], state=Job.State.RUNNING
+    )
+    return {row.subject: {"progress": row.progress, "note": row.note} for row in going}
+
+
 def state_of(row: LabelImport) -> dict[str, bool]:
     """Return where a file stands; asks the database for nothing."""
     looking = row.status == LabelImport.Status.OPEN and is_stale(row)

@@ -39,6 +39,8 @@ def _sheets(version: Version) -> Shown:
     rows = list(reversed(label_queries.history(version)))
     undone = LabelImport.Status.UNDONE
     sheets = [row for row in rows if row["status"] != undone]
+    going = label_queries.progress_of(sheets)
+    sheets = [row | {"going": going.get(row["id"])} for row in sheets]
     return {
         "sheets": sheets,
         "undone": [row for row in rows if row["status"] == undone],
