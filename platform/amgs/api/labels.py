@@ -264,7 +264,7 @@ class OneSheet(APIView):
     def get(self, request: Request, public_id: str) -> Response:
         """Return the file with its look: what was recognised, what is asked, the first rows."""
         version, row = _readable(request, public_id)
-        return Response(label_queries.label_page(version, row))
+        return Response(label_queries.label_page(request.user, version, row))
 
     @extend_schema(request=AnswersBody, responses={200: SheetDetailView, **_REFUSALS})
     def patch(self, request: Request, public_id: str) -> Response:
@@ -276,7 +276,7 @@ class OneSheet(APIView):
         row = services.answer_labels(
             by=request.user, version=version, label_import=row, answers=answers
         )
-        return Response(label_queries.label_page(version, row))
+        return Response(label_queries.label_page(request.user, version, row))
 
     @extend_schema(responses={204: None, **_REFUSALS})
     def delete(self, request: Request, public_id: str) -> Response:
@@ -297,7 +297,7 @@ class Confirm(APIView):
         """Confirm the mapping that the last look shows; the file is then read by a job."""
         version, row = _found(request, public_id)
         row = services.confirm_labels(by=request.user, version=version, label_import=row)
-        return Response(label_queries.label_page(version, row))
+        return Response(label_queries.label_page(request.user, version, row))
 
 
 class Redo(APIView):
@@ -311,7 +311,7 @@ class Redo(APIView):
         """Read an undone label file again, with the answers it was read with."""
         version, row = _found(request, public_id)
         row = services.redo_import(by=request.user, version=version, label_import=row)
-        return Response(label_queries.label_page(version, row))
+        return Response(label_queries.label_page(request.user, version, row))
 
 
 class Problems(APIView):
@@ -342,8 +342,8 @@ class ImportedRows(APIView):
     )
     def get(self, request: Request, public_id: str, kind: str) -> Response:
         """Return the rows of one kind, in the order of the file."""
-        _, row = _readable(request, public_id)
-        found = label_queries.imported(row, kind)
+        version, row = _readable(request, public_id)
+        found = label_queries.imported(request.user, version, row, kind)
         if found is None:
             raise NotFound(
                 f"There are no rows of this kind; ask for {', '.join(label_queries.KINDS)}."

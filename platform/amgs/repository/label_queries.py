@@ -23,6 +23,7 @@ from amgs.repository.models import (
     Version,
 )
 from amgs.repository.queries import Json, label_row, label_rows
+from amgs.repository.rules import is_of_own_lab
 from amgs.repository.services.labels import DECLARED, LOOK, declares, is_stale
 from amgs.repository.services.recordings import READ_LABELS
 
@@ -30,15 +31,19 @@ PARQUET = "application/vnd.apache.parquet"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def label_page(version: Version, row: LabelImport) -> Json:
-    """Return everything about one label file: answers, look with pictures, and its job."""
-    look = dict(row.look)
+def label_page(user: Any, version: Version, row: LabelImport) -> Json:
+    """Return everything about one label file: answers, look with pictures, and its job.
+
+    What the file itself says stays with its lab: it may name animals.
+    """
+    own = is_of_own_lab(user, version)
+    look = dict(row.look) if own else {}
     look["lines"] = [{**line, "picture": _shown(line["picture"])} for line in look.get("lines", [])]
     declared = {key: declares(row, version.metadata, key) for key in DECLARED}
     return label_row(row) | {
         "mapping": row.mapping,
-        "places": row.places,
-        "look": look if row.look else None,
+        "places": row.places if own else {},
+        "look": look if row.look and own else None,
         "declared_in_effect": {key: value for key, value in declared.items() if value},
         "looking": state_of(row)["looking"],
         "job": job_of(row),
@@ -62,6 +67,17 @@ def history(version: Version) -> list[Json]:
     """
     rows = label_rows(version).select_related("blob").order_by("-pk")[:MOST_SHOWN]
     return [label_row(row) | state_of(row) for row in rows]
+
+
+def progress_of(shown: list[Json]) -> dict[str, Json]:
+    """Return how far each file of a list is that is being looked at or read, by its public id."""
+    busy = [row["id"] for row in shown if row["status"] == "pending" or row["looking"]]
+    if not busy:
+        return {}
+    going = Job.objects.filter(
+        subject__in=busy, kind__in=[LOOK, READ_LABELS], state=Job.State.RUNNING
+    )
+    return {row.subject: {"progress": row.progress, "note": row.note} for row in going}
 
 
 def state_of(row: LabelImport) -> dict[str, bool]:
@@ -107,20 +123,22 @@ def _plain(cell: Any) -> Any:
 Shown = tuple[QuerySet[Any], Callable[[Any], Json]]
 
 
-def imported(row: LabelImport, kind: str) -> Shown | None:
+def imported(user: Any, version: Version, row: LabelImport, kind: str) -> Shown | None:
     """Return the rows of one kind and how each is shown; None where there is no such kind."""
     found = _KINDS.get(kind)
     if found is None:
         return None
     model, related, show = found
+    own = is_of_own_lab(user, version)
     rows = model.objects.visible().filter(label_import=row).select_related(*related)
-    return rows, show
+    return rows, lambda one: show(one, own)
 
 
-def _observation_score(row: ObservationScore) -> Json:
+def _observation_score(row: ObservationScore, own: bool) -> Json:
+    animal = row.observation.animal
     return {
         "id": row.public_id,
-        "animal": row.observation.animal.name,
+        "animal": animal.name if own else animal.pseudonym,
         "observation": row.observation.name,
         "rater": row.rater_name,
         "unit": row.unit or None,
@@ -130,7 +148,7 @@ def _observation_score(row: ObservationScore) -> Json:
     }
 
 
-def _program_score(row: ProgramScore) -> Json:
+def _program_score(row: ProgramScore, own: bool) -> Json:
     return {
         "id": row.public_id,
         "recording": row.recording.name,
@@ -144,7 +162,7 @@ def _program_score(row: ProgramScore) -> Json:
     }
 
 
-def _box(row: FaceBox) -> Json:
+def _box(row: FaceBox, own: bool) -> Json:
     return {
         "id": row.public_id,
         "recording": row.frame.recording.name,
@@ -153,7 +171,7 @@ def _box(row: FaceBox) -> Json:
     }
 
 
-def _class(row: PictureClass) -> Json:
+def _class(row: PictureClass, own: bool) -> Json:
     return {
         "id": row.public_id,
         "recording": row.frame.recording.name,
@@ -162,20 +180,21 @@ def _class(row: PictureClass) -> Json:
     }
 
 
-def _landmarks(row: LandmarkSet) -> Json:
+def _landmarks(row: LandmarkSet, own: bool) -> Json:
     return {
         "id": row.public_id,
         "recording": row.recording.name,
-        "animal": row.animal,
+        # What a tracking program calls an animal may be its name.
+        "animal": row.animal if own else "",
         "rater": row.rater_name,
         "by_program": row.by_program,
         "points": row.points,
         "frames": row.frames,
-        "url": _shown(row.key, PARQUET),
+        "url": _shown(row.key, PARQUET) if own else None,
     }
 
 
-_KINDS: dict[str, tuple[Any, tuple[str, ...], Callable[[Any], Json]]] = {
+_KINDS: dict[str, tuple[Any, tuple[str, ...], Callable[[Any, bool], Json]]] = {
     "observation_scores": (ObservationScore, ("observation__animal",), _observation_score),
     "program_scores": (ProgramScore, ("recording",), _program_score),
     "boxes": (FaceBox, ("frame__recording",), _box),

@@ -125,9 +125,8 @@ def _names(labels: Labels, places: Places) -> Json:
         if animal and places.observation(animal, when, "", None) is None:
             known = places.knows_animal(animal)
             kind, missing = ("time_points", when) if known else ("animals", animal)
-            lost[kind][missing] = next(
-                (row.sentence for row in reversed(places.problems)), "It is left out."
-            )
+            sentence = next((row.sentence for row in reversed(places.problems)), "")
+            lost[kind].setdefault(missing, sentence)
     for place, kind in ((1, "animals"), (2, "time_points")):
         named = list(dict.fromkeys(row[place] for row in by_observation if row[1]))
         result[kind] = _found(named, lost[kind], getattr(told, kind))

@@ -171,7 +171,10 @@ class Places:
         for row in self.recordings:
             if row.media.get("width") and row.media.get("height"):
                 size = (int(row.media["width"]), int(row.media["height"]))
-                found[row.name] = found[_base(row.name)] = size
+                found[row.name] = found[PurePosixPath(row.name).name] = size
+        for name, here in self.told.files.items():
+            if here in found:
+                found[name] = found[here]
         return found
 
     @cached_property
@@ -232,20 +235,21 @@ class Places:
 
     def _of_animal(self, animal: str, when: str) -> Observation | str:
         """Return the observation, the sentence that says why there is none, or nothing."""
+        # Names of animals stay with the lab; whoever reviews reads these sentences too.
         said, said_when = self.told.animals.get(animal), self.told.time_points.get(when)
         if LEFT_OUT in (said, said_when):
             return ""
         points = self._design.get((said or animal).casefold())
         if points is None:
-            return f"The design has no animal '{said or animal}'; add it, or say which one it is."
+            return "The design has no animal of this name; add it, or say which one it is."
         if not when and len(points) == 1:
             return next(iter(points.values()))
         found = points.get((said_when or when).casefold())
         if found is None:
             known = ", ".join(f"'{row.name}'" for row in points.values())
             return (
-                f"Animal '{said or animal}' has no time point '{said_when or when}'; the design "
-                f"has {known or 'none'}."
+                f"This animal has no time point '{said_when or when}'; in the design it has "
+                f"{known or 'none'}."
             )
         return found
 

@@ -119,14 +119,16 @@ class Rows:
 
     def observation_scores(self) -> Iterator[ObservationScore]:
         """Yield one score per observation, rater and unit; whatever was said stays apart."""
-        once = self._once("'{}' has a score in an earlier row already; the first row counts.")
+        once = self._once(
+            "Rater '{}' scores this observation in an earlier row already; the first row counts."
+        )
         for row in self.labels.observations:
             animal, when = observed(self.labels, row.file, row.animal, row.observation)
             found = self.places.observation(animal, when, row.file, row.row)
             rater, unit = row.rater[:100], row.unit or ""
             if found is None:
                 continue
-            if once((found.pk, unit, rater), animal or row.file, row.row, unit):
+            if once((found.pk, unit, rater), rater, row.row, unit):
                 yield ObservationScore(
                     label_import=self.label_import,
                     observation=found,

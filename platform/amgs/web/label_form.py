@@ -88,22 +88,26 @@ def answers_of(post: QueryDict, page: Shown) -> Answers:
     if post.get("frames_from") == "1":
         mapping["frames_from"] = 1
     columns = {}
-    for at, header in enumerate(look.get("headers", [])[:MOST_COLUMNS]):
+    headers = look.get("headers", [])[:MOST_COLUMNS]
+    for at, header in enumerate(headers):
         # The text beside the list says what the list cannot: a unit of one rater.
         value = post.get(f"column-{at}-text", "").strip() or post.get(f"column-{at}", "")
         if value:
             columns[header] = value
-    # Of folders, names are told of classes; the form does not show those.
+    # What the form does not show stays: classes of folders, the rest of very many columns.
     kept = page["mapping"].get("columns", {})
-    columns |= {name: what for name, what in kept.items() if name not in look.get("headers", [])}
+    columns |= {name: what for name, what in kept.items() if name not in headers}
     if columns:
         mapping["columns"] = columns
     if cells := _pairs(post.get("cells", "")):
         mapping["cells"] = cells
     places = {}
     for kind in KINDS:
-        pairs = zip(post.getlist(f"{kind}-name"), post.getlist(f"{kind}-here"), strict=False)
-        places[kind] = {name: here for name, here in pairs if here}
+        said = dict(zip(post.getlist(f"{kind}-name"), post.getlist(f"{kind}-here"), strict=False))
+        unseen = {
+            name: here for name, here in page["places"].get(kind, {}).items() if name not in said
+        }
+        places[kind] = unseen | {name: here for name, here in said.items() if here}
     declared = {key: post.get(f"declared-{key}", "") for key in DECLARED}
     return Answers(mapping, places, declared)
 

@@ -39,6 +39,8 @@ def _sheets(version: Version) -> Shown:
     rows = list(reversed(label_queries.history(version)))
     undone = LabelImport.Status.UNDONE
     sheets = [row for row in rows if row["status"] != undone]
+    going = label_queries.progress_of(sheets)
+    sheets = [row | {"going": going.get(row["id"])} for row in sheets]
     return {
         "sheets": sheets,
         "undone": [row for row in rows if row["status"] == undone],
@@ -73,7 +75,7 @@ def sheet(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
     if request.method != "POST":
         return _wizard(request, found, row)
     try:
-        given = answers_of(request.POST, label_queries.label_page(found, row))
+        given = answers_of(request.POST, label_queries.label_page(request.user, found, row))
         row = services.answer_labels(
             by=request.user, version=found, label_import=row, answers=given
         )
@@ -95,7 +97,7 @@ def sheet(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
 def _wizard(
     request: HttpRequest, version: Version, row: LabelImport, status: int = 200, **more: Any
 ) -> HttpResponse:
-    page = label_queries.label_page(version, row)
+    page = label_queries.label_page(request.user, version, row)
     job = page["job"]
     over = row.status in (LabelImport.Status.PENDING, LabelImport.Status.DONE)
     return step_page(

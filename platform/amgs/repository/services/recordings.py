@@ -12,7 +12,18 @@ from amgs.core import decisions, jobs, policy
 from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import Refused
 from amgs.files.models import Blob, Upload
-from amgs.repository.models import Dataset, LabelImport, Observation, Recording, Version
+from amgs.repository.models import (
+    Dataset,
+    FaceBox,
+    LabelImport,
+    LandmarkSet,
+    Observation,
+    PictureClass,
+    ProgramScore,
+    Rating,
+    Recording,
+    Version,
+)
 from amgs.repository.services.datasets import require_draft
 
 INGEST = "repository.ingest_recording"
@@ -122,23 +133,23 @@ def remove_recording(*, by: Actor, version: Version, recording: Recording) -> No
     require_draft(by, "edit_draft", version)
     if not recording.versions.filter(pk=version.pk).exists():
         raise Refused(f"'{recording.name}' is not in {version.identifier}.")
-    touched = list(
-        LabelImport.objects.filter(
-            Q(ratings__frame__recording=recording)
-            | Q(facebox_rows__frame__recording=recording)
-            | Q(pictureclass_rows__frame__recording=recording)
-            | Q(programscore_rows__recording=recording)
-            | Q(landmarkset_rows__recording=recording),
-            status=LabelImport.Status.DONE,
-        )
-        .distinct()
-        .values_list("pk", flat=True)
-    )
+    # One query for each kind: joined in one, every rating would meet every box.
+    touched: set[int] = set()
+    for rows in (
+        Rating.objects.filter(frame__recording=recording, label_import__isnull=False),
+        FaceBox.objects.filter(frame__recording=recording),
+        PictureClass.objects.filter(frame__recording=recording),
+        ProgramScore.objects.filter(recording=recording),
+        LandmarkSet.objects.filter(recording=recording),
+    ):
+        touched.update(rows.order_by().values_list("label_import", flat=True).distinct())
     recording.versions.remove(version)
     if not recording.versions.exists():
         recording.delete()
     decisions.record(version, "remove_recording", by=by, facts={"name": recording.name})
-    LabelImport.objects.filter(pk__in=touched).update(status=LabelImport.Status.PENDING)
+    LabelImport.objects.filter(pk__in=touched, status=LabelImport.Status.DONE).update(
+        status=LabelImport.Status.PENDING
+    )
     ask_for_labels(version.dataset_id)
 
 
