@@ -35,7 +35,7 @@ from amgs.review.services import mark_seen
 _REFUSALS = documented(400, 401, 403, 404)
 
 
-class PlacesBody(serializers.Serializer):
+class LabelPlacesBody(serializers.Serializer):
     """Name in the file → name here; ``-`` leaves the rows of a name out."""
 
     files = serializers.DictField(child=serializers.CharField(allow_blank=True), required=False)
@@ -45,15 +45,15 @@ class PlacesBody(serializers.Serializer):
     )
 
 
-class AnswersBody(serializers.Serializer):
+class LabelAnswersBody(serializers.Serializer):
     """What the lab says about a label file; a part that is left out stays as it is."""
 
     mapping = serializers.DictField(required=False)
-    places = PlacesBody(required=False)
+    places = LabelPlacesBody(required=False)
     declared = serializers.DictField(required=False)
 
 
-class LabelsBody(AnswersBody):
+class LabelsBody(LabelAnswersBody):
     """A label file as it is added; the upload may still be on its way."""
 
     upload = serializers.CharField()
@@ -61,7 +61,7 @@ class LabelsBody(AnswersBody):
     confirmed = serializers.BooleanField(default=True)
 
 
-class ProblemView(serializers.Serializer):
+class LabelProblemView(serializers.Serializer):
     """One finding with its place; rows count as a spreadsheet counts them."""
 
     sentence = serializers.CharField()
@@ -71,7 +71,7 @@ class ProblemView(serializers.Serializer):
     field = serializers.CharField(allow_null=True)
 
 
-class QuestionView(serializers.Serializer):
+class LabelQuestionView(serializers.Serializer):
     """What must (``blocking``) or may be confirmed: a field of the mapping and its choices."""
 
     field = serializers.CharField()
@@ -80,7 +80,7 @@ class QuestionView(serializers.Serializer):
     blocking = serializers.BooleanField()
 
 
-class MarksView(serializers.Serializer):
+class LabelMarksView(serializers.Serializer):
     """Points and boxes in pixels of a picture of this size."""
 
     width = serializers.IntegerField()
@@ -89,7 +89,7 @@ class MarksView(serializers.Serializer):
     points = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
 
 
-class LineView(serializers.Serializer):
+class LabelLineView(serializers.Serializer):
     """One row as it would be read, and the picture it is about.
 
     ``exact`` tells the very frame from a picture that only shows which recording it is.
@@ -105,10 +105,10 @@ class LineView(serializers.Serializer):
     number = serializers.IntegerField(allow_null=True)
     picture = serializers.CharField(allow_null=True)
     exact = serializers.BooleanField()
-    marks = MarksView(allow_null=True)
+    marks = LabelMarksView(allow_null=True)
 
 
-class NamesView(serializers.Serializer):
+class LabelNamesView(serializers.Serializer):
     """How many names of one kind are found here; the missing ones with the sentence why."""
 
     named = serializers.IntegerField()
@@ -117,14 +117,14 @@ class NamesView(serializers.Serializer):
     missing = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
 
 
-class LookView(serializers.Serializer):
+class LabelLookView(serializers.Serializer):
     """What a file would be read as; parts are missing where it is not recognised."""
 
     known = serializers.BooleanField()
     refusal = serializers.CharField(allow_blank=True)
     headers = serializers.ListField(child=serializers.CharField(allow_blank=True))
     mapping = serializers.DictField()
-    questions = QuestionView(many=True)
+    questions = LabelQuestionView(many=True)
     format = serializers.CharField(required=False)
     title = serializers.CharField(required=False)
     formats = serializers.ListField(
@@ -135,9 +135,9 @@ class LookView(serializers.Serializer):
     )
     counts = serializers.DictField(child=serializers.IntegerField(), required=False)
     notes = serializers.ListField(child=serializers.CharField(), required=False)
-    problems = ProblemView(many=True, required=False)
-    names = serializers.DictField(child=NamesView(), required=False)
-    lines = LineView(many=True)
+    problems = LabelProblemView(many=True, required=False)
+    names = serializers.DictField(child=LabelNamesView(), required=False)
+    lines = LabelLineView(many=True)
     answers = serializers.CharField()
 
 
@@ -146,7 +146,7 @@ class SheetView(serializers.Serializer):
 
     id = serializers.CharField()
     name = serializers.CharField()
-    status = serializers.ChoiceField(LabelImport.Status.choices)
+    status = serializers.CharField()
     refusal = serializers.CharField(allow_blank=True)
     format = serializers.CharField(allow_blank=True)
     declared = serializers.DictField()
@@ -158,7 +158,7 @@ class SheetView(serializers.Serializer):
     observations_unmatched = serializers.IntegerField()
     counts = serializers.DictField(child=serializers.IntegerField())
     notes = serializers.ListField(child=serializers.CharField())
-    problems = ProblemView(many=True)
+    problems = LabelProblemView(many=True)
     given_by = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
 
@@ -167,8 +167,8 @@ class SheetDetailView(SheetView):
     """A label file with the answers given, the last look at it and its job."""
 
     mapping = serializers.DictField()
-    places = PlacesBody()
-    look = LookView(allow_null=True)
+    places = LabelPlacesBody()
+    look = LabelLookView(allow_null=True)
     looking = serializers.BooleanField()
     declared_in_effect = serializers.DictField()
     job = serializers.CharField(allow_null=True)
@@ -266,11 +266,11 @@ class OneSheet(APIView):
         version, row = _readable(request, public_id)
         return Response(label_queries.label_page(request.user, version, row))
 
-    @extend_schema(request=AnswersBody, responses={200: SheetDetailView, **_REFUSALS})
+    @extend_schema(request=LabelAnswersBody, responses={200: SheetDetailView, **_REFUSALS})
     def patch(self, request: Request, public_id: str) -> Response:
         """Answer what is asked; the file is looked at again, and its job says when that is done."""
         version, row = _found(request, public_id)
-        body = AnswersBody(data=request.data)
+        body = LabelAnswersBody(data=request.data)
         body.is_valid(raise_exception=True)
         answers = _answers(body.validated_data)
         row = services.answer_labels(
