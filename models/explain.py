@@ -43,8 +43,9 @@ METHOD = "integrated gradients from a blurred crop, 8 steps, smoothed"
 def explain_crops(net: nn.Module, crops: Crops, steps: int = STEPS) -> Array:
     """Saliency (n, units, size, size) of crops (n, size, size) in grades per pixel.
 
-    The landmarks stay where the network sees them in the whole crop. Unsmoothed it would add up to the difference between the expected grade of the crop and of its
-    blurred self, without sign. Positive parts speak for the grade, negative ones against it.
+    The landmarks stay where the network sees them in the whole crop. Unsmoothed it would add up to
+    the difference between the expected grade of the crop and of its blurred self, without sign.
+    Positive parts speak for the grade, negative ones against it.
     """
     with Still(net):
         raw = np.concatenate(
@@ -194,7 +195,7 @@ def explain_evaluation(
 
 
 def masks_at(scale: Scale, crop: CropConfig, places: Array | None, n: int) -> Array:
-    """The regions (n, units, size, size) of n faces with landmarks at `places`; see region_masks."""
+    """The regions (n, units, size, size) of n faces with landmarks at `places`."""
     if places is None:
         one = region_masks(scale, crop)
         return np.broadcast_to(one, (n, *one.shape))

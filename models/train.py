@@ -98,7 +98,9 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     progress.enter("crops", "Finding the faces of the labelled frames.")
     records = _gather(run, finder, parts, progress)
     usable = {name: _usable(parts[name], records[name], config) for name in parts}
-    labelled = {name: _labelled(*usable[name], scale, config.crop) for name in ("train", "validation")}
+    labelled = {
+        name: _labelled(*usable[name], scale, config.crop) for name in ("train", "validation")
+    }
     if len(labelled["train"]) < FEWEST_FRAMES:
         raise Refused(
             f"Faces were found in only {len(labelled['train'])} training frames; add recordings "

@@ -81,7 +81,7 @@ def test_regions_follow_the_landmarks(scale: Scale) -> None:
     homes = landmark_homes(scale, crop)
     plain = region_masks(scale, crop)
     assert np.array_equal(region_masks(scale, crop, homes), plain)
-    moved = region_masks(scale, crop, homes + [0.1, 0.0])
+    moved = region_masks(scale, crop, homes + np.array([0.1, 0.0]))
     assert np.array_equal(moved[:, :, 10:], plain[:, :, :-10])
     turned = homes.copy()
     turned[scale.landmarks.index("nose"), 0] += 0.2
