@@ -66,7 +66,7 @@ def state_loss(logits: Tensor, allowed: Tensor, rarity: Tensor) -> Tensor:
 
 
 def landmark_loss(found: Tensor, places: Tensor) -> Tensor:
-    """Mean distance of landmarks (n, landmarks, 2) along each axis, in crop sides; NaN is unknown."""
+    """Mean distance of landmarks (n, landmarks, 2) along each axis in crop sides; NaN: unknown."""
     known = torch.isfinite(places)
     away = (found - torch.nan_to_num(places)).abs()
     return (away * known).sum() / known.sum().clamp(min=1)

@@ -84,7 +84,7 @@ def landmarks_in_crop(face: Face | None, scale: Scale, how: CropConfig) -> Array
     if face is None or any(name not in face.landmarks for name in scale.landmarks):
         return None
     points = np.array([[face.landmarks[name] for name in scale.landmarks]])
-    return in_crop(points, np.array([face.box]), how)[0]
+    return np.asarray(in_crop(points, np.array([face.box]), how)[0])
 
 
 def overlay(

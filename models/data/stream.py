@@ -265,8 +265,9 @@ def augmented(crop: NDArray[np.uint8], rng: np.random.Generator, fit: FitConfig)
     size = crop.shape[0]
     turn, zoom, dx, dy, gain, gamma, blur, noise, mirror = rng.uniform(-1, 1, 9)
     centre = (size - 1) / 2
-    matrix = cv2.getRotationMatrix2D(
-        (centre, centre), 12 * strength * turn, 1 + 0.12 * strength * zoom
+    matrix = np.asarray(
+        cv2.getRotationMatrix2D((centre, centre), 12 * strength * turn, 1 + 0.12 * strength * zoom),
+        np.float64,
     )
     matrix[:, 2] += 0.06 * strength * size * np.array([dx, dy])
     if mirror > 0:

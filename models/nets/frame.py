@@ -245,7 +245,7 @@ class WindowNet(FrameNet):
             columns = columns.flip(1)
         picked = (rows[:, :, None] * size + columns[:, None, :]).to(torch.int64).flatten(1)
         part = pictures.flatten(1).gather(1, picked)
-        return part.unflatten(1, (window.height, window.width))
+        return part.reshape(-1, window.height, window.width)
 
 
 def backbone(widths: Sequence[int]) -> nn.Sequential:
