@@ -94,7 +94,7 @@ def test_energy_is_counted_where_the_landmarks_put_the_regions(
     still = np.broadcast_to(homes, (6, *homes.shape))
     plain = faithfulness(looker, crops, scale, CROP)
     assert faithfulness(looker, crops, scale, CROP, places=still)["units"] == plain["units"]
-    moved = faithfulness(looker, crops, scale, CROP, places=still + [0.3, 0.0])
+    moved = faithfulness(looker, crops, scale, CROP, places=still + np.array([0.3, 0.0]))
     for key in scale.unit_keys:
         assert moved["units"][key]["energy"] < 0.8 * plain["units"][key]["energy"]
     assert masks_at(scale, CROP, None, 2).shape == (2, *region_masks(scale, CROP).shape)
