@@ -122,6 +122,10 @@ def contribute(page: Any, study: Path) -> str:
     page.get_by_label("How frames were chosen").fill("random")
     page.locator("#files").set_input_files(study / "scores.csv")
     page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="Look and confirm").click(timeout=PATIENCE)
+    page.get_by_label("Scored from").select_option("pictures")
+    page.get_by_label("Experience of the raters").fill("Two years")
+    page.get_by_role("button", name="Confirm and import").click()
     page.get_by_text(f"{ANIMALS * len(GRADED)} frames found").wait_for(timeout=PATIENCE)
     page.get_by_role("link", name="Go on").click()
 
