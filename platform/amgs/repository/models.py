@@ -225,7 +225,10 @@ class Frame(Row):
     Its identity across the world is (blob SHA-256, stream, pts, time base).
     """
 
-    recording = models.ForeignKey(Recording, on_delete=models.CASCADE, related_name="frames")
+    # Without an index of its own: `frame_of_recording` below serves for it.
+    recording = models.ForeignKey(
+        Recording, on_delete=models.CASCADE, related_name="frames", db_index=False
+    )
     stream = models.PositiveIntegerField(default=0)
     pts = models.BigIntegerField()
     tb_num = models.PositiveIntegerField()

@@ -99,7 +99,7 @@ def plans(postgresql_url, tmp_path_factory) -> dict[str, dict[str, list[str]]]:
         ("last page of frames", "repository_frame", "frame_of_recording"),
         ("frames of a recording", "repository_frame", "frame_of_recording"),
         ("ratings of a small version", "repository_rating", ""),
-        ("ratings of a small version", "repository_frame", ""),
+        ("ratings of a small version", "repository_frame", "frame_"),
         ("newest versions", "repository_version", ""),
         ("words", "repository_searchentry", "repository_search_words"),
     ],

@@ -88,6 +88,17 @@ class Migration(migrations.Migration):
                 fields=("version", "key", "value"), name="facet_once"
             ),
         ),
+        # The index above serves for it.
+        migrations.AlterField(
+            model_name="frame",
+            name="recording",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="frames",
+                to="repository.recording",
+            ),
+        ),
         migrations.RunPython(index_words, drop_index),
         # The table of the many-to-many relation has no class to declare it in.
         migrations.RunSQL(
