@@ -69,10 +69,13 @@ class FileObject:
 def croissant(
     cited: Cited,
     files: Iterable[FileObject],
-    ratings: FileObject,
+    ratings: FileObject | None,
     columns: dict[str, tuple[str, str]],
 ) -> dict[str, Any]:
-    """Return the metadata; `columns` are those of the ratings: name → (kind, what it means)."""
+    """Return the metadata; `columns` are those of the ratings: name → (kind, what it means).
+
+    Without `ratings` nothing may be downloaded, and no columns are told.
+    """
     fields = [
         {
             "@type": "cr:Field",
@@ -100,7 +103,7 @@ def croissant(
         "distribution": [
             _file(f"recordings/{number:06d}", row) for number, row in enumerate(files, start=1)
         ]
-        + [_file("ratings", ratings)],
+        + ([_file("ratings", ratings)] if ratings else []),
         "recordSet": [
             {
                 "@type": "cr:RecordSet",
@@ -109,7 +112,9 @@ def croissant(
                 "description": "One row per rater, frame and action unit.",
                 "field": fields,
             }
-        ],
+        ]
+        if ratings
+        else [],
     }
     if cited.licence in LICENCES:
         found["license"] = LICENCES[cited.licence][1]

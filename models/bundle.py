@@ -18,7 +18,7 @@ from typing import Any
 from models.config import ConfigError, CropConfig, RunConfig, load_config
 from models.scale import Scale, ScaleError, read_scale
 
-FORMAT = 2
+FORMAT = 3
 DIGEST = "DIGEST"
 FILES = (
     "bundle.json",

@@ -61,7 +61,7 @@ ARRAYS = (
 )  # fmt: skip
 TUPLES = ("shapes", "faces", "refusals")
 SAID = ["grades", "scorable", "states", "familiar", "embedding"]
-"""The outputs of the frame graph that are read; bundles made before windows moved have no more."""
+"""The outputs of the frame graph that are read; `places` only places its own windows."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def small(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
 
 
 def windows(config: NetConfig, crop: CropConfig, scale: Scale) -> WindowNet:
-    """One network per unit that sees the windows of that unit only, about 240,000 as shipped."""
+    """One network per unit that sees the windows of that unit only, about 180,000 as shipped."""
     side = 1 + 2 * crop.margin
     return WindowNet(
         widths=config.widths,

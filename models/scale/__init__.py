@@ -262,7 +262,7 @@ def read_scale(path: Path) -> Scale:
             points=tuple(Landmark(**_frozen(entry)) for entry in data["landmarks"]),
             file_codes=dict(data["file_codes"]),
         )
-    except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+    except (AttributeError, KeyError, TypeError, tomllib.TOMLDecodeError) as error:
         raise ScaleError(f"{path.name} cannot be read as a scale: {error}.") from error
     _check(scale, path.name)
     return scale

@@ -185,11 +185,12 @@ def training() -> Iterator[Row]:
     units, steps = len(scale.units), max(unit.top_grade for unit in scale.units)
     above = np.sort(rng.random((CROPS, units, steps)))[..., ::-1].copy()
     states = np.eye(len(scale.states))[np.zeros(CROPS, np.int64)]
-    labelled = Labelled(store["crop"], above, np.ones((CROPS, units)), states)
+    places = rng.uniform(0.2, 0.8, (CROPS, len(scale.landmarks), 2))
+    labelled = Labelled(store["crop"], above, np.ones((CROPS, units)), states, places=places)
     nobody = Labelled(store["crop"][:0], above[:0], np.ones((0, units)), states[:0])
     torch.set_num_threads(config.threads)
     torch.manual_seed(1)
-    data = CropModule(labelled, nobody, some[:, ::-1].copy(), config.fit, 1)
+    data = CropModule(labelled, nobody, some[:, ::-1].copy(), config.fit, 1, sides=scale.mirror)
     share, rarity = torch.full((units, steps), 0.5), torch.ones(len(scale.states))
     module = FrameModule(config, scale, share, rarity, data.total_steps)
     ends: list[float] = []

@@ -102,3 +102,14 @@ def test_a_unit_added_to_the_file_is_a_unit_of_the_scale(tmp_path: Path) -> None
     scale: Scale = read_scale(path)
     assert scale.unit_keys[0] == "tongue"
     assert scale.unit("tongue").top_grade == 1
+
+
+def test_landmarks_without_places_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    text = (HERE / "mouse.toml").read_text(encoding="utf-8")
+    head, _, rest = text.partition("[[landmarks]]")
+    _, _, tail = rest.rpartition("[[landmarks]]")
+    tail = tail[tail.index("[[regions]]") :]
+    path = tmp_path / "old.toml"
+    path.write_text('landmarks = ["nose"]\n' + head + tail, encoding="utf-8")
+    with pytest.raises(ScaleError, match="cannot be read as a scale"):
+        read_scale(path)

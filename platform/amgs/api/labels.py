@@ -21,7 +21,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.api.versions import opened
 from amgs.core import policy
@@ -200,7 +201,7 @@ class Sheets(APIView):
     permission_classes = [IsAuthenticated, Scoped]
     scope = "contribute"
 
-    @extend_schema(parameters=PARAMETERS, responses={200: SheetPageView, **_REFUSALS})
+    @extend_schema(parameters=LIST, responses={200: SheetPageView, **_REFUSALS})
     def get(self, request: Request, name: str) -> Response:
         """Return the files, oldest first, with every problem by row and column."""
         version = opened(request, name)
@@ -260,11 +261,13 @@ class OneSheet(APIView):
     permission_classes = [IsAuthenticated, Scoped]
     scope = "contribute"
 
-    @extend_schema(responses={200: SheetDetailView, **_REFUSALS})
+    @extend_schema(
+        parameters=DETAIL, responses={200: SheetDetailView, **_REFUSALS, **documented(304)}
+    )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the file with its look: what was recognised, what is asked, the first rows."""
         version, row = _readable(request, public_id)
-        return Response(label_queries.label_page(request.user, version, row))
+        return detail(request, label_queries.label_page(request.user, version, row))
 
     @extend_schema(request=LabelAnswersBody, responses={200: SheetDetailView, **_REFUSALS})
     def patch(self, request: Request, public_id: str) -> Response:
@@ -335,7 +338,7 @@ class ImportedRows(APIView):
 
     @extend_schema(
         parameters=[
-            *PARAMETERS,
+            *LIST,
             OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=label_queries.KINDS),
         ],
         responses={200: ImportedPageView, **_REFUSALS},

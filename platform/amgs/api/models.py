@@ -12,11 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from amgs.api.authentication import Scoped
+from amgs.api.authentication import Scoped, actor
 from amgs.api.details import DETAIL, IF_NONE_MATCH, detail
 from amgs.api.paging import LIST, numbered, page
 from amgs.api.problems import documented
-from amgs.core.base import PUBLIC, Actor
 from amgs.core.decisions import history as decisions_about
 from amgs.core.errors import NotFound
 from amgs.registry import queries, services
@@ -120,10 +119,6 @@ class ActionBody(serializers.Serializer):
     why = serializers.CharField(required=False, default="", allow_blank=True)
 
 
-def _actor(request: Request) -> Actor:
-    return request.user if request.user.is_authenticated else PUBLIC
-
-
 class Models(APIView):
     """All model versions, the refused ones too: a model gets better in public."""
 
@@ -156,7 +151,7 @@ class Serving(APIView):
         row = queries.serving(request.query_params.get("species", "mouse"))
         if row is None:
             raise NotFound("No model version serves yet.")
-        return detail(request, queries.detail(row, _actor(request)))
+        return detail(request, queries.detail(row, actor(request)))
 
 
 class Model(APIView):
@@ -169,7 +164,7 @@ class Model(APIView):
     )
     def get(self, request: Request, name: str) -> Response:
         """Return the version with report, verdicts and what may follow."""
-        return detail(request, queries.detail(queries.version(name), _actor(request)))
+        return detail(request, queries.detail(queries.version(name), actor(request)))
 
 
 class Bundle(APIView):

@@ -14,15 +14,15 @@ from amgs.api.details import FIELDS, asked_fields, picked
 from amgs.core.errors import Refused
 
 MOST = 200
-PARAMETERS = [
+LIST = [
     OpenApiParameter("after", str, description="the `next` of the page before"),
     OpenApiParameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": MOST},
         description=f"how many rows, at most {MOST}",
     ),
+    FIELDS,
 ]
-LIST = [*PARAMETERS, FIELDS]
 """Parameters of every list that ``page`` answers."""
 
 

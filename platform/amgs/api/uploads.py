@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.accounts.models import ApiToken, Lab, User
+from amgs.api.authentication import actor
 from amgs.api.details import DETAIL, detail
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
-from amgs.core.base import PUBLIC, Actor
 from amgs.core.errors import NotAllowed, NotFound, Refused
 from amgs.files import queries, services
 from amgs.files.models import Upload
@@ -153,10 +153,6 @@ def upload_json(
     }
 
 
-def _actor(request: Request) -> Actor:
-    return request.user if isinstance(request.user, User) else PUBLIC
-
-
 def _lab(request: Request, public_id: str) -> Lab | None:
     """Return the lab that is named, or the only one the sender belongs to."""
     if not isinstance(request.user, User):
@@ -232,15 +228,15 @@ class OneUpload(APIView):
     )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the upload."""
-        upload = services.find_upload(public_id, by=_actor(request))
+        upload = services.find_upload(public_id, by=actor(request))
         held = queries.held_bytes(upload)
         return detail(request, upload_json(upload, services.check_of(upload), held_bytes=held))
 
     @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
     def delete(self, request: Request, public_id: str) -> Response:
         """Give the upload up; what had arrived is removed."""
-        upload = services.find_upload(public_id, by=_actor(request))
-        services.discard_upload(upload=upload, by=_actor(request))
+        upload = services.find_upload(public_id, by=actor(request))
+        services.discard_upload(upload=upload, by=actor(request))
         return Response(status=204)
 
 
@@ -256,7 +252,7 @@ class Addresses(APIView):
         """Return addresses for these parts, good for some minutes."""
         body = PartsBody(data=request.data)
         body.is_valid(raise_exception=True)
-        upload = services.find_upload(public_id, by=_actor(request))
+        upload = services.find_upload(public_id, by=actor(request))
         found = services.part_addresses(upload=upload, parts=body.validated_data["parts"])
         for address in found:
             address["url"] = request.build_absolute_uri(address["url"])
@@ -271,7 +267,7 @@ class Parts(APIView):
     @extend_schema(responses={200: PartsView, **documented(401, 403, 404)})
     def get(self, request: Request, public_id: str) -> Response:
         """Return the parts that have arrived whole; only the others must be sent."""
-        upload = services.find_upload(public_id, by=_actor(request))
+        upload = services.find_upload(public_id, by=actor(request))
         return Response({"parts": queries.held_parts(upload)})
 
 
@@ -290,11 +286,11 @@ class Complete(APIView):
         digests = body.validated_data["digests"]
         if wrong := [part for part in digests if not part.isdecimal()]:
             raise serializers.ValidationError({"digests": f"'{wrong[0]}' is no number of a part."})
-        actor = _actor(request)
-        upload = services.find_upload(public_id, by=actor)
+        who = actor(request)
+        upload = services.find_upload(public_id, by=who)
         job = services.complete_upload(
             upload=upload,
-            by=actor,
+            by=who,
             sha256=body.validated_data["sha256"],
             digests={int(part): text for part, text in digests.items()},
         )

@@ -24,9 +24,9 @@ from amgs.core.decisions import history as decisions_about
 from amgs.core.errors import NotFound
 from amgs.repository import queries, services
 from amgs.repository.models import Permission, Version
-from amgs.repository.services.datasets import LICENCES
 from amgs.review import queries as review
 from amgs.review.services import mark_seen
+from curation.citing import LICENCES
 from curation.dataset_version import LIFECYCLE
 from curation.roles import CONTRIBUTOR
 
@@ -47,7 +47,7 @@ class PatchBody(serializers.Serializer):
 
     title = serializers.CharField(max_length=300, required=False)
     description = serializers.CharField(required=False, allow_blank=True)
-    licence = serializers.ChoiceField(LICENCES, required=False, allow_blank=True)
+    licence = serializers.ChoiceField(tuple(LICENCES), required=False, allow_blank=True)
     ethics = serializers.CharField(required=False, allow_blank=True)
     funder = serializers.CharField(required=False, allow_blank=True, max_length=300)
     metadata = serializers.DictField(required=False)

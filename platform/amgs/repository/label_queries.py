@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from amgs.core.models import Job
+from amgs.core.spreadsheets import plain_cell
 from amgs.files.storage import get_storage
 from amgs.repository.models import (
     FaceBox,
@@ -28,7 +29,6 @@ from amgs.repository.services.labels import DECLARED, LOOK, declares, is_stale
 from amgs.repository.services.recordings import READ_LABELS
 
 PARQUET = "application/vnd.apache.parquet"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def label_page(user: Any, version: Version, row: LabelImport) -> Json:
@@ -106,16 +106,11 @@ def problems_csv(row: LabelImport) -> str:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "row", "column", "sentence"])
     if row.refusal:
-        table.writerow([_plain(row.name), "", "", _plain(row.refusal)])
+        table.writerow([plain_cell(row.name), "", "", plain_cell(row.refusal)])
     for one in problems:
         cells = (one.get(key) for key in ("file", "row", "column", "sentence"))
-        table.writerow(["" if cell is None else _plain(cell) for cell in cells])
+        table.writerow(["" if cell is None else plain_cell(cell) for cell in cells])
     return text.getvalue()
-
-
-def _plain(cell: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: texts come from files of strangers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 # Rows of the kinds that are no ratings -------------------------------------------------------

@@ -18,6 +18,7 @@ from django.utils.crypto import salted_hmac
 
 from amgs.core import policy
 from amgs.core.base import Actor
+from amgs.core.spreadsheets import plain_cell
 from amgs.repository.models import Exclusion, LabelImport, Rating, Version
 from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab
 from amgs.repository.services.labels import declares
@@ -208,17 +209,14 @@ def as_csv(actor: Actor, version: Version) -> Iterator[bytes]:
     yield taken()
     for block in table(actor, version):
         for row in block:
-            writer.writerow([_plain(value) for value in row])
+            writer.writerow([_csv_cell(value) for value in row])
         yield taken()
 
 
-def _plain(value: Any) -> Any:
-    """Return a cell as CSV has it; text that a spreadsheet would run begins with an apostrophe."""
+def _csv_cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(("=", "+", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+    return plain_cell(value)
 
 
 def as_parquet(actor: Actor, version: Version, cited: Cited) -> Iterator[bytes]:

@@ -15,12 +15,12 @@ from amgs.core import policy
 from amgs.core.errors import NotAllowed, NotFound, Refused
 from amgs.repository import label_queries, queries, services
 from amgs.repository.models import Permission, Recording, Version
-from amgs.repository.services.datasets import LICENCES
 from amgs.review import queries as review
 from amgs.review.models import CheckResult
 from amgs.review.services import answer_check, mark_seen
 from amgs.web import citing, design_table
 from amgs.web.people import actor
+from curation.citing import LICENCES
 from curation.dataset_version import DRAFT
 from curation.metadata import BY_KEY, Field, fields_at, missing
 

@@ -252,5 +252,12 @@ def test_croissant_leads_to_the_files(public, read):
     assert sha256(_bytes(file)).hexdigest() == films[0]["sha256"]
     Version.objects.update(state="withdrawn")
     told = read("AMGS-000001.1/croissant.json").json()
-    assert [row["@id"] for row in told["distribution"]] == ["ratings"]
+    assert told["distribution"] == told["recordSet"] == []
     assert "Withdrawn" in told["citeAs"]
+
+
+def test_croissant_promises_no_file_that_nobody_may_have(public, read):
+    Permission.objects.filter(version=public, kind=Permission.Kind.DOWNLOAD).delete()
+    told = read("AMGS-000001.1/croissant.json").json()
+    assert told["distribution"] == told["recordSet"] == []
+    read("AMGS-000001.1/ratings.csv", expect=403)

@@ -44,7 +44,7 @@ def register(mia) -> Callable[..., object]:
 def make_bundle(tmp_path) -> Callable[..., Path]:
     """Seal a bundle whose graphs are no graphs: enough to be registered, not to grade."""
     from models import config
-    from models.bundle import FILES, seal
+    from models.bundle import FILES, FORMAT, seal
     from models.scale import HERE, load_scale
 
     def make(*, phantom: bool = True, r: float = 0.8) -> Path:
@@ -69,7 +69,12 @@ def make_bundle(tmp_path) -> Callable[..., Path]:
         }
         for name in FILES:
             (folder / name).write_text("nothing")
-        info = {"format": 2, "phantom": phantom, "scale": scale.name, "snapshot_digest": "5" * 64}
+        info = {
+            "format": FORMAT,
+            "phantom": phantom,
+            "scale": scale.name,
+            "snapshot_digest": "5" * 64,
+        }
         (folder / "bundle.json").write_text(json.dumps(info))
         (folder / "report.json").write_text(json.dumps(report))
         (folder / "calibration.json").write_text("{}")

@@ -15,10 +15,10 @@ from amgs.core.errors import Conflict, Refused
 from amgs.core.models import Decision
 from amgs.repository import search
 from amgs.repository.models import Dataset, Permission, Version
+from curation.citing import LICENCES
 from curation.dataset_version import DRAFT
 from curation.metadata import validate
 
-LICENCES = ("CC0-1.0", "CC-BY-4.0", "CC-BY-NC-4.0")
 # The wording of the four permissions that is signed now; a new wording gets a new number.
 PERMISSION_TEXT = "2026-1"
 EDITABLE = (
