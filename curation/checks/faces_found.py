@@ -7,7 +7,7 @@ from curation.facts import VersionFacts
 from curation.sentences import count
 
 FEW = 0.3
-"""Share of looked-at frames with a face below which most of a recording cannot be graded."""
+"""Share of looked-at frames with a face below which most of a recording cannot be graded; ours."""
 
 
 def faces_are_found(facts: VersionFacts) -> Finding:

@@ -7,7 +7,11 @@ from curation.facts import VersionFacts
 from curation.sentences import count
 
 SOFT = 12.0
-"""Variance of the Laplacian below which the scorer takes what it cannot grade for blurred."""
+"""Variance of the Laplacian of whole pictures (`MediaFacts.sharpness_median`), a limit of our own.
+
+Of ten recordings in focus, real and rendered, none lay below 22; one frame of each of nine, blurred
+by 0.4 % of its width, lay at 7 at most.
+"""
 
 
 def pictures_are_sharp(facts: VersionFacts) -> Finding:
