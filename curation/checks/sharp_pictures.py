@@ -9,8 +9,8 @@ from curation.sentences import count
 SOFT = 12.0
 """Variance of the Laplacian of whole pictures (`MediaFacts.sharpness_median`), a limit of our own.
 
-Of ten recordings in focus, real and rendered, none lay below 22; one frame of each of nine, blurred
-by 0.4 % of its width, lay at 7 at most.
+Of eight recordings in focus, two real and six rendered, none lay below 22; a frame of each of nine,
+blurred by 0.4 % of its width, lay at 7 at most.
 """
 
 
