@@ -47,7 +47,7 @@ def uploads(state: Any) -> Iterator[dict[str, Any]]:
         "name": "repository.uploads_clients_killed",
         "value": sum(one["killed"] for one in done),
         "unit": "clients",
-        "target": "≥ 0",
+        "target": "≥ 1",
     }
 
 
