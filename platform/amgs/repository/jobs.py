@@ -173,7 +173,7 @@ def read_labels(context: Context, label_import: str) -> Finish:
         return Finish({"waits": True}, lambda: ask_for_labels(dataset_id))
     twin = (
         LabelImport.objects.filter(
-            dataset=dataset_id, blob=row.blob, status=LabelImport.Status.DONE
+            versions__in=row.versions.all(), blob=row.blob, status=LabelImport.Status.DONE
         )
         .exclude(pk=row.pk)
         .first()

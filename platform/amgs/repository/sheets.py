@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from amgs.repository.models import LabelImport, Rating, Recording
+from django.db.models import QuerySet
+
+from amgs.repository.models import LabelImport, Rating, Recording, Version
 from amgs.repository.services.labels import declares
 from curation.labels import LabelRow, Labels
 from curation.problems import Problem
@@ -71,12 +73,20 @@ class _Files:
         return f"There is no recording called '{name}'; add it, or leave its rows out."
 
 
+def _worked_on(dataset_id: int) -> QuerySet[Recording]:
+    """Return the recordings of the version that is worked on: of earlier ones not all are in it."""
+    newest = (
+        Version.objects.filter(dataset=dataset_id, deleted_at=None).order_by("-number").first()
+    )
+    return Recording.objects.filter(versions=newest)
+
+
 def match(labels: Labels, dataset_id: int, sheet: str) -> Matched:
     """Find the frame every row means; what cannot be found is counted and named once per file."""
     files = _Files(
-        Recording.objects.filter(dataset=dataset_id, status=Recording.Status.READY).select_related(
-            "blob"
-        )
+        Recording.objects.filter(
+            pk__in=_worked_on(dataset_id), status=Recording.Status.READY
+        ).select_related("blob")
     )
     matched = Matched()
     found: dict[str, Recording | str] = {}

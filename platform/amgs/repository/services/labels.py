@@ -48,7 +48,7 @@ def import_labels(
     if not name:
         raise Refused("Please give the sheet a name, such as its file name.", field="name")
     held = (
-        LabelImport.objects.filter(dataset=version.dataset_id, name=name)
+        LabelImport.objects.filter(versions=version, name=name)
         .exclude(status__in=[LabelImport.Status.UNDONE, LabelImport.Status.REFUSED])
         .first()
     )
@@ -78,8 +78,13 @@ def start_reading(row: LabelImport, blob: Blob) -> None:
 def undo_import(*, by: Actor, version: Version, label_import: LabelImport) -> None:
     """Undo the reading of a sheet as a whole; its ratings count no more from this moment."""
     require_draft(by, "import_labels", version)
-    if label_import.dataset_id != version.dataset_id:
+    if not label_import.versions.filter(pk=version.pk).exists():
         raise Refused(f"'{label_import.name}' is not a sheet of {version.identifier}.")
+    if label_import.versions.exclude(pk=version.pk).exists():
+        # A published version rests on these grades; the draft only leaves them out.
+        label_import.versions.remove(version)
+        decisions.record(version, "undo_labels", by=by, facts={"name": label_import.name})
+        return
     changed = (
         LabelImport.objects.filter(pk=label_import.pk)
         .exclude(status=LabelImport.Status.UNDONE)

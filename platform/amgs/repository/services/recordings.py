@@ -11,6 +11,7 @@ from amgs.core import decisions, jobs, policy
 from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import Refused
 from amgs.files.models import Blob, Upload
+from amgs.repository.frozen import held_by_published
 from amgs.repository.models import Dataset, LabelImport, Observation, Recording, Version
 from amgs.repository.services.datasets import require_draft
 
@@ -31,7 +32,14 @@ def arrived(upload: Upload, start: Callable[[Blob], None]) -> None:
             field="upload",
         )
     if fresh.state == Upload.State.DONE and fresh.blob is not None:
-        start(fresh.blob)
+        # Locked: bytes that are being removed with a withdrawn version must come again.
+        blob = Blob.objects.select_for_update().get(pk=fresh.blob_id)
+        if blob.deleted_at is not None:
+            raise Refused(
+                f"The bytes of '{fresh.name}' were removed meanwhile; please send the file again.",
+                field="upload",
+            )
+        start(blob)
 
 
 def check_upload(by: Actor, version: Version, upload: Upload) -> None:
@@ -46,7 +54,10 @@ def _observation(version: Version, animal: str | None, name: str | None) -> Obse
     if not animal and not name:
         return None
     found = Observation.objects.filter(
-        animal__dataset=version.dataset_id, animal__name=animal or "", name=name or ""
+        animal__dataset=version.dataset_id,
+        animal__name=animal or "",
+        name=name or "",
+        dropped=False,
     ).first()
     if found is None:
         raise Refused(
@@ -80,9 +91,17 @@ def add_recording(
     where = _observation(version, animal, observation)
     held = Recording.objects.filter(dataset=version.dataset_id, name=name).first()
     if held is not None:
-        if held.upload_id == upload.pk:
-            held.versions.add(version)
+        if held.upload_id == upload.pk or (held.blob_id and held.blob_id == upload.blob_id):
+            if not held.versions.filter(pk=version.pk).exists():
+                Recording.objects.filter(pk=held.pk).update(observation=where)
+                held.versions.add(version)
             return held
+        if not held.versions.filter(pk=version.pk).exists():
+            raise Refused(
+                f"A published version holds another recording called '{name}', and what is cited "
+                "keeps its name; give the new file another one.",
+                field="name",
+            )
         raise Refused(
             f"There is already a recording called '{name}'; remove it first or choose another "
             "name.",
@@ -125,6 +144,7 @@ def remove_recording(*, by: Actor, version: Version, recording: Recording) -> No
         LabelImport.objects.filter(
             ratings__frame__recording=recording, status=LabelImport.Status.DONE
         )
+        .exclude(pk__in=LabelImport.objects.filter(held_by_published()))
         .distinct()
         .values_list("pk", flat=True)
     )
@@ -148,7 +168,9 @@ def ask_for_labels(dataset_id: int) -> None:
     # A sheet that named unknown frames may know them now.
     LabelImport.objects.filter(
         dataset=dataset_id, status=LabelImport.Status.DONE, frames_unmatched__gt=0
-    ).update(status=LabelImport.Status.PENDING)
+    ).exclude(pk__in=LabelImport.objects.filter(held_by_published())).update(
+        status=LabelImport.Status.PENDING
+    )
     for row in LabelImport.objects.filter(
         dataset=dataset_id, status=LabelImport.Status.PENDING, blob__isnull=False
     ):

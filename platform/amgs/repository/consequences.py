@@ -1,0 +1,89 @@
+"""What an act would do to a version, in numbers, told beforehand and kept with the decision.
+
+``curation.leaving`` says the sentences; here it is counted. The review, training and scoring lie
+above the repository and register what they count themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+
+from amgs.files.models import Blob
+from amgs.repository.models import Frame, LabelImport, Rating, Recording, Version
+from curation.leaving import Counts, consequences
+
+Counter = Callable[[Version], Mapping[str, Any]]
+_COUNTERS: list[Counter] = []
+_KEYS = ("poster_key", "contact_sheet_key", "likeness_key", "proxy_key")
+
+
+def counter(function: Counter) -> Counter:
+    """Register a function that counts some fields of ``curation.leaving.Counts``."""
+    _COUNTERS.append(function)
+    return function
+
+
+def counts(version: Version) -> Counts:
+    """Count all that hangs on a version, as it is now; a constant number of queries."""
+    found: dict[str, Any] = {}
+    for function in _COUNTERS:
+        found |= function(version)
+    known = {field.name for field in fields(Counts)}
+    if unknown := found.keys() - known:
+        raise KeyError(f"nobody knows what these counts are for: {sorted(unknown)}")
+    return Counts(**found)
+
+
+def told(act: str, version: Version) -> list[dict[str, Any]]:
+    """Return the consequences of an act as plain values: key, number, sentence, stays."""
+    return [asdict(row) for row in consequences(act, counts(version))]
+
+
+def living() -> QuerySet[Version]:
+    """Return the versions whose files must stay (``curation.leaving.keeps_files``)."""
+    return Version.objects.filter(deleted_at=None).exclude(state="withdrawn")
+
+
+def recordings_to_clear(version: Version) -> QuerySet[Recording]:
+    """Return the recordings of a version that no other living version holds."""
+    others = living().exclude(pk=version.pk)
+    return Recording.objects.filter(versions=version).exclude(versions__in=others)
+
+
+def sheets_to_clear(version: Version) -> QuerySet[LabelImport]:
+    """Return the score sheets of a version that no other living version holds."""
+    others = living().exclude(pk=version.pk)
+    return LabelImport.objects.filter(versions=version).exclude(versions__in=others)
+
+
+@counter
+def _what_it_holds(version: Version) -> Mapping[str, Any]:
+    mine = Recording.objects.filter(versions=version)
+    alone = recordings_to_clear(version)
+    sheets = sheets_to_clear(version)
+    shared = mine.exclude(pk__in=alone).count()
+    elsewhere = Recording.objects.filter(blob=OuterRef("pk"), versions__in=living()).exclude(
+        pk__in=alone
+    )
+    originals = Blob.objects.filter(
+        Q(recordings__in=alone) | Q(label_imports__in=sheets), ~Exists(elsewhere), deleted_at=None
+    ).distinct()
+    derived = alone.aggregate(
+        **{key: Count("pk", filter=~Q(**{key: ""})) for key in _KEYS},
+        public=Count("pk", filter=Q(public__has_key="key")),
+    )
+    frames = Frame.objects.filter(recording__versions=version)
+    stills = Frame.objects.filter(recording__in=alone).exclude(still_key="").count()
+    size = Blob.objects.filter(pk__in=originals.values("pk")).aggregate(bytes=Sum("size"))
+    return {
+        "recordings": mine.count(),
+        "shared_recordings": shared,
+        "files": originals.count() + sum(derived.values()) + stills,
+        "file_bytes": size["bytes"] or 0,
+        "frames": frames.count(),
+        "ratings": Rating.objects.of_version(version).count(),
+    }
