@@ -91,9 +91,12 @@ def undo_refusal(deleted_at: datetime, now: datetime, other_draft: str = "") -> 
     return None
 
 
-def keeps_files(state: str, deleted: bool) -> bool:
-    """Whether a version is living: what it holds may not be deleted for another's sake."""
-    return not deleted and state != WITHDRAWN
+def keeps_files(state: str, deleted_at: datetime | None, now: datetime) -> bool:
+    """Whether a version is living: what it holds may not be deleted for another's sake.
+
+    A deleted draft is, for as long as it can be brought back.
+    """
+    return state != WITHDRAWN and (deleted_at is None or now - deleted_at <= UNDO_FOR)
 
 
 def consequences(act: str, counts: Counts) -> tuple[Consequence, ...]:
@@ -179,6 +182,7 @@ def _of_retraction(counts: Counts) -> tuple[Consequence, ...]:
             "withdraw the version as well to have them deleted.",
             stays=True,
         ),
+        *([_shared(counts)] if counts.shared_recordings else []),
     )
 
 
@@ -302,21 +306,23 @@ def _no_more_raters(counts: Counts) -> Consequence:
         if counts.raters_now
         else ""
     )
+    waiting = counts.waiting_frames
     return Consequence(
         "raters",
-        counts.waiting_frames,
-        f"{_count(counts.waiting_frames, 'frame')} that {_is(counts.waiting_frames, 'waits', 'wait')} "
-        f"for raters outside the lab {_is(counts.waiting_frames)} given to nobody any more.{held}",
+        waiting,
+        f"{_count(waiting, 'frame')} that {_is(waiting, 'waits', 'wait')} for raters outside the "
+        f"lab {_is(waiting)} given to nobody any more.{held}",
     )
 
 
 def _shared(counts: Counts) -> Consequence:
+    shared = counts.shared_recordings
     return Consequence(
         "shared",
-        counts.shared_recordings,
-        f"{_count(counts.shared_recordings, 'recording')} "
-        f"{_is(counts.shared_recordings, 'belongs', 'belong')} to another version as well, so "
-        f"{_is(counts.shared_recordings, 'its', 'their')} files stay there.",
+        shared,
+        f"{_count(shared, 'recording')} {_is(shared, 'belongs', 'belong')} to another version as "
+        f"well and {_is(shared, 'stays', 'stay')} there with {_is(shared, 'its', 'their')} files; "
+        "if the reason holds for that version too, it has to leave by itself.",
         stays=True,
     )
 

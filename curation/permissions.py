@@ -99,12 +99,18 @@ def wording(key: str) -> Wording:
 
 
 def signing_refusal(
-    kinds: Collection[str], *, signer: str, right_to_share: bool, licence: str, text_version: str
+    kinds: Collection[str],
+    *,
+    signer: str,
+    right_to_share: bool,
+    licence: str | None,
+    text_version: str,
 ) -> tuple[str, str] | None:
     """Return (field, sentence) where a signature is refused, or None when nothing is wrong.
 
-    `licence` is the one of the public download, empty without one. Saying no to everything needs
-    a name too, but nobody's right to share.
+    `licence` is the one of the public download: empty where none was chosen, None where that is
+    still to come (the checks ask for it). Saying no to everything needs a name too, but nobody's
+    right to share.
     """
     if unknown := sorted(set(kinds) - set(KINDS)):
         return (
@@ -130,7 +136,7 @@ def signing_refusal(
             "licence",
             f"“{licence}” is no licence we can publish under; choose {', '.join(LICENCES)}.",
         )
-    if DOWNLOAD in kinds and not licence:
+    if DOWNLOAD in kinds and licence == "":
         return (
             "licence",
             f"A public download needs a licence; choose {', '.join(LICENCES)}, or do not allow "

@@ -24,9 +24,7 @@ def people(*, lab: Lab | None = None, roles: Iterable[str] = ()) -> QuerySet[Use
     return found.distinct()
 
 
-def tell(
-    who: Iterable[User], *, title: str, text: str, about: Model, by: Actor = SYSTEM
-) -> int:
+def tell(who: Iterable[User], *, title: str, text: str, about: Model, by: Actor = SYSTEM) -> int:
     """Ask for a mail to each of these people; call it in the transaction of what happened."""
     count = 0
     for user in list(who)[:MOST_PEOPLE]:

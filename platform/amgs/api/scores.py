@@ -67,6 +67,12 @@ class ScoreView(serializers.Serializer):
     files = serializers.DictField(child=serializers.CharField(), help_text="address by file name")
 
 
+class ScoreDetailView(ScoreView):
+    """A score with notes on data that its model rests on and that left since."""
+
+    notes = serializers.ListField(child=serializers.DictField())
+
+
 class ScorePage(serializers.Serializer):
     """A page of scores."""
 
@@ -122,10 +128,10 @@ class Score(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: ScoreView, **documented(404)})
+    @extend_schema(responses={200: ScoreDetailView, **documented(404)})
     def get(self, request: Request, token: str) -> Response:
         """Return the score."""
-        return Response(queries.score_json(queries.by_token(token)))
+        return Response(queries.score_detail(queries.by_token(token)))
 
 
 class ScoreFile(APIView):

@@ -149,6 +149,13 @@ class SnapshotView(serializers.Serializer):
     header = serializers.DictField()
 
 
+class SnapshotDetailView(SnapshotView):
+    """A snapshot with the models that learned from it, and notes on data in it that left."""
+
+    models = serializers.ListField(child=serializers.DictField())
+    notes = serializers.ListField(child=serializers.DictField())
+
+
 class SnapshotPage(serializers.Serializer):
     """A page of snapshots."""
 
@@ -267,10 +274,10 @@ class Snapshots(TrainingView):
 class Snapshot(TrainingView):
     """One snapshot."""
 
-    @extend_schema(responses={200: SnapshotView, **documented(401, 403, 404)})
+    @extend_schema(responses={200: SnapshotDetailView, **documented(401, 403, 404)})
     def get(self, request: Request, public_id: str) -> Response:
         """Return the snapshot."""
-        return Response(queries.snapshot_json(queries.snapshot(public_id)))
+        return Response(queries.snapshot_detail(queries.snapshot(public_id)))
 
 
 urlpatterns = [

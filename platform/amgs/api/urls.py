@@ -11,6 +11,7 @@ NOUNS = (
     "uploads",
     "datasets",
     "versions",
+    "leaving",
     "recordings",
     "rating",
     "training",

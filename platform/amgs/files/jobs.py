@@ -20,13 +20,13 @@ from amgs.core.jobs import Context, Finish, job
 from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
 from amgs.files.queries import held_parts, part_bytes
+from amgs.files.removal import forget_released
 from amgs.files.services import (
     blob_key,
     blob_of,
     part_key,
     purposes,
 )
-from amgs.files.removal import forget_released
 from amgs.files.storage import CHUNK, Missing, get_storage
 
 log = structlog.get_logger(__name__)

@@ -11,10 +11,12 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
 
 from amgs.files.models import Blob
 from amgs.repository.models import Frame, LabelImport, Rating, Recording, Version
-from curation.leaving import Counts, consequences
+from curation.dataset_version import WITHDRAWN
+from curation.leaving import UNDO_FOR, Counts, consequences
 
 Counter = Callable[[Version], Mapping[str, Any]]
 _COUNTERS: list[Counter] = []
@@ -45,7 +47,8 @@ def told(act: str, version: Version) -> list[dict[str, Any]]:
 
 def living() -> QuerySet[Version]:
     """Return the versions whose files must stay (``curation.leaving.keeps_files``)."""
-    return Version.objects.filter(deleted_at=None).exclude(state="withdrawn")
+    brought_back = Q(deleted_at__gte=timezone.now() - UNDO_FOR)
+    return Version.objects.filter(Q(deleted_at=None) | brought_back).exclude(state=WITHDRAWN)
 
 
 def recordings_to_clear(version: Version) -> QuerySet[Recording]:

@@ -16,7 +16,12 @@ from amgs.core.jobs import Context, Finish, job
 from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
 from amgs.files.services import on_blob
-from amgs.repository import derived, media_files, sheets
+from amgs.repository import (
+    derived,
+    media_files,
+    removal,  # noqa: F401  (importing registers its jobs and what it does after a withdrawal)
+    sheets,
+)
 from amgs.repository.derived import PROGRESS_EVERY
 from amgs.repository.models import Dataset, Frame, LabelImport, Rating, Recording
 from amgs.repository.services.labels import start_reading

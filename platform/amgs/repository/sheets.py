@@ -75,9 +75,7 @@ class _Files:
 
 def _worked_on(dataset_id: int) -> QuerySet[Recording]:
     """Return the recordings of the version that is worked on: of earlier ones not all are in it."""
-    newest = (
-        Version.objects.filter(dataset=dataset_id, deleted_at=None).order_by("-number").first()
-    )
+    newest = Version.objects.filter(dataset=dataset_id, deleted_at=None).order_by("-number").first()
     return Recording.objects.filter(versions=newest)
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from amgs.core import vocabulary
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, services
+from amgs.repository.tombstone import deleted_drafts
 from amgs.web import paging
 
 
@@ -31,6 +32,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
         "states": vocabulary.dataset_states(),
         "chosen": state,
         "mine": mine,
+        "deleted": deleted_drafts(request.user).count() if request.user.is_authenticated else 0,
     }
     return render(request, "datasets/list.html", context)
 

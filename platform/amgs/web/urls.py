@@ -11,6 +11,8 @@ NOUNS = (
     "scores",
     "datasets",
     "versions",
+    "permissions",
+    "leaving",
     "curation",
     "rating",
     "registry",

@@ -40,22 +40,16 @@ class Migration(migrations.Migration):
     dependencies = [("repository", "0002_copies_for_others")]
 
     operations = [
-        migrations.AddField(
-            "version", "train_under_embargo", models.BooleanField(default=False)
-        ),
+        migrations.AddField("version", "train_under_embargo", models.BooleanField(default=False)),
         migrations.AddField("version", "design", models.JSONField(default=dict)),
-        migrations.AddField(
-            "version", "deleted_at", models.DateTimeField(blank=True, null=True)
-        ),
+        migrations.AddField("version", "deleted_at", models.DateTimeField(blank=True, null=True)),
         migrations.AddField(
             "version", "files_deleted_at", models.DateTimeField(blank=True, null=True)
         ),
         migrations.AddField(
             "permission", "text_digest", models.CharField(blank=True, max_length=64)
         ),
-        migrations.AddField(
-            "permission", "right_to_share", models.BooleanField(default=False)
-        ),
+        migrations.AddField("permission", "right_to_share", models.BooleanField(default=False)),
         migrations.AddField(
             "labelimport",
             "versions",

@@ -3,24 +3,36 @@
 from amgs.repository.services.datasets import (
     create_dataset,
     remark,
-    sign_permissions,
     update_version,
 )
 from amgs.repository.services.decisions import decide_version, submit_version
 from amgs.repository.services.design import set_design
+from amgs.repository.services.drafts import delete_draft, new_draft, restore_draft
+from amgs.repository.services.embargo import set_embargo
 from amgs.repository.services.labels import import_labels, undo_import
+from amgs.repository.services.permissions import (
+    give_permission,
+    sign_permissions,
+    take_back_permission,
+)
 from amgs.repository.services.recordings import add_recording, remove_recording
 
 __all__ = [
     "add_recording",
     "create_dataset",
     "decide_version",
+    "delete_draft",
+    "give_permission",
     "import_labels",
+    "new_draft",
     "remark",
     "remove_recording",
+    "restore_draft",
     "set_design",
+    "set_embargo",
     "sign_permissions",
     "submit_version",
+    "take_back_permission",
     "undo_import",
     "update_version",
 ]

@@ -13,11 +13,12 @@ from amgs.core.base import Actor
 from amgs.core.errors import NotFound, Refused
 from amgs.core.models import Decision
 from amgs.files.models import Upload
-from amgs.repository import frozen, steps
+from amgs.repository import consequences, frozen, steps
 from amgs.repository.models import LabelImport, Permission, Version
 from amgs.repository.services.recordings import pending_recordings
 from curation import embargo
 from curation.dataset_version import LIFECYCLE, PUBLISHED
+from curation.leaving import RETRACT, WITHDRAW
 
 
 @steps.guard("submit")
@@ -90,6 +91,9 @@ def decide_version(
         kept = steps.ask(step) | dict(facts or {})
     except steps.Insist as objection:
         raise Refused(objection.sentence, field="without_audit") from objection
+    if action in {WITHDRAW, RETRACT}:
+        # In the numbers that were told beforehand, counted anew.
+        kept["consequences"] = consequences.told(action, version)
     target = LIFECYCLE.next(version.state, action).target
     changes: dict[str, Any] = {}
     if action == "submit":

@@ -22,9 +22,7 @@ COPIED = ("title", "description", "licence", "ethics", "funder", "metadata")
 
 def unfinished(dataset: Dataset) -> Version | None:
     """Return the version of a dataset that is on its way to publication, if there is one."""
-    return (
-        dataset.versions.filter(deleted_at=None, published_at=None).order_by("-number").first()
-    )
+    return dataset.versions.filter(deleted_at=None, published_at=None).order_by("-number").first()
 
 
 @transaction.atomic
@@ -80,9 +78,9 @@ def delete_draft(*, by: Actor, version: Version, why: str = "") -> None:
     told = consequences.told(DELETE, version)
     # Another draft may change the rows of the design meanwhile; this is what comes back.
     design = frozen.freeze(version)
-    changed = Version.objects.filter(
-        pk=version.pk, state=version.state, deleted_at=None
-    ).update(deleted_at=timezone.now(), design=design)
+    changed = Version.objects.filter(pk=version.pk, state=version.state, deleted_at=None).update(
+        deleted_at=timezone.now(), design=design
+    )
     if not changed:
         raise Conflict("Somebody decided or deleted before you; reload the page.")
     version.refresh_from_db()

@@ -37,13 +37,16 @@ def set_embargo(
         raise Refused(f"{version.identifier} was deleted; bring it back first.")
     if sentence := embargo.refusal(version.state, until, timezone.localdate()):
         raise Refused(sentence, field="until")
+    held_back = not embargo.is_over(version.embargo_until, timezone.localdate())
+    lifted = version.state == ACCEPTED and until is None and held_back
+    if lifted:
+        until = timezone.localdate()  # it ends today; without a day it would wait for a curator
     ticked = version.train_under_embargo if train_under_embargo is None else train_under_embargo
     before = {"until": version.embargo_until, "train": version.train_under_embargo}
     if not Version.objects.filter(pk=version.pk, state=version.state).update(
         embargo_until=until, train_under_embargo=ticked
     ):
         raise Conflict("The version moved on meanwhile; look at its page again.")
-    held_back = not embargo.is_over(version.embargo_until, timezone.localdate())
     version.embargo_until, version.train_under_embargo = until, ticked
     decisions.record(
         version,
@@ -52,7 +55,7 @@ def set_embargo(
         why=why,
         facts={"before": before, "until": until, "train": ticked},
     )
-    if version.state == ACCEPTED and until is None and held_back:
+    if lifted:
         ask_to_lift(version, by)
     return version
 

@@ -20,7 +20,11 @@ SIGN = "sign_permissions"
 
 
 def _check(
-    kinds: Sequence[str], signer_name: str, right_to_share: bool, licence: str, text_version: str
+    kinds: Sequence[str],
+    signer_name: str,
+    right_to_share: bool,
+    licence: str | None,
+    text_version: str,
 ) -> None:
     refused = permissions.signing_refusal(
         kinds,
@@ -78,14 +82,14 @@ def sign_permissions(
     """Allow exactly these uses of a draft, signed with a name; what is left out is not allowed.
 
     ``right_to_share``: the signer confirmed that the lab may share the data; needed where
-    anything is allowed. ``licence`` is the one of the public download (the draft's own where it
-    is left out); without a download there is none. ``text_version`` names the texts that were
-    read; texts that changed meanwhile are refused.
+    anything is allowed. ``licence`` is the one of the public download; where it is left out, the
+    draft keeps its own, and the checks ask for a missing one. Without a download there is none.
+    ``text_version`` names the texts that were read; texts that changed meanwhile are refused.
     """
     require_draft(by, "set_permissions", version)
     chosen = version.licence if licence is None else licence
     read = permissions.current().key if text_version is None else text_version
-    _check(kinds, signer_name, right_to_share, chosen, read)
+    _check(kinds, signer_name, right_to_share, licence, read)
     if Permission.Kind.DOWNLOAD not in kinds:
         chosen = ""
     Version.objects.filter(pk=version.pk).update(licence=chosen)
@@ -99,9 +103,7 @@ def sign_permissions(
     fresh = [kind for kind in kinds if kind not in held]
     version.permissions.filter(kind__in=fresh).delete()
     Permission.objects.bulk_create(_rows(version, fresh, by, signer_name, right_to_share))
-    decisions.record(
-        version, SIGN, by=by, facts=_facts(kinds, signer_name, right_to_share, chosen)
-    )
+    decisions.record(version, SIGN, by=by, facts=_facts(kinds, signer_name, right_to_share, chosen))
     return list(version.permissions.order_by("kind"))
 
 
