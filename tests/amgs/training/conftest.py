@@ -56,10 +56,8 @@ def publish(lab) -> Callable[..., object]:
         version = Version.objects.create(
             dataset=dataset,
             number=number,
-            state=state,
             title="A study",
             metadata={"assay": "post_surgical"},
-            published_at=timezone.now(),
         )
         if train:
             Permission.objects.create(
@@ -101,6 +99,9 @@ def publish(lab) -> Callable[..., object]:
                 Consensus.objects.bulk_create(
                     _consensus(Consensus, frame, unit, chance) for unit in units
                 )
+        # At last: what is published takes no more recordings.
+        Version.objects.filter(pk=version.pk).update(state=state, published_at=timezone.now())
+        version.refresh_from_db()
         return version
 
     return make
