@@ -10,6 +10,7 @@ import pytest
 @pytest.fixture
 def published(draft, take, cora) -> Callable[..., object]:
     """Make a version of Harbour that is published, without an audit."""
+
     def make(version=None, **options):
         version = version or draft(**options)
         owner = version.dataset.created_by
