@@ -135,6 +135,7 @@ class OnePermission(APIView):
     scope = "contribute"
 
     @extend_schema(
+        operation_id="versions_permissions_give",
         request=SignatureBody,
         responses={200: VersionView, **documented(400, 401, 403, 404, 409)},
     )

@@ -103,21 +103,18 @@ def _clear_files(context: Context, version: Version) -> dict[str, int]:
     recordings = list(recordings_to_clear(version).select_related("blob").distinct().order_by("pk"))
     sheets = list(sheets_to_clear(version).select_related("blob").distinct().order_by("pk"))
     total = max(1, len(recordings) + len(sheets))
+    originals: dict[int, Blob] = {}
     for number, recording in enumerate(recordings):
-        context.progress(number / total, f"deleting the files of {recording.name}")
+        context.progress(number / total, f"deleting what was made of {recording.name}")
         done["objects"] += _clear_recording(context, recording)
-        _count(done, recording.blob)
-    for number, sheet in enumerate(sheets, start=len(recordings)):
-        context.progress(number / total, f"deleting {sheet.name}")
-        _count(done, sheet.blob)
+    for row in (*recordings, *sheets):
+        if row.blob is not None and row.blob.deleted_at is None:
+            originals[row.blob.pk] = row.blob
+    for number, blob in enumerate(originals.values(), start=len(recordings)):
+        context.progress(min(1.0, number / total), "deleting originals and score sheets")
+        done["originals" if release(blob) else "kept"] += 1
     context.save_progress()
     return done
-
-
-def _count(done: dict[str, int], blob: Blob | None) -> None:
-    if blob is None or blob.deleted_at is not None:
-        return
-    done["originals" if release(blob) else "kept"] += 1
 
 
 def _clear_recording(context: Context, recording: Recording) -> int:

@@ -85,7 +85,7 @@ def leave(request: HttpRequest, name: str, act: str) -> HttpResponse:
     why = request.POST.get("why", "")
     if request.method == "POST":
         try:
-            if "understood" not in request.POST:
+            if not request.POST.get("understood"):
                 raise Refused("Please tick that you have read what follows.", field="understood")
             said = _act(request, version, act, why)
         except Refused as refused:

@@ -21,6 +21,7 @@ def publish(lab) -> Callable[..., object]:
     """
     from amgs.files.models import Blob
     from amgs.files.services import store_file
+    from amgs.repository.frozen import freeze
     from amgs.repository.models import (
         Animal,
         Dataset,
@@ -99,8 +100,10 @@ def publish(lab) -> Callable[..., object]:
                 Consensus.objects.bulk_create(
                     _consensus(Consensus, frame, unit, chance) for unit in units
                 )
-        # At last: what is published takes no more recordings.
-        Version.objects.filter(pk=version.pk).update(state=state, published_at=timezone.now())
+        # At last: what is published takes no more recordings, and keeps its design as it is.
+        Version.objects.filter(pk=version.pk).update(
+            state=state, published_at=timezone.now(), design=freeze(version)
+        )
         version.refresh_from_db()
         return version
 
