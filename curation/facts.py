@@ -74,6 +74,8 @@ class LabelFacts:
     problems: tuple[Problem, ...]
     frames_matched: int
     frames_unmatched: int
+    observations_matched: int = 0
+    """Of scores of observations, which name no frames."""
 
 
 @dataclass(frozen=True)

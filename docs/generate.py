@@ -177,6 +177,33 @@ def api_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def checks_page() -> str:
+    """Every automatic check with what a failure means."""
+    from curation.checks import SEVERITIES, registry
+
+    meaning = {
+        "blocks": "A version in which one of these fails goes back to its lab.",
+        "warns": "Both the lab and the curator see these; the curator decides.",
+        "informs": "Told, no more.",
+    }
+    lines = [
+        "# Automatic checks",
+        "",
+        "Every submitted version is screened. All results are shown together, and the facts they "
+        "rest on are kept, so that a screening can be repeated.",
+        "",
+    ]
+    for severity in SEVERITIES:
+        lines += [f"## {severity.capitalize()}", "", meaning[severity], ""]
+        lines += ["| check | key | what it does |", "| --- | --- | --- |"]
+        for one in registry():
+            if one.severity == severity:
+                told = (one.examine.__doc__ or "").strip().splitlines()[0]
+                lines.append(f"| {one.title} | `{one.key}` | {told} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def gates_page() -> str:
     """Every gate profile with its thresholds."""
     from dataclasses import asdict
@@ -314,6 +341,7 @@ PAGES = {
     "jobs.md": jobs_page,
     "api.md": api_page,
     "gates.md": gates_page,
+    "checks.md": checks_page,
 }
 
 

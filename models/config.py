@@ -123,6 +123,9 @@ class NetConfig:
     """Channels of the three stages that look at a unit's windows (recipe `windows`)."""
     window_margin: float = 0.03
     """How far windows reach beyond the unit's regions, as a share of the face box."""
+    blot: tuple[float, float] = (0.13, 0.11)
+    """Half the width and height of what is blotted out round the landmarks of other units, as
+    shares of the face box (recipe `windows`)."""
     dropout: float = 0.2
     """Dropout before the heads."""
     pretrained: bool = False
@@ -148,10 +151,14 @@ class FitConfig:
     """Weight of the state head in the loss."""
     familiar_weight: float = 1.0
     """Weight of the gate that tells faces from what is none."""
+    landmark_weight: float = 3.0
+    """Weight of the distance between landmarks and where they are taken to be, in crop sides."""
     checkpoint_every: int = 100
     """Steps between checkpoints."""
     augment: float = 1.3
     """Strength of augmentation; 0 switches it off."""
+    glare: float = 0.0
+    """Share of training faces with the glare of a pane before them."""
     region_mix: float = 0.0
     """Share of training faces that get the region of one unit from another face."""
 

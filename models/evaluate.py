@@ -12,7 +12,7 @@ from models.bundle import Bundle, load_bundle
 from models.context import Context
 from models.data.crops import CropStore
 from models.events import Emit, Progress, Refused, silent
-from models.faces import VIEWS, FaceFinder
+from models.faces import VIEWS, FaceFinder, in_crop
 from models.figures import ablation_figures, compute_report, judged, judged_rows
 from models.grader import Grader
 from models.looker import Looker
@@ -155,4 +155,5 @@ def _explanation(
         bundle.crop,
         most,
         records["view"] == VIEWS.index("frontal"),
+        in_crop(records["landmarks"], records["box"], bundle.crop),
     )

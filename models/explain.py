@@ -43,8 +43,9 @@ METHOD = "integrated gradients from a blurred crop, 8 steps, smoothed"
 def explain_crops(net: nn.Module, crops: Crops, steps: int = STEPS) -> Array:
     """Saliency (n, units, size, size) of crops (n, size, size) in grades per pixel.
 
-    Unsmoothed it would add up to the difference between the expected grade of the crop and of its
-    blurred self, without sign. Positive parts speak for the grade, negative ones against it.
+    The landmarks stay where the network sees them in the whole crop. Unsmoothed it would add up to
+    the difference between the expected grade of the crop and of its blurred self, without sign.
+    Positive parts speak for the grade, negative ones against it.
     """
     with Still(net):
         raw = np.concatenate(
@@ -69,9 +70,29 @@ def integrated_gradients(net: nn.Module, crops: Crops, steps: int = STEPS) -> Ar
 
 def expected_grades(net: nn.Module, crops: Array) -> Array:
     """Expected grade (n, units) of crops (n, size, size) with luma 0..1, before calibration."""
+    return _grades_at(net, crops, None)
+
+
+def _grades_at(net: nn.Module, crops: Array, places: Tensor | None) -> Array:
+    """Expected grade (n, units) of crops whose landmarks (n, landmarks, 2) are known."""
+    parts = []
     with Still(net), torch.no_grad():
-        parts = [_expected(net, _tensor(part)).numpy() for part in _batches(crops, 4 * BATCH)]
+        for start in range(0, max(len(crops), 1), 4 * BATCH):
+            some = slice(start, start + 4 * BATCH)
+            at = None if places is None else places[some]
+            parts.append(_expected(net, _tensor(crops[some]), at).numpy())
     return np.concatenate(parts).astype(np.float64)
+
+
+def located(net: nn.Module, crops: Array) -> Tensor | None:
+    """Where a network sees the landmarks (n, landmarks, 2) of crops (n, size, size), luma 0..1.
+
+    None where it says nothing of them.
+    """
+    with Still(net), torch.no_grad():
+        parts = [getattr(net(_tensor(part)), "places", None) for part in _batches(crops)]
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None
 
 
 def faithfulness(
@@ -81,8 +102,12 @@ def faithfulness(
     crop: CropConfig,
     animals: Sequence[object] | None = None,
     seed: int = 0,
+    places: Array | None = None,
 ) -> dict[str, Any]:
     """What the saliency of crops (n, size, size) is worth, per unit; goes into report.json.
+
+    `places` (n, landmarks, 2), in shares of the crop's side, are the landmarks that the regions
+    follow; without them the regions are those of frontal faces.
 
     energy           share of the positive saliency that lies in the unit's region
     region_area      share of the crop that the region fills: what chance would give
@@ -101,10 +126,11 @@ def faithfulness(
     if not len(shown):
         return {"method": METHOD, "n": 0, "units": {}}
     saliency = np.maximum(explain_crops(net, crops), 0)
-    masks = region_masks(scale, crop)
+    masks = masks_at(scale, crop, places, len(shown))
+    found_at = located(net, shown)
     order = saliency_orders(saliency, seed)
     blurred = _blurred(shown)
-    whole = expected_grades(net, shown)
+    whole = _grades_at(net, shown, found_at)
     top = np.array([unit.top_grade for unit in scale.units], np.float64)
 
     def agreement(masked: Callable[[Array], Array]) -> Array:
@@ -112,7 +138,8 @@ def faithfulness(
         found = np.zeros((len(order), *whole.shape))
         for place, ranks in enumerate(order):
             for stage in range(1, STAGES):
-                said = expected_grades(net, masked(squares(ranks, stage / STAGES, crop.size)))
+                left = masked(squares(ranks, stage / STAGES, crop.size))
+                said = _grades_at(net, left, found_at)
                 found[place] += (1 - np.abs(said - whole) / top) / (STAGES - 1)
         return found
 
@@ -128,7 +155,7 @@ def faithfulness(
         lit = total[:, index] > 0
         units[unit.key] = {
             "energy": float((inside[lit, index] / total[lit, index]).mean()) if lit.any() else None,
-            "region_area": float(masks[index].mean()),
+            "region_area": float(masks[:, index].mean()),
             "deletion": _beside(taken[:, :, index], index),
             "insertion": _beside(given[:, :, index], index),
             "above_centre": {
@@ -150,19 +177,29 @@ def explain_evaluation(
     crop: CropConfig,
     most: int,
     frontal: NDArray[np.bool_],
+    places: Array | None = None,
 ) -> dict[str, Any] | None:
     """`faithfulness` on at most `most` of the frames that were graded, spread over animals.
 
-    `crops` (n, size, size) and `frontal` (n,) belong to the rows of `graded`. Frontal faces come
-    first, because regions are known for them only; `n_frontal` says how many there were. None where
-    nothing was graded.
+    `crops` (n, size, size), `frontal` (n,) and `places` (n, landmarks, 2) belong to the rows of
+    `graded`. Frontal faces come first, because regions are drawn for them; `n_frontal` says how
+    many there were. None where nothing was graded.
     """
     rows = spread_over_animals(graded, most, frontal)
     if not len(rows):
         return None
     animals = graded["animal"].to_numpy()[rows].tolist()
-    told = faithfulness(net, np.ascontiguousarray(crops[rows]), scale, crop, animals)
+    at = None if places is None else places[rows]
+    told = faithfulness(net, np.ascontiguousarray(crops[rows]), scale, crop, animals, places=at)
     return {**told, "n_frontal": int(frontal[rows].sum())}
+
+
+def masks_at(scale: Scale, crop: CropConfig, places: Array | None, n: int) -> Array:
+    """The regions (n, units, size, size) of n faces with landmarks at `places`."""
+    if places is None:
+        one = region_masks(scale, crop)
+        return np.broadcast_to(one, (n, *one.shape))
+    return np.stack([region_masks(scale, crop, own) for own in places])
 
 
 def spread_over_animals(
@@ -253,9 +290,9 @@ def _tensor(crops: Array) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(crops, np.float32))[:, None]
 
 
-def _expected(net: nn.Module, crops: Tensor) -> Tensor:
+def _expected(net: nn.Module, crops: Tensor, places: Tensor | None) -> Tensor:
     """Expected grade (n, units) from the conditional logits; padded steps are left out."""
-    logits: Tensor = net(crops).grades
+    logits: Tensor = (net(crops) if places is None else net(crops, places)).grades
     above = torch.sigmoid(logits).cumprod(2)
     steps = torch.tensor(getattr(net, "steps", [logits.shape[2]] * logits.shape[1]))
     used = torch.arange(logits.shape[2])[None, :] < steps[:, None]
@@ -264,11 +301,12 @@ def _expected(net: nn.Module, crops: Tensor) -> Tensor:
 
 def _gradients(net: nn.Module, crops: Array, steps: int, turn: bool = True) -> Array:
     sharp, dull = _tensor(crops), _tensor(_blurred(crops))
+    places = located(net, crops)
     sums: list[Any] = []
     for step in range(steps):
         # Midpoints of equal parts of the way.
         at = (dull + (sharp - dull) * ((step + 0.5) / steps)).requires_grad_(True)
-        grades = _expected(net, at)
+        grades = _expected(net, at, places)
         for unit in range(grades.shape[1]):
             (slope,) = torch.autograd.grad(grades[:, unit].sum(), at, retain_graph=True)
             if step == 0:
@@ -277,7 +315,7 @@ def _gradients(net: nn.Module, crops: Array, steps: int, turn: bool = True) -> A
     found = torch.stack([(sharp - dull) * one / steps for one in sums], 1)[:, :, 0]
     if turn:
         with torch.no_grad():
-            way = _expected(net, sharp) - _expected(net, dull)
+            way = _expected(net, sharp, places) - _expected(net, dull, places)
         found = found * torch.sign(way)[:, :, None, None]
     return found.detach().numpy().astype(np.float64)
 

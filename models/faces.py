@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -322,6 +323,14 @@ def cut(luma: Luma, box: Box, crop: CropConfig) -> Luma:
         side //= 2
         small = cv2.resize(small, (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
+
+
+def in_crop(points: NDArray[Any], boxes: NDArray[Any], crop: CropConfig) -> NDArray[np.float64]:
+    """Points (n, k, 2) of pictures in shares of the sides of the crops round boxes (n, 4)."""
+    low, high = np.float64(boxes[:, :2]), np.float64(boxes[:, 2:])
+    side = np.maximum((high - low).max(1), 2.0) * (1 + 2 * crop.margin)
+    corner = (low + high - side[:, None]) / 2
+    return np.asarray((points - corner[:, None]) / side[:, None, None], np.float64)
 
 
 def inner(luma: Luma, box: Box, side: int = INNER) -> Luma:

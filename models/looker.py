@@ -60,6 +60,8 @@ ARRAYS = (
     "index", "pts", "times", "embedding", "grades", "scorable", "states", "familiar", "rows"
 )  # fmt: skip
 TUPLES = ("shapes", "faces", "refusals")
+SAID = ["grades", "scorable", "states", "familiar", "embedding"]
+"""The outputs of the frame graph that are read; bundles made before windows moved have no more."""
 
 
 @dataclass(frozen=True)
@@ -283,7 +285,7 @@ class Looker:
         asked = seen if seen.any() else np.arange(len(seen)) == 0
         given = crops[asked].astype(np.float32)[:, None] / np.float32(255)
         result = []
-        for output in self.frame.run(None, {"crops": given}):
+        for output in self.frame.run(SAID, {"crops": given}):
             rows = np.zeros((len(crops), *output.shape[1:]), np.float32)
             if seen.any():
                 rows[seen] = output

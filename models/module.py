@@ -65,6 +65,13 @@ def state_loss(logits: Tensor, allowed: Tensor, rarity: Tensor) -> Tensor:
     return (surprise * weight).sum() / weight.sum()
 
 
+def landmark_loss(found: Tensor, places: Tensor) -> Tensor:
+    """Mean distance of landmarks (n, landmarks, 2) along each axis in crop sides; NaN: unknown."""
+    known = torch.isfinite(places)
+    away = (found - torch.nan_to_num(places)).abs()
+    return (away * known).sum() / known.sum().clamp(min=1)
+
+
 def state_rarity(allowed: Tensor) -> Tensor:
     """Weight (states,) of every state: 1 over the square root of its share of `allowed` (n, states)
     frames, at most 6 times that of the commonest."""
@@ -109,11 +116,14 @@ class FrameModule(pl.LightningModule):
             "states": state_loss(outputs.states, batch.states[:faces], rarity),
             "familiar": functional.binary_cross_entropy_with_logits(familiar, batch.familiar),
         }
+        if batch.places.shape[1]:
+            parts["landmarks"] = landmark_loss(outputs.places, batch.places)
         total = (
             parts["grades"]
             + fit.scorable_weight * parts["scorable"]
             + fit.state_weight * parts["states"]
             + fit.familiar_weight * parts["familiar"]
+            + fit.landmark_weight * parts.get("landmarks", 0.0)
         )
         return {"loss": total, **parts}
 

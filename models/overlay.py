@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.config import CropConfig
 from models.events import Refused
 from models.explain import explain_crops
-from models.faces import cut
+from models.faces import cut, in_crop
 from models.figures import without_nan
 from models.media import read_frames
-from models.records import Prediction
+from models.records import Face, Prediction
 from models.regions import region_masks
 from models.result import summarise
 from models.scale import Scale
@@ -56,12 +55,13 @@ def explain_recording(video: Path, bundle: Bundle, out: Path) -> dict[str, Any]:
         [cut(frames[one.key.pts].luma, one.face.box, bundle.crop) for one in shown if one.face]
     )
     saliency = explain_crops(trained_frame_net(bundle), crops)
-    masks = region_masks(bundle.scale, bundle.crop)
+    places = [landmarks_in_crop(one.face, bundle.scale, bundle.crop) for one in shown]
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for one, crop, found in zip(shown, crops, saliency, strict=True):
+    for one, crop, found, at in zip(shown, crops, saliency, places, strict=True):
         name = f"frame-{one.index:06d}.png"
-        picture = overlay(crop, found, one, bundle.scale, bundle.crop)
+        masks = region_masks(bundle.scale, bundle.crop, at)
+        picture = overlay(crop, found, one, bundle.scale, masks)
         picture.savefig(out / name, dpi=110, bbox_inches="tight", metadata={"Software": None})
         rows.append({"file": name, **_told(one, found, masks, bundle.scale)})
     content: dict[str, Any] = without_nan(
@@ -79,10 +79,21 @@ def explain_recording(video: Path, bundle: Bundle, out: Path) -> dict[str, Any]:
     return content
 
 
+def landmarks_in_crop(face: Face | None, scale: Scale, how: CropConfig) -> Array | None:
+    """Landmarks (landmarks, 2) in shares of the crop; None where some are not known."""
+    if face is None or any(name not in face.landmarks for name in scale.landmarks):
+        return None
+    points = np.array([[face.landmarks[name] for name in scale.landmarks]])
+    return np.asarray(in_crop(points, np.array([face.box]), how)[0])
+
+
 def overlay(
-    crop: NDArray[np.uint8], saliency: Array, said: Prediction, scale: Scale, how: CropConfig
+    crop: NDArray[np.uint8], saliency: Array, said: Prediction, scale: Scale, masks: Array
 ) -> Figure:
-    """A row of pictures: the crop (size, size), then its saliency (units, size, size) laid over."""
+    """A row of pictures: the crop (size, size), then its saliency (units, size, size) laid over.
+
+    The regions `masks` (units, size, size) are outlined.
+    """
     grades = {grade.unit: grade for grade in said.grades}
     count = len(scale.units) + 1
     with rc_context({"font.size": 9}):
@@ -93,7 +104,8 @@ def overlay(
             axes.imshow(crop, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
         panels[0].set_title(f"{said.time_s:.2f} s", loc="left", fontsize=10)
-        for axes, unit, found in zip(panels[1:], scale.units, saliency, strict=True):
+        rows = zip(panels[1:], scale.units, saliency, masks, strict=True)
+        for axes, unit, found, mask in rows:
             warm = np.maximum(found, 0)
             warm = warm / warm.max() if warm.max() > 0 else warm
             axes.imshow(warm, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * warm**0.7)
@@ -101,16 +113,10 @@ def overlay(
             axes.set_title(
                 f"{unit.short}: {'–' if grade is None else grade}", loc="left", fontsize=10
             )
-            for box in scale.region(unit.region).boxes:
-                axes.add_patch(_outline(box, how))
+            axes.contour(mask, [0.5], colors="#7fd1ff", linestyles="--", linewidths=0.9)
         note = textwrap.fill(NOTE, 27 * count)
         figure.text(0, 0.05, note, fontsize=7, color="#555555", va="top")
     return figure
-
-
-def _outline(box: tuple[float, float, float, float], how: CropConfig) -> Rectangle:
-    x0, y0, x1, y1 = ((edge + how.margin) / (1 + 2 * how.margin) * how.size - 0.5 for edge in box)
-    return Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ls="--", lw=0.9, ec="#7fd1ff")
 
 
 def _told(one: Prediction, saliency: Array, masks: Array, scale: Scale) -> dict[str, Any]:

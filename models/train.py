@@ -22,7 +22,7 @@ from models import config as configs
 from models import zoo
 from models.bundle import Bundle, load_bundle, seal
 from models.calibration import fit_calibration
-from models.config import RunConfig
+from models.config import CropConfig, RunConfig
 from models.context import Context
 from models.data.crops import CropStore
 from models.data.labels import shuffled, targets_of
@@ -31,7 +31,7 @@ from models.evaluate import LOOKING, benchmark_frames, save_evaluation
 from models.events import Emit, Progress, Refused, silent
 from models.explain import explain_evaluation
 from models.eyes import EyeReader
-from models.faces import VIEWS, FaceFinder, cut
+from models.faces import VIEWS, FaceFinder, cut, in_crop
 from models.figures import compute_report, judged, judged_rows
 from models.grader import Grader, state_probabilities, told_states
 from models.looker import Looker
@@ -98,7 +98,9 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
     progress.enter("crops", "Finding the faces of the labelled frames.")
     records = _gather(run, finder, parts, progress)
     usable = {name: _usable(parts[name], records[name], config) for name in parts}
-    labelled = {name: _labelled(*usable[name], scale) for name in ("train", "validation")}
+    labelled = {
+        name: _labelled(*usable[name], scale, config.crop) for name in ("train", "validation")
+    }
     if len(labelled["train"]) < FEWEST_FRAMES:
         raise Refused(
             f"Faces were found in only {len(labelled['train'])} training frames; add recordings "
@@ -239,13 +241,16 @@ def _usable(
     return frames[keep].reset_index(drop=True), records[keep]
 
 
-def _labelled(frames: pd.DataFrame, records: NDArray[Any], scale: Scale) -> Labelled:
+def _labelled(
+    frames: pd.DataFrame, records: NDArray[Any], scale: Scale, crop: CropConfig
+) -> Labelled:
     known = targets_of(frames, scale)
     crops = np.ascontiguousarray(records["crop"])
     # Boxes of regions fit faces seen from the front; light and fur should be the same.
     frontal = records["view"] == VIEWS.index("frontal")
     kinds = np.where(frontal, frames["lab"].astype(str) + "|" + frames["coat"].astype(str), "")
-    return Labelled(crops, known.above, known.scorable, known.states, kinds)
+    places = in_crop(records["landmarks"], records["box"], crop)
+    return Labelled(crops, known.above, known.scorable, known.states, kinds, places)
 
 
 def _fit(
@@ -263,6 +268,7 @@ def _fit(
         config.fit,
         config.seed,
         region_masks(scale, config.crop),
+        scale.mirror,
     )
     upper = np.nan_to_num(labelled["train"].above)
     reached = np.concatenate([np.ones_like(upper[..., :1]), upper[..., :-1]], axis=2)
@@ -409,6 +415,7 @@ def _evaluate(
         run.config.crop,
         run.config.evaluation.explained,
         records["view"][share] == VIEWS.index("frontal"),
+        in_crop(records["landmarks"][share], records["box"][share], run.config.crop),
     )
     spent = {**progress.seconds}
     report = compute_report(

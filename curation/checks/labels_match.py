@@ -8,8 +8,10 @@ from curation.sentences import listing
 
 
 def sheets_match_recordings(facts: VersionFacts) -> Finding:
-    """Blocks when not a single row of a sheet belongs to a frame of this version."""
-    strangers = tuple(one.file for one in facts.labels if one.frames_matched == 0)
+    """Blocks when not a single row of a sheet belongs to a frame or an animal of this version."""
+    strangers = tuple(
+        one.file for one in facts.labels if not one.frames_matched + one.observations_matched
+    )
     if not strangers:
         return Finding(True, "Every score sheet belongs to recordings of this version.")
     return Finding(

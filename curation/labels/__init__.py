@@ -8,12 +8,15 @@ recordings exist: matching file names to recordings is the caller's.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from collections.abc import Mapping as Sizes
 from pathlib import Path
 
+from curation.labels.archive import unpacked
 from curation.labels.conversion import Conversion, conversion
 from curation.labels.declaration import Declaration
 from curation.labels.mapping import Format, Guess, Mapping, Question
@@ -56,7 +59,9 @@ __all__ = [
     "UnknownFormat",
     "conversion",
     "formats",
+    "headers",
     "import_key",
+    "opened",
     "preview",
     "read",
     "refused_plugins",
@@ -78,7 +83,8 @@ def sniff(
     the (width, height) in pixels of pictures by name, for boxes. Never raises for bad content.
     """
     try:
-        return _guesses(Source(Path(path), name, scale, pictures), mapping or Mapping())
+        with opened(path, name=name, scale=scale, pictures=pictures) as source:
+            return _guesses(source, mapping or Mapping())
     except UnknownFormat:
         return ()
 
@@ -98,13 +104,13 @@ def read(
     when something must be confirmed first, such as the rule for another scale. Single bad cells are
     problems and block nothing but themselves.
     """
-    source = Source(Path(path), name, scale, pictures)
     told = mapping or Mapping()
-    guess = _best(source, told)
-    if guess.open_questions:
-        sentence = " ".join(question.sentence for question in guess.open_questions)
-        raise UnknownFormat(sentence, guess.open_questions)
-    return _read(source, told, guess)
+    with opened(path, name=name, scale=scale, pictures=pictures) as source:
+        guess = _best(source, told)
+        if guess.open_questions:
+            sentence = " ".join(question.sentence for question in guess.open_questions)
+            raise UnknownFormat(sentence, guess.open_questions)
+        return _read(source, told, guess)
 
 
 def preview(
@@ -120,16 +126,47 @@ def preview(
     Raises `UnknownFormat` only for a file that no format knows; what must be confirmed first is the
     preview's `refusal`.
     """
-    source = Source(Path(path), name, scale, pictures)
     told = mapping or Mapping()
-    guess = _best(source, told)
-    labels, refusal = None, " ".join(question.sentence for question in guess.open_questions)
-    if not refusal:
-        try:
-            labels = _read(source, told, guess)
-        except UnknownFormat as refused:
-            refusal = refused.sentence
-    return preview_of(source, guess, labels, refusal)
+    with opened(path, name=name, scale=scale, pictures=pictures) as source:
+        guess = _best(source, told)
+        labels, refusal = None, " ".join(question.sentence for question in guess.open_questions)
+        if not refusal:
+            try:
+                labels = _read(source, told, guess)
+            except UnknownFormat as refused:
+                refusal = refused.sentence
+        return preview_of(source, guess, labels, refusal)
+
+
+def headers(
+    path: Path | str, mapping: Mapping | None = None, *, name: str | None = None
+) -> tuple[str, ...]:
+    """Return what the columns of a table are called; nothing of a file that is no table.
+
+    For files that no format knows before somebody says what their columns are.
+    """
+    try:
+        with opened(path, name=name) as source:
+            return source.sheet((mapping or Mapping()).worksheet).header if source.is_table else ()
+    except UnknownFormat:
+        return ()
+
+
+@contextlib.contextmanager
+def opened(
+    path: Path | str,
+    *,
+    name: str | None = None,
+    scale: Scale | None = None,
+    pictures: Sizes[str, tuple[int, int]] | None = None,
+) -> Iterator[Source]:
+    """Give a file, or the folder of pictures in a zip archive, as a `Source`.
+
+    Raises `UnknownFormat` for what no reader could ever take.
+    """
+    path = Path(path)
+    with unpacked(path, name or path.name) as place:
+        yield Source(place, name or path.name, scale, pictures)
 
 
 def import_key(path: Path | str, mapping: Mapping | None = None) -> str:
@@ -162,6 +199,13 @@ def _guesses(source: Source, mapping: Mapping) -> tuple[Guess, ...]:
         known = ", ".join(form.key for form in formats())
         raise UnknownFormat(f"There is no format “{mapping.format[:40]}”; there are {known}.")
     found = [guess for form in asked if (guess := guess_of(form, source, mapping)) is not None]
+    if source.kind == "excel":
+        # Named, so that what is proposed means the same once another worksheet is filled.
+        sheet = source.sheet(mapping.worksheet).worksheet
+        found = [
+            dataclasses.replace(guess, mapping=dataclasses.replace(guess.mapping, worksheet=sheet))
+            for guess in found
+        ]
     return tuple(sorted(found, key=lambda guess: -guess.certainty))
 
 

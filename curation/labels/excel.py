@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import warnings
 import zipfile
@@ -41,7 +42,8 @@ def excel_sheet(name: str, data: bytes, worksheet: str = "") -> Sheet:
         if title != chosen
     )
     rows = next((rows for title, rows in pages if title == chosen), [])
-    return table(name, rows, decimal_comma=False, skipped=skipped)
+    found = table(name, rows, decimal_comma=False, skipped=skipped)
+    return dataclasses.replace(found, worksheet=chosen)
 
 
 def _checked(name: str, data: bytes) -> bool:

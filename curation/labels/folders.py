@@ -19,7 +19,8 @@ from curation.problems import Problem
 KEY, TITLE = "folders", "Pictures sorted into folders"
 MOST_FILES = 1_000_000
 _STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")
-_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+"""Endings of pictures."""
 
 
 def recognises(source: Source, mapping: Mapping) -> Guess | None:
@@ -47,7 +48,7 @@ def read(source: Source, mapping: Mapping) -> Labels:
             skipped.append(Skipped(name, "A macOS side file and no picture."))
         elif base in (".DS_Store", "Thumbs.db", "desktop.ini"):
             skipped.append(Skipped(name, "A file of the operating system."))
-        elif Path(base).suffix.lower() not in _ENDINGS:
+        elif Path(base).suffix.lower() not in PICTURES:
             skipped.append(Skipped(name, "No picture; read it by itself if it holds labels."))
         elif "/" not in name:
             skipped.append(Skipped(name, "The picture lies in no folder that names a class."))

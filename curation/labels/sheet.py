@@ -26,6 +26,8 @@ class Sheet:
     decimal_comma: bool
     header_row: int = 1
     skipped: tuple[Skipped, ...] = ()
+    worksheet: str = ""
+    """Which one of an Excel file this is."""
 
 
 def text_sheet(name: str, data: bytes) -> Sheet:

@@ -23,7 +23,6 @@ from models.data.heads import (
     Head,
     Luma,
     any_face,
-    mirrored,
     phantom_head,
     stranger,
     upright,
@@ -338,7 +337,7 @@ def _before(head: Head, background: Luma) -> Luma:
 
 def with_mirror_images(data: Compositions, scale: Scale) -> Compositions:
     """The pictures and their mirror images, in which left landmarks are right ones."""
-    turned = [list(scale.landmarks).index(mirrored(name)) for name in scale.landmarks]
+    turned = list(scale.mirror)
     last = data.pictures.shape[2] - 1
 
     def flip(places: Floats) -> Floats:

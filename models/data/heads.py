@@ -52,14 +52,6 @@ def place_of(scale: Scale, landmark: str) -> int:
     return scale.landmarks.index(landmark)
 
 
-def mirrored(landmark: str) -> str:
-    """The landmark that a landmark becomes in a mirror."""
-    for one, other in (("left_", "right_"), ("right_", "left_")):
-        if landmark.startswith(one):
-            return other + landmark.removeprefix(one)
-    return landmark
-
-
 def phantom_head(params: FaceParams, scale: Scale, cut_out: bool = False) -> Head:
     """A rendered face; cut out, it is rendered twice, before a black and before a grey wall."""
     if not cut_out:

@@ -6,7 +6,8 @@ step n sees exactly what an undisturbed run sees from step n on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -30,7 +31,8 @@ class Labelled:
     `crops` (n, size, size) uint8; `above` (n, units, steps) probability that the grade lies above
     k, NaN where unknown; `scorable` (n, units), NaN where unknown; `states` (n, states) 1 for each
     state the votes allow, all 0 where they say nothing; `kinds` (n,) names what faces have in
-    common that may lend each other regions, "" for none.
+    common that may lend each other regions, "" for none; `places` (n, landmarks, 2) where the
+    finder sees the landmarks, x and y in shares of the crop's side.
     """
 
     crops: NDArray[np.uint8]
@@ -38,6 +40,7 @@ class Labelled:
     scorable: Array
     states: Array
     kinds: NDArray[Any] | None = None
+    places: Array | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -50,17 +53,22 @@ class Labelled:
             self.scorable[rows],
             self.states[rows],
             None if self.kinds is None else self.kinds[rows],
+            None if self.places is None else self.places[rows],
         )
 
 
 class Batch(NamedTuple):
-    """`Labelled` rows as float32 tensors; crops (n, 1, size, size) in 0..1."""
+    """`Labelled` rows as float32 tensors; crops (n, 1, size, size) in 0..1.
+
+    `places` (n, landmarks, 2) of the labelled rows alone; of no landmark where none is known.
+    """
 
     crops: Tensor
     above: Tensor
     scorable: Tensor
     states: Tensor
     familiar: Tensor
+    places: Tensor
 
 
 def batch_of(data: Labelled, strange: NDArray[np.uint8] | None = None) -> Batch:
@@ -68,6 +76,8 @@ def batch_of(data: Labelled, strange: NDArray[np.uint8] | None = None) -> Batch:
     crops, more = data.crops, 0 if strange is None else len(strange)
     if strange is not None:
         crops = np.concatenate([crops, strange])
+
+    places = np.zeros((len(data), 0, 2)) if data.places is None else data.places
 
     def targets(values: Array, unknown: float) -> Tensor:
         rest = np.full((more, *values.shape[1:]), unknown)
@@ -79,6 +89,7 @@ def batch_of(data: Labelled, strange: NDArray[np.uint8] | None = None) -> Batch:
         targets(data.scorable, np.nan),
         targets(data.states, 0.0),
         torch.cat([torch.ones(len(data)), torch.zeros(more)]),
+        torch.from_numpy(places.astype(np.float32)),
     )
 
 
@@ -126,7 +137,7 @@ class RegionMixer:
             scorable[place, self.touched[pick]] = np.nan
             above[place, pick] = self.data.above[lender, pick]
             states[place] = 0.0
-        return Labelled(crops, above, scorable, states)
+        return Labelled(crops, above, scorable, states, places=some.places)
 
 
 class TrainingStream:
@@ -144,7 +155,10 @@ class TrainingStream:
         start: int = 0,
         total: int | None = None,
         regions: Array | None = None,
+        sides: Sequence[int] | None = None,
     ) -> None:
+        """`sides` says which landmark each one becomes in a mirror, where rows have `places`."""
+        self.sides = None if sides is None else list(sides)
         self.data, self.fit, self.seed, self.start = data, fit, seed, start
         self.strangers = strangers
         self.mixer = None
@@ -176,22 +190,40 @@ class TrainingStream:
         some = size // 2 if len(self.strangers) else 0
         others = rng.integers(0, max(len(self.strangers), 1), some)
 
-        def drawn(crops: NDArray[np.uint8], places: Any, lead: int) -> NDArray[np.uint8]:
-            made = [
-                augmented(
-                    crop,
-                    np.random.default_rng([self.seed, lead, int(row)]),
-                    self.fit.augment,
-                )
-                for crop, row in zip(crops, places, strict=True)
+        def drawn(crops: NDArray[np.uint8], rows: Any, lead: int) -> list[Drawn]:
+            return [
+                augmented(crop, np.random.default_rng([self.seed, lead, int(row)]), self.fit)
+                for crop, row in zip(crops, rows, strict=True)
             ]
-            return np.stack(made) if made else np.zeros((0, *crops.shape[1:]), np.uint8)
 
         strange = drawn(self.strangers[others], others, step)
         data = self.data.part(rows)
         if self.mixer is not None:
             data = self.mixer.mixed(rows, np.random.default_rng([self.seed, epoch, step, 5]))
-        return batch_of(replace(data, crops=drawn(data.crops, rows, epoch)), strange)
+        faces = drawn(data.crops, rows, epoch)
+        data = replace(
+            data, crops=_pictures(faces, data.crops), places=self._moved(data.places, faces)
+        )
+        return batch_of(data, _pictures(strange, data.crops))
+
+    def _moved(self, places: Array | None, faces: Sequence[Drawn]) -> Array | None:
+        if places is None:
+            return None
+        if self.sides is None:
+            raise ValueError("Landmarks can be mirrored only where their sides are known.")
+        size = self.data.crops.shape[1]
+        result = np.empty_like(places)
+        for row, (_, matrix, mirrored) in enumerate(faces):
+            own = places[row] * size - 0.5
+            own = (own @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size
+            result[row] = own[self.sides] if mirrored else own
+        return result
+
+
+def _pictures(some: Sequence[Drawn], like: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if not some:
+        return np.zeros((0, *like.shape[1:]), np.uint8)
+    return np.stack([one.crop for one in some])
 
 
 class PlainStream:
@@ -214,17 +246,28 @@ def steps_per_epoch(frames: int, fit: FitConfig) -> int:
     return max(1, frames // fit.batch)
 
 
-def augmented(
-    crop: NDArray[np.uint8], rng: np.random.Generator, strength: float
-) -> NDArray[np.uint8]:
-    """A crop mirrored, turned, moved, scaled, relit, blurred and made noisy at random."""
+class Drawn(NamedTuple):
+    """An augmented crop, the matrix (2, 3) that moved its pixels, and whether it was mirrored."""
+
+    crop: NDArray[np.uint8]
+    matrix: Array
+    mirrored: bool
+
+
+def augmented(crop: NDArray[np.uint8], rng: np.random.Generator, fit: FitConfig) -> Drawn:
+    """A crop mirrored, turned, moved, scaled, relit, blurred and made noisy at random.
+
+    With the chance `fit.glare` a pane before it shines.
+    """
+    strength = fit.augment
     if strength <= 0:
-        return crop
+        return Drawn(crop, np.eye(2, 3), False)
     size = crop.shape[0]
     turn, zoom, dx, dy, gain, gamma, blur, noise, mirror = rng.uniform(-1, 1, 9)
     centre = (size - 1) / 2
-    matrix = cv2.getRotationMatrix2D(
-        (centre, centre), 12 * strength * turn, 1 + 0.12 * strength * zoom
+    matrix = np.asarray(
+        cv2.getRotationMatrix2D((centre, centre), 12 * strength * turn, 1 + 0.12 * strength * zoom),
+        np.float64,
     )
     matrix[:, 2] += 0.06 * strength * size * np.array([dx, dy])
     if mirror > 0:
@@ -235,9 +278,34 @@ def augmented(
     levels = np.linspace(0, 1, 256) ** np.exp(0.3 * strength * gamma)
     levels = np.clip(levels * (1 + 0.2 * strength * gain), 0, 1) * 255
     lit = levels.astype(np.float32)[moved]
+    if fit.glare > 0 and rng.uniform() < fit.glare:
+        lit += shine(size, rng)
     if noise > 0:
         lit += rng.standard_normal(lit.shape, np.float32) * np.float32(6 * strength * noise)
-    return np.asarray(np.clip(lit, 0, 255), np.uint8)
+    return Drawn(np.asarray(np.clip(lit, 0, 255), np.uint8), matrix, mirror > 0)
+
+
+def shine(size: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Light (size, size), in grey levels, that a pane before the animal adds to a picture.
+
+    A faint veil, up to two soft bands and the soft spot of a lamp, at random places: perspex takes
+    contrast from a face without hiding it.
+    """
+    light = np.zeros((size, size), np.float32)
+    for _ in range(int(rng.integers(0, 3))):
+        (x, y), way = rng.uniform(0, size, 2), rng.uniform(0, math.pi)
+        step = 2 * size * np.array([math.cos(way), math.sin(way)])
+        ends = [tuple(np.round([x, y] + sign * step).astype(int).tolist()) for sign in (-1, 1)]
+        width = max(1, round(size * rng.uniform(0.03, 0.35)))
+        cv2.line(light, ends[0], ends[1], float(rng.uniform(20, 90)), width)
+    if rng.uniform() < 0.6:
+        middle = tuple(np.round(rng.uniform(0, size, 2)).astype(int).tolist())
+        axes = tuple(np.maximum(1, size * rng.uniform(0.03, 0.2, 2)).astype(int).tolist())
+        cv2.ellipse(
+            light, middle, axes, rng.uniform(0, 180), 0, 360, float(rng.uniform(60, 220)), -1
+        )
+    soft = cv2.GaussianBlur(light, (0, 0), size * rng.uniform(0.01, 0.08))
+    return np.asarray(soft + rng.uniform(0, 30), np.float32)
 
 
 class CropModule(pl.LightningDataModule):
@@ -251,9 +319,10 @@ class CropModule(pl.LightningDataModule):
         fit: FitConfig,
         seed: int,
         regions: Array | None = None,
+        sides: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.regions = regions
+        self.regions, self.sides = regions, sides
         self.train, self.validation, self.fit, self.seed = train, validation, fit, seed
         self.strangers = strangers
         self.position = 0
@@ -272,6 +341,7 @@ class CropModule(pl.LightningDataModule):
             self.seed,
             start=self.position,
             regions=self.regions,
+            sides=self.sides,
         )
 
     def val_dataloader(self) -> PlainStream:

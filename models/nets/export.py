@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from models.context import REACH
 from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
-from models.nets.frame import FrameNet
+from models.nets.frame import FrameNet, FrameOutputs
 from models.nets.temporal import TemporalNet
 
 OPSET = 17
@@ -29,7 +29,7 @@ def finder_graph(net: FinderNet) -> bytes:
 
 def frame_graph(net: FrameNet, size: int) -> bytes:
     """ONNX graph: `crops` (n, 1, size, size) to `grades`, `scorable`, `states`, `familiar`, …"""
-    names = ("grades", "scorable", "states", "familiar", "embedding")
+    names = FrameOutputs._fields
     axes = {name: {0: "batch"} for name in ("crops", *names)}
     return _graph(net, (torch.rand(2, 1, size, size),), ("crops",), names, axes)
 

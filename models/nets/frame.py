@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.nets.blocks import Residual, convolution
+from models.regions import Window
 
 OUTSIDE = 0.02
 """Weight of a place outside a unit's region before anything is learnt, where 1 is inside."""
@@ -20,7 +21,8 @@ class FrameOutputs(NamedTuple):
 
     `grades` (n, units, steps) conditional ordinal logits, padded to the unit with the most grades;
     `scorable` (n, units) logits; `states` (n, states) logits; `familiar` (n,) logit of the crop
-    being a face like those it learns from; `embedding` (n, features).
+    being a face like those it learns from; `embedding` (n, features); `places` (n, landmarks, 2)
+    where it takes the landmarks to be, x and y in shares of the crop's side.
     """
 
     grades: Tensor
@@ -28,18 +30,20 @@ class FrameOutputs(NamedTuple):
     states: Tensor
     familiar: Tensor
     embedding: Tensor
+    places: Tensor
 
 
 class FrameNet(nn.Module, ABC):
-    """What all frame networks share: even light, the gate for strangers, and the heads' shapes.
+    """What all frame networks share: even light, the gate for strangers, landmarks, heads' shapes.
 
     `steps` is the number of grades of each unit minus one, `features` the size of the embedding.
     """
 
-    def __init__(self, steps: Sequence[int], features: int) -> None:
+    def __init__(self, steps: Sequence[int], features: int, landmarks: int) -> None:
         super().__init__()
         self.steps = tuple(steps)
         self.features = features
+        self.locator = nn.Conv2d(features, landmarks, 1)
         # A network of its own: strangers in the batches of the backbone would shift what its batch
         # norms take for normal, and cost a third of the accuracy of the grades.
         self.gate = nn.Sequential(
@@ -51,10 +55,14 @@ class FrameNet(nn.Module, ABC):
             nn.Linear(32, 1),
         )
 
-    def forward(self, crops: Tensor) -> FrameOutputs:
-        """Crops (n, 1, size, size), luma in 0..1, to `FrameOutputs`."""
+    def forward(self, crops: Tensor, places: Tensor | None = None) -> FrameOutputs:
+        """Crops (n, 1, size, size), luma in 0..1, to `FrameOutputs`.
+
+        Given `places` are believed instead of its own: of a crop of which parts are taken away,
+        say, the parts that are left are looked at where they lay.
+        """
         even = evened(crops)
-        return self.grade(even, self.familiar(even))
+        return self.grade(even, self.familiar(even), places)
 
     def familiar(self, even: Tensor) -> Tensor:
         """Logit (n,) that a crop of `evened` light is a face like those of training."""
@@ -62,8 +70,20 @@ class FrameNet(nn.Module, ABC):
         return gate[:, 0]
 
     @abstractmethod
-    def grade(self, even: Tensor, familiar: Tensor) -> FrameOutputs:
+    def grade(self, even: Tensor, familiar: Tensor, places: Tensor | None = None) -> FrameOutputs:
         """All heads on crops of `evened` light; `familiar` is handed through."""
+
+    def located(self, features: Tensor) -> Tensor:
+        """Landmarks (n, landmarks, 2) as the centres of gravity of one softmax map each.
+
+        Integral regression (Sun et al. 2018, ECCV) on the cells of a map (n, features, rows,
+        columns).
+        """
+        rows, columns = features.shape[2:]
+        maps = self.locator(features).flatten(2).softmax(2).unflatten(2, (rows, columns))
+        down = (torch.arange(rows, device=maps.device) + 0.5) / rows
+        along = (torch.arange(columns, device=maps.device) + 0.5) / columns
+        return torch.stack([maps.sum(2) @ along, maps.sum(3) @ down], dim=2)
 
 
 class UnitHeads(nn.Module):
@@ -103,8 +123,9 @@ class PooledNet(FrameNet):
         states: int,
         dropout: float,
         regions: Tensor,
+        landmarks: int,
     ) -> None:
-        super().__init__(steps, widths[-1])
+        super().__init__(steps, widths[-1], landmarks)
         self.backbone = backbone(widths)
         self.register_buffer("prior", torch.log(regions.flatten(1) + OUTSIDE)[None])
         self.attention = nn.Conv2d(self.features, len(self.steps), 1)
@@ -112,36 +133,34 @@ class PooledNet(FrameNet):
         self.heads = UnitHeads(self.steps, self.features, self.features)
         self.state = nn.Linear(self.features, states)
 
-    def grade(self, even: Tensor, familiar: Tensor) -> FrameOutputs:
+    def grade(self, even: Tensor, familiar: Tensor, places: Tensor | None = None) -> FrameOutputs:
         """All heads on crops of `evened` light; `familiar` is handed through."""
         features = self.backbone(even)
+        found = self.located(features) if places is None else places
         embedding = features.mean(dim=(2, 3))
-        places = (self.attention(features).flatten(2) + self.prior).softmax(dim=2)
-        looked = self.dropout(torch.matmul(places, features.flatten(2).transpose(1, 2)))
+        attended = (self.attention(features).flatten(2) + self.prior).softmax(dim=2)
+        looked = self.dropout(torch.matmul(attended, features.flatten(2).transpose(1, 2)))
         grades, scorable = self.heads(looked, embedding)
         states = self.state(self.dropout(embedding))
-        return FrameOutputs(grades, scorable, states, familiar, embedding)
-
-
-class Window(NamedTuple):
-    """A part of the crop in pixels; a `mirrored` one is turned over before it is looked at."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-    mirrored: bool
+        return FrameOutputs(grades, scorable, states, familiar, embedding, found)
 
 
 class WindowNet(FrameNet):
     """One small network per unit that is shown the windows of that unit and nothing else.
 
     Units rise and fall together in an animal in pain, so that a network shown the whole face reads
-    most units off the eyes; here a grade can rest on its own part of the face only. `windows[u]`
-    are of one size; those of the right half are mirrored, so that both sides share weights. Places
-    of all windows of a unit compete in one softmax: a side that is hidden need not be looked at.
-    A network of `widths` over the whole crop helps to tell states and whether units can be scored.
+    most units off the eyes; here a grade can rest on its own part of the face only. Windows follow
+    the landmarks, and what lies round the landmarks of other units is blotted out, because in a
+    turned head an eye comes to lie where the cheek was. `windows[u]` are of one size; those of the
+    right half are mirrored, so that both sides share weights. Places of all windows of a unit
+    compete in one softmax: a side that is hidden need not be looked at. A network of `widths` over
+    the whole crop finds the landmarks and helps to tell states and whether units can be scored.
+
+    `homes` (landmarks, 2) is where landmarks of a frontal face lie, `blot` half the width and
+    height of what is blotted out round one, all in shares of the crop's side.
     """
+
+    homes: Tensor
 
     def __init__(
         self,
@@ -151,9 +170,13 @@ class WindowNet(FrameNet):
         states: int,
         dropout: float,
         windows: Sequence[Sequence[Window]],
+        homes: Tensor,
+        blot: tuple[float, float],
     ) -> None:
-        super().__init__(steps, widths[-1])
+        super().__init__(steps, widths[-1], len(homes))
         self.windows = [tuple(some) for some in windows]
+        self.blot = blot
+        self.register_buffer("homes", homes, persistent=False)
         self.backbone = backbone(widths)
         first, second, seen = window_widths
         self.looks = nn.ModuleList(
@@ -170,27 +193,59 @@ class WindowNet(FrameNet):
         self.heads = UnitHeads(self.steps, seen, self.features)
         self.state = nn.Linear(self.features + seen * len(self.windows), states)
 
-    def grade(self, even: Tensor, familiar: Tensor) -> FrameOutputs:
+    def grade(self, even: Tensor, familiar: Tensor, places: Tensor | None = None) -> FrameOutputs:
         """All heads on crops of `evened` light; `familiar` is handed through."""
-        embedding = self.backbone(even).mean(dim=(2, 3))
-        looked = self.dropout(torch.stack([self._look(even, u) for u in range(len(self.looks))], 1))
+        features = self.backbone(even)
+        found = self.located(features) if places is None else places
+        embedding = features.mean(dim=(2, 3))
+        # Windows move by whole pixels: no grade changes where a landmark is put.
+        at = found.detach()
+        shown = {
+            hides: even[:, 0] * self._shown(at, even.shape[2], hides)
+            for hides in sorted({some[0].hides for some in self.windows})
+        }
+        looked = torch.stack(
+            [self._look(shown[some[0].hides], at, u) for u, some in enumerate(self.windows)], 1
+        )
+        looked = self.dropout(looked)
         grades, scorable = self.heads(looked, embedding)
         # Sleep shows in eyes and ears, eating and grooming in the whole picture.
         states = self.state(torch.cat([self.dropout(embedding), looked.flatten(1)], dim=1))
-        return FrameOutputs(grades, scorable, states, familiar, embedding)
+        return FrameOutputs(grades, scorable, states, familiar, embedding, found)
 
-    def _look(self, even: Tensor, unit: int) -> Tensor:
-        """Features (n, f) of one unit."""
-        parts = []
-        for left, top, width, height, mirrored in self.windows[unit]:
-            part = even[:, :, top : top + height, left : left + width]
-            parts.append(part.flip(3) if mirrored else part)
-        seen = self.looks[unit](torch.cat(parts))
-        places = torch.cat([self.attention[unit](seen), seen], dim=1).flatten(2)
+    def _look(self, shown: Tensor, places: Tensor, unit: int) -> Tensor:
+        """Features (n, f) of one unit, of pictures (n, size, size)."""
+        parts = [self._cut(shown, places, window) for window in self.windows[unit]]
+        seen = self.looks[unit](torch.cat(parts)[:, None])
+        scores = torch.cat([self.attention[unit](seen), seen], dim=1).flatten(2)
         # (windows · n, 1 + f, places) to (n, 1 + f, windows · places).
-        together = places.reshape(len(parts), -1, *places.shape[1:]).permute(1, 2, 0, 3).flatten(2)
+        together = scores.reshape(len(parts), -1, *scores.shape[1:]).permute(1, 2, 0, 3).flatten(2)
         weight = together[:, :1].softmax(dim=2)
         return (together[:, 1:] * weight).sum(dim=2)
+
+    def _shown(self, places: Tensor, size: int, hides: tuple[int, ...]) -> Tensor:
+        """0 round these landmarks and 1 elsewhere (n, size, size)."""
+        along = (torch.arange(size, device=places.device) + 0.5) / size
+        near = (along - places[:, list(hides), :, None]).abs()
+        columns, rows = (near[:, :, k] < self.blot[k] for k in (0, 1))
+        hidden = rows[:, :, :, None] & columns[:, :, None, :]
+        return 1 - hidden.to(places.dtype).amax(dim=1)
+
+    def _cut(self, pictures: Tensor, places: Tensor, window: Window) -> Tensor:
+        """The window (n, height, width) of pictures (n, size, size), borders repeated."""
+        size = pictures.shape[2]
+        pull = torch.tensor(window.pull, device=places.device)
+        moved = ((places - self.homes) * pull[:, None]).sum(dim=1) * size
+        corner = torch.tensor((window.left, window.top), device=places.device) + moved.round()
+        columns, rows = (
+            (corner[:, k, None] + torch.arange(length, device=places.device)).clamp(0, size - 1)
+            for k, length in enumerate((window.width, window.height))
+        )
+        if window.mirrored:
+            columns = columns.flip(1)
+        picked = (rows[:, :, None] * size + columns[:, None, :]).to(torch.int64).flatten(1)
+        part = pictures.flatten(1).gather(1, picked)
+        return part.reshape(-1, window.height, window.width)
 
 
 def backbone(widths: Sequence[int]) -> nn.Sequential:

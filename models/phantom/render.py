@@ -24,7 +24,7 @@ from models.phantom.fur import Fur, fur
 from models.phantom.look import Look, Picture, seen
 from models.phantom.parts import draw_food, draw_nose, draw_paws, draw_whiskers, whisker_lines
 from models.phantom.pose import Projection
-from models.phantom.shape import LENGTH, SIDES, FaceShape, Floats, Solid, f32, solid
+from models.phantom.shape import LENGTH, SIDES, FaceShape, Floats, Solid, f32, folded, solid
 from models.phantom.truth import FaceParams, FaceTruth, seen_parts, truth_of
 from models.phantom.units import deform
 from models.scale import Coat, Scale, load_scale
@@ -80,7 +80,8 @@ def _paint(
         draw_ear(canvas, shape, at, side, outline, (fur_seen, skin_seen), ambient)
     hit = cast(head, at, (x0, y0, x1, y1))
     if hit is not None:
-        _lay_head(canvas, hit, fur(coat, params.animal), look, ears, pose.half_width)
+        folds = folded(shape, hit.a, hit.turn)
+        _lay_head(canvas, hit, fur(coat, params.animal), folds, look, ears, pose.half_width)
     lit_fur, lit_skin = _dimmed(fur_seen, ambient), _dimmed(skin_seen, ambient)
     eyes = draw_eyes(canvas, shape, at, _colour(look, coat.eye), lit_fur, lit_skin, look.light)
     draw_nose(canvas, head, at, lit_skin, lit_fur, params.sniff)
@@ -117,7 +118,13 @@ def _bounds(
 
 
 def _lay_head(
-    canvas: Canvas, hit: Cast, coating: Fur, look: Look, ears: list[Floats], half: float
+    canvas: Canvas,
+    hit: Cast,
+    coating: Fur,
+    folds: Floats,
+    look: Look,
+    ears: list[Floats],
+    half: float,
 ) -> None:
     albedo, strands = coating.over(hit)
     light = f32(look.light) / np.float32(np.linalg.norm(look.light))
@@ -132,7 +139,7 @@ def _lay_head(
     shine = np.float32(look.exposure) * (np.float32(34) * gloss + np.float32(15) * rim)
     colour = seen(look, albedo)
     dark = 1 - colour[:, :, 1:2] * np.float32(1 / 255)
-    rgb = colour * shade[:, :, None] + shine[:, :, None] * dark
+    rgb = (colour * shade[:, :, None] + shine[:, :, None] * dark) * folds[:, :, None]
     # Towards the neck the outline dissolves into the fur of the body.
     neck = np.clip((hit.a - np.float32(1.5)) * np.float32(0.8), 0, 1)
     soft = np.float32(1) / (np.float32(1.25) + np.float32(0.20 * half) * neck)

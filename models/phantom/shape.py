@@ -151,7 +151,28 @@ def solid(shape: FaceShape) -> Solid:
     a = (np.arange(CELLS, dtype=np.float32) + np.float32(0.5)) * np.float32(LENGTH / CELLS)
     if shape.bridge:
         bump = np.exp(-(((a - 0.72) / 0.30) ** 2))
-        above = above + np.float32(0.25 * shape.bridge) * bump
-        width = width + np.float32(0.05 * shape.bridge) * bump
-    cheek = np.float32(0.5 * shape.cheeks) * np.exp(-(((a - 1.12) / 0.34) ** 2))
+        above = above + np.float32(0.28 * shape.bridge) * bump
+        width = width + np.float32(0.07 * shape.bridge) * bump
+    cheek = np.float32(0.55 * shape.cheeks) * np.exp(-(((a - 1.12) / 0.34) ** 2))
     return Solid(f32(width), f32(above), f32(below), f32(cheek))
+
+
+def folded(shape: FaceShape, a: Floats, turn: Floats) -> Floats:
+    """How much of the light reaches fur where skin bulges: 1 where it lies flat.
+
+    `a` and `turn` (degrees, 180 on the ridge) are places on the surface. On a bulge hairs stand
+    apart and take more light, in the fold round it they keep it out; a solid lit from afar shows
+    neither, and shading alone would leave a bulge hard to see in even light.
+    """
+    light = np.ones_like(a)
+    side = np.abs(turn - 180)
+    for amount, depth, a0, side0, along, round_ in (
+        (shape.bridge, 0.21, 0.78, 0.0, 0.46, 62.0),
+        (shape.cheeks, 0.34, 1.08, 112.0, 0.46, 46.0),
+    ):
+        if amount:
+            far = np.hypot((a - a0) / along, (side - side0) / round_)
+            fold = np.exp(-(((far - 1) / 0.30) ** 2))
+            crest = np.exp(-((far / 0.62) ** 2))
+            light = light * (1 + np.float32(amount * depth) * (0.6 * crest - fold))
+    return f32(light)

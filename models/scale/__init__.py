@@ -122,6 +122,18 @@ class Coat:
     strain: str
 
 
+@dataclass(frozen=True)
+class Landmark:
+    """A point the face finder marks: where it lies in the box of a frontal face, as fractions.
+
+    With a `region` it is seen by the units of that region only.
+    """
+
+    key: str
+    place: tuple[float, float]
+    region: str | None = None
+
+
 Entry = TypeVar("Entry", Unit, State, Reason, Coat, Region)
 
 
@@ -139,7 +151,7 @@ class Scale:
     reasons: tuple[Reason, ...]
     coats: tuple[Coat, ...]
     regions: tuple[Region, ...]
-    landmarks: tuple[str, ...]
+    points: tuple[Landmark, ...]
     file_codes: dict[str, str] = field(hash=False)
 
     @cached_property
@@ -161,6 +173,24 @@ class Scale:
     def coat_keys(self) -> tuple[str, ...]:
         """Keys of the coats, in order."""
         return tuple(coat.key for coat in self.coats)
+
+    @cached_property
+    def landmarks(self) -> tuple[str, ...]:
+        """Keys of the landmarks, in the order of the face finder."""
+        return tuple(point.key for point in self.points)
+
+    @cached_property
+    def mirror(self) -> tuple[int, ...]:
+        """Which landmark each landmark becomes in a mirror: left ones right ones."""
+        sides = {"left_": "right_", "right_": "left_"}
+
+        def other(name: str) -> str:
+            for one, turned in sides.items():
+                if name.startswith(one):
+                    return turned + name.removeprefix(one)
+            return name
+
+        return tuple(self.landmarks.index(other(name)) for name in self.landmarks)
 
     @property
     def graded_state(self) -> State:
@@ -229,7 +259,7 @@ def read_scale(path: Path) -> Scale:
             reasons=tuple(Reason(**entry) for entry in data["reasons"]),
             coats=tuple(Coat(**_frozen(entry)) for entry in data["coats"]),
             regions=tuple(Region(**_frozen(entry)) for entry in data["regions"]),
-            landmarks=tuple(data["landmarks"]),
+            points=tuple(Landmark(**_frozen(entry)) for entry in data["landmarks"]),
             file_codes=dict(data["file_codes"]),
         )
     except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
@@ -265,6 +295,9 @@ def _check(scale: Scale, file: str) -> None:
         _find(scale.regions, unit.region, "region")
         if len(unit.grades) < 2:
             raise ScaleError(f"{file}: unit {unit.key} needs at least two grades.")
+    for point in scale.points:
+        if point.region is not None:
+            _find(scale.regions, point.region, "region")
     for state in scale.states:
         if not state.graded:
             _find(scale.reasons, state.reason or "", "reason")

@@ -1,4 +1,7 @@
-"""The command line: ``amgs login | upload | status | discard | validate | download | score``."""
+"""The command line of a site.
+
+``amgs login | upload | labels | status | discard | validate | download | score``
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from amgs_client.errors import SiteError, SiteRefused
 from amgs_client.folder import (
     FileTold,
     compare,
-    fetch,
+    fetch_all,
     find_draft,
     look_at,
     make_draft,
@@ -36,6 +39,7 @@ from amgs_client.folder import (
     send_folder,
     unfinished_line,
 )
+from amgs_client.labels import answers_of, look, problems_of, settled, told_of
 from amgs_client.uploading import LANES
 
 console = Console(stderr=True)
@@ -95,6 +99,61 @@ def _upload(arguments: argparse.Namespace) -> int:
     return _tell("Not sent:", [outcome.problem for outcome in found if outcome.problem])
 
 
+def _labels(arguments: argparse.Namespace) -> int:
+    with _connect(arguments) as client:
+        if arguments.undo:
+            client.remove_labels(arguments.undo)
+            console.print(f"{arguments.undo} is undone; none of its rows counts any more.")
+            return 0
+        if arguments.redo:
+            return _imported(settled(client, client.redo_labels(arguments.redo)["id"]))
+        if arguments.file is None or not arguments.dataset:
+            raise SiteError("Name a label file and, with --dataset, the draft it belongs to.")
+        version = find_draft(client, arguments.dataset)
+        answers = answers_of(arguments.answers)
+        with _bar() as bar:
+            task = bar.add_task(arguments.file.name, total=1.0)
+            row = look(
+                client,
+                version,
+                arguments.file,
+                answers,
+                lambda sent, size: bar.update(task, completed=sent / max(1, size)),
+            )
+        if row["status"] == "done":
+            console.print(
+                f"'{row['name']}' is in {version['identifier']} already; nothing was doubled. "
+                f"Undo it with --undo {row['id']}."
+            )
+            return 0
+        for line in told_of(row):
+            print(line)
+        _tell("Problems, each of which blocks nothing but itself:", list(problems_of(row)))
+        if row["status"] == "refused":
+            raise SiteError(row["refusal"])
+        if row["look"]["refusal"]:
+            raise SiteError(f"{row['look']['refusal']} Say so in a file named with --answers.")
+        if not arguments.yes and not _is_wanted():
+            console.print(f"Not imported. It waits in {version['identifier']} as {row['id']}.")
+            return 1
+        return _imported(settled(client, client.confirm_labels(row["id"])["id"]))
+
+
+def _is_wanted() -> bool:
+    """Ask whether to import; nobody who could answer means no."""
+    return sys.stdin.isatty() and console.input("Import it like this? (yes/no) ").strip() == "yes"
+
+
+def _imported(row: dict[str, Any]) -> int:
+    if row["status"] != "done":
+        raise SiteError(row["refusal"] or f"'{row['name']}' was not read.")
+    counts = ", ".join(f"{number} {kind}" for kind, number in row["counts"].items())
+    console.print(f"'{row['name']}' is imported: {counts.replace('_', ' ') or 'nothing in it'}.")
+    _tell("Not read:", list(problems_of(row)))
+    print(row["id"])
+    return 0
+
+
 def _first_lab(client: Client) -> str:
     labs = client.me()["labs"]
     if not labs:
@@ -148,11 +207,27 @@ def _download(arguments: argparse.Namespace) -> int:
     with _connect(arguments) as client:
         version = find_draft(client, arguments.version)
         folder = arguments.out or Path(version["identifier"].replace("/", "."))
+        if arguments.zip:
+            return _download_zip(client, version, arguments.zip)
         with _files_bar(None) as told:
-            found = list(fetch(client, version["id"], folder, told))
+            found = list(fetch_all(client, version["id"], folder, told))
     counts = Counter(outcome.became for outcome in found)
     console.print(f"{counts['sent']} fetched into '{folder}', {counts['held']} there before.")
     return _tell("Not fetched:", [outcome.problem for outcome in found if outcome.problem])
+
+
+def _download_zip(client: Client, version: dict[str, Any], target: Path) -> int:
+    with _files_bar(None) as told:
+        came = 0
+
+        def say(count: int) -> None:
+            nonlocal came
+            came += count
+            told(target.name, came, came + 1)  # how much there is shows at the end
+
+        client.save_export(version["id"], "export.zip", target, say)
+    console.print(f"{version['identifier']} lies in '{target}'; its manifest.json names each file.")
+    return 0
 
 
 @contextlib.contextmanager
@@ -248,6 +323,17 @@ def parser() -> argparse.ArgumentParser:
     upload.add_argument("--lab", help="id of the lab (default: your first)")
     upload.set_defaults(do=_upload)
 
+    labels = commands.add_parser("labels", help="look at a label file and import it")
+    labels.add_argument("file", nargs="?", type=Path, help="a sheet, landmarks, or a folder")
+    labels.add_argument("--dataset", help="the draft it belongs to")
+    labels.add_argument(
+        "--answers", type=Path, help="a JSON file with mapping, places and declared"
+    )
+    labels.add_argument("--yes", action="store_true", help="import it without asking")
+    labels.add_argument("--undo", metavar="ID", help="undo an import as a whole")
+    labels.add_argument("--redo", metavar="ID", help="read an undone import again")
+    labels.set_defaults(do=_labels)
+
     status = commands.add_parser("status", help="list your datasets and unfinished uploads")
     status.add_argument("version", nargs="?")
     status.set_defaults(do=_status)
@@ -261,9 +347,14 @@ def parser() -> argparse.ArgumentParser:
     validate.add_argument("--dataset", help="compare it with what this dataset holds")
     validate.set_defaults(do=_validate)
 
-    download = commands.add_parser("download", help="fetch the recordings of a dataset")
+    download = commands.add_parser(
+        "download", help="fetch recordings, ratings and manifest of a dataset, or what is missing"
+    )
     download.add_argument("version")
     download.add_argument("--out", type=Path, help="folder (default: the dataset's name)")
+    download.add_argument(
+        "--zip", type=Path, metavar="FILE", help="one zip instead, which cannot be taken up again"
+    )
     download.set_defaults(do=_download)
 
     score = commands.add_parser("score", help="score videos")

@@ -206,9 +206,56 @@ class Client:
         """Return the score sheets of a version."""
         return list(self._pages(f"versions/{version}/labels", {}))
 
+    def look_at_labels(self, version: str, upload: Json, name: str) -> Json:
+        """Have an upload looked at as a label file; the one there is where it came before."""
+        body = {"upload": upload["id"], "name": name, "confirmed": False}
+        return self.http.ask("POST", f"versions/{version}/labels", json=body)
+
+    def label_file(self, label_import: str) -> Json:
+        """Return a label file with its look: what was recognised, what is asked, the first rows."""
+        return self.http.ask("GET", f"labels/{label_import}")
+
+    def answer_labels(self, label_import: str, answers: Mapping[str, Any]) -> Json:
+        """Say how a label file is to be read: ``mapping``, ``places`` and ``declared``."""
+        return self.http.ask("PATCH", f"labels/{label_import}", json=dict(answers))
+
+    def confirm_labels(self, label_import: str) -> Json:
+        """Confirm what the last look proposes; the file is then read by a job."""
+        return self.http.ask("POST", f"labels/{label_import}/confirm")
+
+    def redo_labels(self, label_import: str) -> Json:
+        """Read an undone label file again, as it was read before."""
+        return self.http.ask("POST", f"labels/{label_import}/redo")
+
+    def label_rows(self, label_import: str, kind: str) -> Iterator[Json]:
+        """Yield imported rows that are no ratings, such as ``observation_scores``."""
+        yield from self._pages(f"labels/{label_import}/rows/{kind}", {})
+
     def remove_labels(self, label_import: str) -> None:
-        """Undo the import of a score sheet as a whole."""
+        """Undo the import of a label file as a whole."""
         self.http.ask("DELETE", f"labels/{label_import}")
+
+    def manifest(self, version: str) -> Json:
+        """Return licence, citation, and every recording of a version with its SHA-256."""
+        return self.http.ask("GET", f"versions/{version}/manifest")
+
+    def citation(self, version: str) -> Json:
+        """Return how a version is cited: a sentence, BibTeX, RIS and its DOI."""
+        return self.http.ask("GET", f"versions/{version}/citation")
+
+    def save_export(
+        self,
+        version: str,
+        what: str,
+        target: Path,
+        told: Callable[[int], None] = lambda count: None,
+    ) -> str:
+        """Save ``export.zip``, ``ratings.csv`` or ``ratings.parquet``; return its SHA-256."""
+        return self.http.save(f"versions/{version}/{what}", Path(target), told)
+
+    def frames(self, version: str, **filters: str) -> Iterator[Json]:
+        """Yield the frames of a version, recording by recording."""
+        yield from self._pages(f"versions/{version}/frames", {"limit": "200", **filters})
 
     def screening(self, version: str) -> Json:
         """Return what the checks said last."""

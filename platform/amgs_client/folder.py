@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -312,6 +313,41 @@ def _fetch(client: Client, version: str, row: Json, folder: Path, told: FileTold
         raise SiteError(f"'{name}' came damaged; fetch it again.")
     draft.replace(path)
     return True
+
+
+def fetch_all(
+    client: Client, version: str, folder: Path, told: FileTold | None = None
+) -> Iterator[Outcome]:
+    """Fetch a version as its zip has it, file by file, so that it can be interrupted.
+
+    The recordings lie in ``recordings/``; ``manifest.json``, written at the end, names every file
+    with its SHA-256, the licence and the citation. Yields what became of each file.
+    """
+    about = client.manifest(version)
+    beside: list[Json] = []
+
+    def keep(name: str, data: bytes) -> None:
+        (folder / name).write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        beside.append({"path": name, "size": len(data), "sha256": digest})
+
+    def ratings(name: str) -> bool:
+        digest = client.save_export(version, name, folder / name)
+        size = (folder / name).stat().st_size
+        beside.append({"path": name, "size": size, "sha256": digest})
+        return True
+
+    folder.mkdir(parents=True, exist_ok=True)
+    yield from fetch(client, version, folder / "recordings", told)
+    for name in ("ratings.csv", "ratings.parquet"):
+        yield _attempt(name, partial(ratings, name))
+    cite = client.citation(version)
+    keep("CITATION.bib", cite["bibtex"].encode())
+    keep("CITATION.ris", cite["ris"].encode())
+    about["files"] += beside
+    text = json.dumps(about, indent=1, ensure_ascii=False)
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    yield Outcome("manifest.json", "sent")
 
 
 def unfinished_line(row: dict[str, Any]) -> str:

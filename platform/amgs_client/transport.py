@@ -7,9 +7,11 @@ are repeated only where the server makes them so (uploads, completing, ratings).
 
 from __future__ import annotations
 
+import hashlib
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
@@ -104,6 +106,41 @@ class Transport:
                 if not left or response.status_code not in AGAIN:
                     raise _refusal(response)
             time.sleep(_pause(PART_TRIES - 1 - left, response))
+        raise AssertionError("the last try returns or raises")
+
+    def save(
+        self, path: str, target: Path, told: Callable[[int], None] = lambda count: None
+    ) -> str:
+        """GET what the API makes while it sends it into a file; return its SHA-256.
+
+        The file appears when it is whole. It cannot be taken up where the connection broke, so it
+        is begun again.
+        """
+        draft = target.with_name(f"{target.name}.part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in range(TRIES - 1, -1, -1):
+            digest, response = hashlib.sha256(), None
+            try:
+                with self._http.stream(
+                    "GET", f"{self.site}/api/{path}", headers={"Accept": "*/*"}
+                ) as response:
+                    if response.is_success:
+                        with draft.open("wb") as file:
+                            for chunk in response.iter_bytes(1024 * 1024):
+                                digest.update(chunk)
+                                file.write(chunk)
+                                told(len(chunk))
+                        draft.replace(target)
+                        return digest.hexdigest()
+                    response.read()
+            except httpx.TransportError as error:
+                if not left:
+                    raise NotReached(f"The connection to {self.site} broke: {error}") from error
+            if response is not None and response.is_error:
+                again = response.status_code in AGAIN | {429}
+                if not again or not left:
+                    raise _refusal(response)
+            time.sleep(_pause(TRIES - 1 - left, response))
         raise AssertionError("the last try returns or raises")
 
     def get_bytes(self, address: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What an upload costs beside the least it could, and what a killed client costs."""
+"""What an upload costs beside the least it could, and pages and exports beside bare ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ PAIRS = 5
 LANES = 4
 PART = 8 * 1024 * 1024
 HALF = GIB // 2 + PART // 2 + 12345  # in the middle of parts
+REQUESTS = 300
+LOAD_S = 5.0
 S3_BYTES = GIB // 4
 """The S3 server of the tests keeps what it stores in memory, three times while it is checked."""
 
@@ -85,6 +88,50 @@ def resent_after_kill() -> Iterator[dict[str, Any]]:
     }
 
 
+def pages_and_export() -> Iterator[dict[str, Any]]:
+    """Pages of a million frames, and a million of five million ratings as Parquet, on PostgreSQL.
+
+    A page is compared with a bare view of the same server that sends the same statements with a
+    cursor, and with one that answers a constant. ``BENCH_SCALE=0.01`` tries it with less.
+    """
+    import pyarrow.parquet as pq
+
+    sys.path.insert(0, str(HERE.parents[1]))
+    big = _load("big_site")
+    scale = float(os.environ.get("BENCH_SCALE", "1"))
+    frames, ratings, exported = (int(scale * count) for count in (1e6, 5e6, 1e6))
+    with (
+        tempfile.TemporaryDirectory(prefix="amgs-bench-") as folder,
+        big.serve(Path(folder), frames, ratings, exported) as site,
+    ):
+        bare = f"/bare/same-sql?page={urllib.parse.quote(big.PAGE, safe='')}"
+        last = big.last_page(site)
+        site.many([big.PAGE, bare, last], 20)  # warms up
+        took = site.many([big.PAGE, bare, last], REQUESTS)
+        for name, share in (("p50", 0.5), ("p95", 0.95)):
+            ratio = big.quantile(took[big.PAGE], share) / big.quantile(took[bare], share)
+            yield _row(f"page_{name}_to_bare", ratio, "≤ 3")
+        first, deep = (statistics.median(took[where]) for where in (big.PAGE, last))
+        yield _row("last_page_to_first", deep / first, "≤ 1.2")
+        rates = [
+            site.rate(where, LOAD_S) for _ in range(3) for where in ("/bare/constant", big.PAGE)
+        ]
+        ratio = statistics.median(rates[1::2]) / statistics.median(rates[::2])
+        yield _row("page_rate_to_constant", ratio, "≥ 0.15")
+        yield _row("page_rate", statistics.median(rates[1::2]), None, "1/s")
+        target = Path(folder) / "ratings.parquet"
+        seconds, growth = site.download(big.EXPORT, target)
+        rows = pq.ParquetFile(target).metadata.num_rows
+        if rows != exported:
+            raise RuntimeError(f"{rows} of {exported} ratings were exported")
+        yield _row("export_ratings", seconds, "≤ 60", "s")
+        yield _row("export_memory", growth, "≤ 150", "MiB")
+
+
+def _row(name: str, value: float, target: str | None, unit: str = "") -> dict[str, Any]:
+    return {"name": f"repository.{name}", "value": value, "unit": unit, "target": target}
+
+
 def _ratio(sites: ModuleType, site: Any, folder: Path, size: int) -> float:
     """Median over alternating pairs; every film is new and a byte longer than the last."""
     from amgs_client import Client
@@ -137,10 +184,11 @@ def _new(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("upload_site", HERE / "upload_site.py")
+def _load(name: str = "upload_site") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

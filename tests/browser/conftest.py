@@ -185,13 +185,24 @@ class Story:
         version.refresh_from_db()
         return version
 
-    def sheet(self, by: Any, version: Any, text: str, name: str = "scores.csv") -> None:
-        """Send a score sheet and let it be read."""
+    def sheet(
+        self,
+        by: Any,
+        version: Any,
+        text: str,
+        name: str = "scores.csv",
+        *,
+        confirmed: bool = True,
+    ) -> str:
+        """Send a score sheet and let it be read, or only looked at; return its public id."""
         from amgs.repository import services
 
         upload = self.send(by, name, text.encode(), "labels")
-        services.import_labels(by=by, version=version, upload=upload, name=name, declared={})
+        row = services.import_labels(
+            by=by, version=version, upload=upload, name=name, declared={}, confirmed=confirmed
+        )
         self.run_jobs()
+        return row.public_id
 
     def take(self, version: Any, *steps: tuple[str, Any], **options: Any) -> Any:
         """Take steps of a version's life, each with the person who may."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -37,6 +38,10 @@ def site(story):
 
     draft = story.dataset(alice, "Grimace after carrageenan", animals=1)
     story.sheet(alice, draft, _bad_sheet(), name="second-rater.csv")
+    asks, boxes = (
+        story.sheet(alice, draft, text, name=name, confirmed=False)
+        for name, text in (("nine.csv", _other_scale()), ("faces.json", _boxes()))
+    )
 
     review = story.dataset(bob, "Grimace after spared nerve injury", animals=1)
     story.take(review, ("submit", bob), ("start_review", cora))
@@ -81,6 +86,8 @@ def site(story):
         ("design", alice, f"/datasets/{ref(draft)}/design"),
         ("files", alice, f"/datasets/{ref(draft)}/files"),
         ("labels", alice, f"/datasets/{ref(draft)}/labels"),
+        ("label-file-asks", alice, f"/datasets/{ref(draft)}/sheets/{asks}/"),
+        ("label-file-boxes", alice, f"/datasets/{ref(draft)}/sheets/{boxes}/"),
         ("permissions", alice, f"/datasets/{ref(draft)}/permissions"),
         ("submit", alice, f"/datasets/{ref(draft)}/submit"),
         ("version-draft", alice, f"/datasets/{ref(draft)}/"),
@@ -309,6 +316,19 @@ def several_animals() -> dict[str, Any]:
 
 
 BAD_ROWS = ("r0005.mp4,2,3,0,1,3,0,9", "r0099.mp4,2,3,0,1,1,0,9")
+
+
+def _other_scale() -> str:
+    """A sheet on a scale from 0 to 9 that names a film nobody sent."""
+    lines = ["file,frame,rater,ot,nb,cb,ep,wc", "film nine,3,anna,9,8,7,6,5"]
+    lines += [f"r0009.mp4,{frame},anna,{frame % 10},7,5,3,-" for frame in range(12)]
+    return "\n".join(lines)
+
+
+def _boxes() -> str:
+    """Boxes round faces, and a score that cannot be."""
+    faces = {"r0009.mp4": {"x": "90", "y": "60", "w": "160", "h": "120", "ot": "7", "nb": "1"}}
+    return json.dumps(faces)
 
 
 def _bad_sheet() -> str:

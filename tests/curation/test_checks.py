@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from curation.checks import SEVERITIES, CheckOutcome, blocking, refusal, registry, run_checks
+from curation.checks.strain_and_coat import coat_of
 from curation.facts import GroupFacts, LabelFacts, VersionFacts
 from curation.problems import Problem
+from models.scale import load_scale
 
 Fault = Callable[[VersionFacts], VersionFacts]
 
@@ -56,6 +58,7 @@ def _sheet(**changes: Any) -> Fault:
 
 
 BAD_CELL = Problem("3 is not possible.", file="scores.csv", row=7, column="nb1")
+GOOD = {"width": 640, "height": 480, "has_location_tag": False, "problems": []}
 TAGGED = {"width": 640, "height": 480, "has_location_tag": True, "problems": []}
 SMALL = {"width": 60, "height": 480, "has_location_tag": False, "problems": []}
 TORN = {"width": 640, "height": 480, "problems": ["Decoding stopped at 3.2 s."]}
@@ -105,6 +108,12 @@ FAULTS: list[tuple[str, str, Fault, str]] = [
     ("name_leaks", "warns", _recording(0, file="after/r0001.mp4"), "after"),
     ("unused_animals", "warns", _recording(1, observation="O1"), "m1 after"),
     ("resolution", "warns", _recording(0, media=SMALL), "60"),
+    ("faces_found", "warns", _recording(0, media={**GOOD, "faces_share": 0.1}), "10%"),
+    ("sharp_pictures", "warns", _recording(0, media={**GOOD, "sharpness_median": 4.0}), "r0001"),
+    ("light", "warns", _recording(0, media={**GOOD, "black_share": 0.9}), "Mostly black"),
+    ("light", "warns", _recording(1, media={**GOOD, "white_share": 0.6}), "Burnt out"),
+    ("view", "warns", _recording(2, media={**GOOD, "view": "profile"}), "r0003"),
+    ("strain_and_coat", "warns", _animal(1, strain="C57BL/6N", coat="white"), "m2"),
     ("grades_present", "informs", _whole(has_grades=False, labels=()), "grades"),
     ("phantom", "informs", _whole(phantom=True), "phantom"),
 ]
@@ -169,6 +178,23 @@ def test_two_other_datasets_hold_a_recording(sound_version: VersionFacts) -> Non
 def test_a_value_of_the_dataset_is_inherited_by_its_animals(sound_version: VersionFacts) -> None:
     facts = replace(sound_version, metadata={**sound_version.metadata, "sex": "female"})
     assert _outcome(_animal(1, sex="")(facts), "metadata_required").passed
+
+
+@pytest.mark.parametrize(
+    ("strain", "coat"),
+    [
+        ("C57BL/6J", "black"),
+        ("c57bl6", "black"),
+        ("C57BL/6NCrl", "black"),
+        ("BALB/c", "white"),
+        ("BALB/cJ", "white"),
+        ("C3H/HeJ", "agouti"),
+        ("CD-1", None),
+        ("", None),
+    ],
+)
+def test_the_coat_of_a_strain_is_known_in_many_spellings(strain: str, coat: str | None) -> None:
+    assert coat_of(strain, load_scale()) == coat
 
 
 def test_without_a_procedure_no_baseline_is_asked_for(sound_version: VersionFacts) -> None:

@@ -17,12 +17,13 @@ from models.explain import (
     explain_evaluation,
     faithfulness,
     integrated_gradients,
+    masks_at,
     saliency_orders,
     spread_over_animals,
     squares,
     with_other_background,
 )
-from models.regions import region_masks
+from models.regions import landmark_homes, region_masks
 from models.scale import Scale
 
 CROP = CropConfig(size=36, margin=0.12)
@@ -84,6 +85,33 @@ def test_saliency_lies_where_the_network_looks(
         assert row["above_centre"]["interval"][0] > 0
     # The eyes lie well inside the face, so that no seam comes near them.
     assert told["units"][scale.unit_keys[0]]["background_swap"] < 0.01
+
+
+def test_energy_is_counted_where_the_landmarks_put_the_regions(
+    looker: Looker, crops: np.ndarray, scale: Scale
+) -> None:
+    homes = landmark_homes(scale, CROP)
+    still = np.broadcast_to(homes, (6, *homes.shape))
+    plain = faithfulness(looker, crops, scale, CROP)
+    assert faithfulness(looker, crops, scale, CROP, places=still)["units"] == plain["units"]
+    moved = faithfulness(looker, crops, scale, CROP, places=still + np.array([0.3, 0.0]))
+    for key in scale.unit_keys:
+        assert moved["units"][key]["energy"] < 0.8 * plain["units"][key]["energy"]
+    assert masks_at(scale, CROP, None, 2).shape == (2, *region_masks(scale, CROP).shape)
+
+
+def test_landmarks_stay_where_they_are_in_the_whole_crop(scale: Scale) -> None:
+    """What is taken away from a crop must not move the windows of the rest."""
+    torch.manual_seed(0)
+    net = zoo.frame_net(
+        NetConfig(recipe="windows", widths=(4, 8, 16), window_widths=(4, 6, 8)), CROP, scale
+    )
+    crops = np.random.default_rng(2).integers(0, 255, (2, CROP.size, CROP.size), np.uint8)
+    asked: list[bool] = []
+    net.register_forward_pre_hook(lambda _, given: asked.append(len(given) == 2))
+    explain_crops(net, crops, steps=2)
+    assert asked[0] is False
+    assert all(asked[1:])
 
 
 def test_a_network_that_looks_elsewhere_is_found_out(crops: np.ndarray, scale: Scale) -> None:

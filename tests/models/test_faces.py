@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.faces import Peak, Square, overlap, same_face
+from models.config import CropConfig
+from models.faces import Peak, Square, cut, in_crop, overlap, same_face
 from models.records import Face
 
 
@@ -46,3 +47,13 @@ def test_a_peak_moves_with_its_places_into_a_larger_picture() -> None:
     assert moved.box == (12, 24, 16, 28)
     assert moved.places.tolist() == [[12.0, 22.0]]
     assert moved.confidence == 0.9
+
+
+def test_points_of_a_picture_are_told_in_shares_of_its_crop() -> None:
+    """A spot at a landmark is found in the crop where its share says."""
+    luma = np.zeros((200, 300), np.uint8)
+    luma[79:82, 139:142] = 255
+    box, how = (100.0, 50.0, 180.0, 110.0), CropConfig(size=80, margin=0.15)
+    share = in_crop(np.array([[[140.5, 80.5]]]), np.array([box]), how)
+    rows, columns = np.nonzero(cut(luma, box, how) > 60)
+    assert share[0, 0] * 80 - 0.5 == pytest.approx([columns.mean(), rows.mean()], abs=0.5)

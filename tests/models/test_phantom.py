@@ -16,7 +16,7 @@ from models.phantom.look import Look
 from models.phantom.motion import ClipPlan, Stretch, course, population, wandering
 from models.phantom.pose import Pose, Projection
 from models.phantom.render import FaceParams, render_face
-from models.phantom.shape import FaceShape, solid
+from models.phantom.shape import FaceShape, folded, solid
 from models.phantom.units import DEFORMATIONS, deform
 from models.scale import Scale, load_scale
 
@@ -360,6 +360,17 @@ def test_interlacing_combs_what_moves(face: Callable[..., FaceParams]) -> None:
         return float(np.abs(grey[1:-1] - (grey[:-2] + grey[2:]) / 2).mean())
 
     assert comb(Look(noise=0, interlaced=True)) > 1.5 * comb(Look(noise=0))
+
+
+def test_a_bulge_is_bright_and_the_fold_round_it_dark() -> None:
+    ridge, flank = np.float32([180.0]), np.float32([180.0 + 62.0])
+    at = np.float32([0.78])
+    flat = folded(FaceShape(), at, ridge)
+    assert flat.tolist() == [1.0]
+    assert folded(FaceShape(bridge=1.0), at, ridge) > folded(FaceShape(bridge=0.4), at, ridge) > 1
+    assert folded(FaceShape(bridge=1.0), at, flank) < 0.85
+    far = folded(FaceShape(bridge=1.0, cheeks=1.0), np.float32([2.4]), ridge)
+    assert far.tolist() == pytest.approx([1.0], abs=0.01)
 
 
 def test_pain_raises_every_unit(scale: Scale) -> None:

@@ -10,7 +10,16 @@ from models.data.heads import any_face
 from models.faces import cut
 from models.phantom.render import FaceParams, render_face
 from models.phantom.units import TOP
-from models.regions import face_fractions, face_mask, region_cells, region_masks, region_windows
+from models.regions import (
+    face_fractions,
+    face_mask,
+    hidden_landmarks,
+    landmark_homes,
+    pulls,
+    region_cells,
+    region_masks,
+    region_windows,
+)
 from models.scale import Scale
 
 
@@ -60,11 +69,42 @@ def test_windows_hold_their_regions_and_those_of_the_right_are_mirrored(scale: S
     masks = region_masks(scale, crop)
     for mask, windows in zip(masks, region_windows(scale, crop, 0.02), strict=True):
         seen = np.zeros((80, 80))
-        for left, top, width, height, _ in windows:
+        for left, top, width, height, *_ in windows:
             assert min(left, top) >= 0 <= 80 - max(left + width, top + height)
             seen[top : top + height, left : left + width] = 1
         assert (seen >= mask).all()
         assert [window[4] for window in windows] == [False, True][: len(windows)]
+
+
+def test_regions_follow_the_landmarks(scale: Scale) -> None:
+    crop = CropConfig(size=100, margin=0.0)
+    homes = landmark_homes(scale, crop)
+    plain = region_masks(scale, crop)
+    assert np.array_equal(region_masks(scale, crop, homes), plain)
+    moved = region_masks(scale, crop, homes + np.array([0.1, 0.0]))
+    assert np.array_equal(moved[:, :, 10:], plain[:, :, :-10])
+    turned = homes.copy()
+    turned[scale.landmarks.index("nose"), 0] += 0.2
+    found = region_masks(scale, crop, turned)
+
+    def middle(masks: NDArray[np.float64], unit: int) -> float:
+        return float((masks[unit].sum(0) * np.arange(100)).sum() / masks[unit].sum())
+
+    by = {
+        unit.key: middle(found, index) - middle(plain, index)
+        for index, unit in enumerate(scale.units)
+    }
+    assert by["nose_bulge"] > 5 > by["orbital_tightening"]
+    assert by["ear_position"] == pytest.approx(0, abs=1.0)
+
+
+def test_what_pulls_a_box_adds_up_and_eyes_are_shown_to_their_own_unit(scale: Scale) -> None:
+    for unit in scale.units:
+        for box in scale.region(unit.region).boxes:
+            assert sum(pulls(scale, box)) == pytest.approx(1)
+        hidden = {scale.landmarks[index] for index in hidden_landmarks(scale, unit)}
+        assert ("left_eye" in hidden) == (unit.region != "eyes")
+        assert "nose" not in hidden
 
 
 def test_most_of_what_a_unit_changes_lies_in_its_region(scale: Scale) -> None:

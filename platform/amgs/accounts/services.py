@@ -133,7 +133,8 @@ def user_of_token(secret: str) -> ApiToken | None:
         return None
     if not token.user.is_active:
         return None
-    ApiToken.objects.filter(
-        Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_STEP), pk=token.pk
-    ).update(last_used_at=now)
+    if token.last_used_at is None or token.last_used_at < now - LAST_USED_STEP:
+        ApiToken.objects.filter(
+            Q(last_used_at=None) | Q(last_used_at__lt=now - LAST_USED_STEP), pk=token.pk
+        ).update(last_used_at=now)
     return token

@@ -15,6 +15,8 @@ from rest_framework.views import APIView
 from amgs.accounts import services
 from amgs.accounts.models import ApiToken, Lab, User
 from amgs.api.authentication import Scoped
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
@@ -71,6 +73,20 @@ class TokenView(serializers.Serializer):
     secret = serializers.CharField(required=False)
 
 
+class LabPageView(serializers.Serializer):
+    """One page of labs."""
+
+    results = LabView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class TokenPageView(serializers.Serializer):
+    """One page of tokens."""
+
+    results = TokenView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
 def lab_json(lab: Lab) -> dict[str, Any]:
     """Return a lab as JSON."""
     return {"id": lab.public_id, "name": lab.name, "institution": lab.institution}
@@ -93,18 +109,19 @@ class Me(APIView):
 
     permission_classes = [IsAuthenticated, Scoped]
 
-    @extend_schema(responses={200: MeView, **documented(401, 403)})
+    @extend_schema(parameters=DETAIL, responses={200: MeView, **documented(304, 400, 401, 403)})
     def get(self, request: Request) -> Response:
         """Return the person, their roles and labs."""
         user = request.user
-        return Response(
+        return detail(
+            request,
             {
                 "id": user.public_id,
                 "name": user.name,
                 "email": user.email,
                 "roles": sorted(user.roles),
                 "labs": [lab_json(lab) for lab in user.labs.order_by("name")],
-            }
+            },
         )
 
 
@@ -114,10 +131,14 @@ class Labs(APIView):
     permission_classes = [IsAuthenticated, Scoped]
     scope = "contribute"
 
-    @extend_schema(responses={200: LabView(many=True), **documented(401, 403)})
+    @extend_schema(
+        operation_id="api_labs_list",
+        parameters=LIST,
+        responses={200: LabPageView, **documented(400, 401, 403)},
+    )
     def get(self, request: Request) -> Response:
-        """Return my labs."""
-        return Response([lab_json(lab) for lab in request.user.labs.order_by("name")])
+        """Return my labs, in the order in which they were made."""
+        return page(request.user.labs.all(), request, lab_json, newest_first=False)
 
     @extend_schema(request=LabBody, responses={201: LabView, **documented(400, 401, 403)})
     def post(self, request: Request) -> Response:
@@ -158,11 +179,14 @@ class Tokens(APIView):
     permission_classes = [IsAuthenticated, Scoped]
     scope = "tokens"  # no token has this scope: tokens are made by a person in a session
 
-    @extend_schema(responses={200: TokenView(many=True), **documented(401, 403)})
+    @extend_schema(
+        operation_id="api_tokens_list",
+        parameters=LIST,
+        responses={200: TokenPageView, **documented(400, 401, 403)},
+    )
     def get(self, request: Request) -> Response:
-        """Return my tokens that were not ended."""
-        rows = request.user.tokens.filter(revoked_at=None).order_by("-pk")
-        return Response([token_json(token) for token in rows])
+        """Return my tokens that were not ended, newest first."""
+        return page(request.user.tokens.filter(revoked_at=None), request, token_json)
 
     @extend_schema(request=TokenBody, responses={201: TokenView, **documented(400, 401, 403)})
     def post(self, request: Request) -> Response:

@@ -12,9 +12,15 @@ from rest_framework.request import Request
 
 from amgs.accounts import services
 from amgs.accounts.models import ApiToken, User
+from amgs.core.base import PUBLIC, Actor
 
 if TYPE_CHECKING:  # the views module itself loads this one, through REST_FRAMEWORK
     from rest_framework.views import APIView
+
+
+def actor(request: Request) -> Actor:
+    """Return the person who asks, or the public."""
+    return request.user if isinstance(request.user, User) else PUBLIC
 
 
 class TokenAuthentication(BaseAuthentication):

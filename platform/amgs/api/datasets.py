@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -16,16 +17,29 @@ from rest_framework.views import APIView
 
 from amgs.accounts.models import Lab
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.api.versions import DesignBody, VersionRowView, VersionView
 from amgs.core.errors import NotFound, Refused
-from amgs.repository import queries, services
-from amgs.repository.models import Permission
+from amgs.repository import queries, search, services
+from amgs.repository.models import Permission, Version
 from amgs.review.services import mark_seen
-from curation.dataset_version import LIFECYCLE
 
 _IDENTIFIER = re.compile(r"AMGS-(\d{6,9})", re.IGNORECASE)
+
+
+CHOICES = [
+    OpenApiParameter("q", str, description="words that all occur; beginnings are enough"),
+    OpenApiParameter("state", str, description="only versions in this state"),
+    OpenApiParameter("lab", str, description="only versions of the lab with this id"),
+    OpenApiParameter("licence", str, description="only versions under this licence"),
+    OpenApiParameter("assay", str, description="only versions of this assay"),
+    OpenApiParameter("coat", str, description="only versions with animals of this coat"),
+    OpenApiParameter("strain", str, description="only versions with animals of this strain"),
+    OpenApiParameter("rated", str, enum=["yes", "no"], description="only with, or without, grades"),
+    OpenApiParameter("permission", str, description="only where this use is allowed"),
+]
 
 
 class DatasetBody(serializers.Serializer):
@@ -70,27 +84,13 @@ class Datasets(APIView):
 
     @extend_schema(
         operation_id="api_datasets_list",
-        parameters=[
-            *PARAMETERS,
-            OpenApiParameter("state", str, description="only versions in this state"),
-            OpenApiParameter("lab", str, description="only versions of the lab with this id"),
-            OpenApiParameter("permission", str, description="only where this use is allowed"),
-        ],
+        parameters=[*LIST, *CHOICES],
         responses={200: VersionPageView, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return versions, newest first."""
-        rows = queries.datasets_visible_to(request.user)
-        if state := request.query_params.get("state"):
-            if state not in LIFECYCLE.states:
-                raise Refused(f"There is no state called '{state}'.", field="state")
-            rows = rows.filter(state=state)
-        if lab := request.query_params.get("lab"):
-            rows = rows.filter(dataset__lab__public_id=lab)
-        if kind := request.query_params.get("permission"):
-            if kind not in Permission.Kind.values:
-                raise Refused(f"There is no permission called '{kind}'.", field="permission")
-            rows = rows.filter(permissions__kind=kind)
+        rows, chosen = _asked(request)
+        rows = search.found(rows, chosen)
         return page(rows, request, lambda row: queries.version_row(request.user, row))
 
     @extend_schema(
@@ -112,12 +112,59 @@ class Datasets(APIView):
         return Response(queries.version_page(request.user, version), 201)
 
 
+class FacetValueView(serializers.Serializer):
+    """A value that the versions found have, and how many have it."""
+
+    value = serializers.CharField()
+    title = serializers.CharField()
+    count = serializers.IntegerField()
+    chosen = serializers.BooleanField()
+
+
+class FacetView(serializers.Serializer):
+    """Something by which a search can be narrowed; the commonest values first."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    values = FacetValueView(many=True)
+
+
+class FacetsView(serializers.Serializer):
+    """All facets of a search."""
+
+    facets = FacetView(many=True)
+
+
+class Facets(APIView):
+    """What the datasets that are open to me can be narrowed by."""
+
+    permission_classes = [AllowAny, Scoped]
+
+    @extend_schema(parameters=CHOICES, responses={200: FacetsView, **documented(400, 401, 403)})
+    def get(self, request: Request) -> Response:
+        """Return values and counts for the search that ``GET /api/datasets`` answers."""
+        rows, chosen = _asked(request)
+        return Response({"facets": search.facets(rows, chosen)})
+
+
+def _asked(request: Request) -> tuple[QuerySet[Version], search.Chosen]:
+    """Return the versions open to who asks, and the choices that narrow them."""
+    rows = queries.datasets_visible_to(request.user)
+    if kind := request.query_params.get("permission"):
+        if kind not in Permission.Kind.values:
+            raise Refused(f"There is no permission called '{kind}'.", field="permission")
+        rows = rows.filter(permissions__kind=kind)
+    return rows, search.check(request.query_params.dict())
+
+
 class One(APIView):
     """One dataset."""
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: DatasetView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: DatasetView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, name: str) -> Response:
         """Return a dataset by id or as ``AMGS-000123``. Whoever looks no longer rates it blind."""
         rows = queries.datasets_visible_to(request.user).order_by("-number")
@@ -132,17 +179,19 @@ class One(APIView):
             raise NotFound("There is no such dataset, or it is not open to you.")
         dataset = versions[0].dataset
         mark_seen(user=request.user, dataset=dataset)
-        return Response(
+        return detail(
+            request,
             {
                 "id": dataset.public_id,
                 "identifier": dataset.identifier,
                 "phantom": dataset.phantom,
                 "versions": [queries.version_row(request.user, row) for row in versions],
-            }
+            },
         )
 
 
 urlpatterns = [
     path("datasets", Datasets.as_view()),
+    path("datasets/facets", Facets.as_view()),
     path("datasets/<str:name>", One.as_view()),
 ]

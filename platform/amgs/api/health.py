@@ -44,6 +44,7 @@ class Live(APIView):
 
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
+    throttle_classes: list[Any] = []
 
     @extend_schema(responses={200: LiveView})
     def get(self, request: Request) -> Response:
@@ -56,6 +57,7 @@ class Ready(APIView):
 
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
+    throttle_classes: list[Any] = []
 
     @extend_schema(responses={200: ReadyView, 503: ReadyView})
     def get(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
+from amgs.api.details import DETAIL, detail
 from amgs.api.problems import documented
 from amgs.core import jobs, policy
 from amgs.core.models import Job
@@ -58,10 +59,12 @@ class One(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: JobView, **documented(403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: JobView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the job."""
-        return Response(job_json(jobs.get(public_id)))
+        return detail(request, job_json(jobs.get(public_id)))
 
 
 class Cancel(APIView):

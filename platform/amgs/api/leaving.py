@@ -36,7 +36,7 @@ class TextView(serializers.Serializer):
     sha256 = serializers.CharField()
 
 
-class LicenceView(serializers.Serializer):
+class LicenceChoiceView(serializers.Serializer):
     """A licence of the public download."""
 
     key = serializers.CharField()
@@ -50,7 +50,7 @@ class TextsView(serializers.Serializer):
     since = serializers.DateField()
     current = serializers.BooleanField()
     texts = TextView(many=True)
-    licences = LicenceView(many=True)
+    licences = LicenceChoiceView(many=True)
 
 
 class TakeBackBody(serializers.Serializer):

@@ -15,9 +15,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.details import DETAIL, IF_NONE_MATCH, detail
+from amgs.api.paging import LIST, numbered, page
 from amgs.api.problems import documented
 from amgs.core.base import PUBLIC, Actor
+from amgs.core.decisions import history as decisions_about
 from amgs.core.errors import NotFound
 from amgs.registry import queries, services
 from amgs.training.leaving import notes_of_model
@@ -114,6 +116,13 @@ class DecisionView(serializers.Serializer):
         return super().get_fields() | {"from": serializers.CharField()}
 
 
+class DecisionPageView(serializers.Serializer):
+    """One page of the ledger, oldest first."""
+
+    results = DecisionView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
 class ActionBody(serializers.Serializer):
     """A decision as it is asked for."""
 
@@ -131,8 +140,8 @@ class Models(APIView):
 
     @extend_schema(
         operation_id="models_list",
-        parameters=PARAMETERS,
-        responses={200: ModelPage, **documented(400)},
+        parameters=LIST,
+        responses={200: ModelPage, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return the versions, newest first."""
@@ -145,15 +154,18 @@ class Serving(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=[OpenApiParameter("species", str, description="mouse, where none is given")],
-        responses={200: ModelView, **documented(404)},
+        parameters=[
+            *DETAIL,
+            OpenApiParameter("species", str, description="mouse, where none is given"),
+        ],
+        responses={200: ModelView, **documented(304, 400, 401, 403, 404)},
     )
     def get(self, request: Request) -> Response:
         """Return the version that serves; 404 where none does yet."""
         row = queries.serving(request.query_params.get("species", "mouse"))
         if row is None:
             raise NotFound("No model version serves yet.")
-        return Response(queries.detail(row, _actor(request)))
+        return detail(request, queries.detail(row, _actor(request)))
 
 
 class Model(APIView):
@@ -161,12 +173,14 @@ class Model(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: ModelDetailView, **documented(404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: ModelDetailView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, name: str) -> Response:
         """Return the version with report, verdicts and what may follow."""
         row = queries.version(name)
         notes = [asdict(note) for note in notes_of_model(row)]
-        return Response(queries.detail(row, _actor(request)) | {"notes": notes})
+        return detail(request, queries.detail(row, _actor(request)) | {"notes": notes})
 
 
 class Bundle(APIView):
@@ -175,7 +189,10 @@ class Bundle(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        responses={302: OpenApiResponse(description="the file's address"), **documented(404)}
+        responses={
+            302: OpenApiResponse(description="the file's address"),
+            **documented(401, 403, 404),
+        }
     )
     def get(self, request: Request, name: str) -> HttpResponseRedirect:
         """Redirect to the bundle."""
@@ -187,10 +204,13 @@ class Report(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT, **documented(404)})
+    @extend_schema(
+        parameters=[IF_NONE_MATCH],
+        responses={200: OpenApiTypes.OBJECT, **documented(304, 401, 403, 404)},
+    )
     def get(self, request: Request, name: str) -> Response:
         """Return the report."""
-        return Response(queries.version(name).report)
+        return detail(request, queries.version(name).report, pick=False)
 
 
 class History(APIView):
@@ -198,10 +218,15 @@ class History(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: DecisionView(many=True), **documented(404)})
+    @extend_schema(
+        operation_id="models_history_list",
+        parameters=LIST,
+        responses={200: DecisionPageView, **documented(400, 401, 403, 404)},
+    )
     def get(self, request: Request, name: str) -> Response:
-        """Return every decision on the version, oldest first."""
-        return Response(queries.history(queries.version(name)))
+        """Return the decisions on the version, oldest first."""
+        rows = decisions_about(queries.version(name))
+        return numbered(rows, request, queries.decision_row)
 
 
 class Act(APIView):

@@ -10,13 +10,31 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from amgs.api.details import FIELDS, asked_fields, picked
 from amgs.core.errors import Refused
 
 MOST = 200
 PARAMETERS = [
     OpenApiParameter("after", str, description="the `next` of the page before"),
-    OpenApiParameter("limit", int, description=f"how many rows, at most {MOST}"),
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MOST},
+        description=f"how many rows, at most {MOST}",
+    ),
 ]
+LIST = [*PARAMETERS, FIELDS]
+"""Parameters of every list that ``page`` answers."""
+
+
+def limit_of(request: Request, limit: int) -> int:
+    """Return how many rows are asked for."""
+    asked = request.query_params.get("limit")
+    if asked is None:
+        return limit
+    # Its length first: there are figures too long to be read as a number.
+    if not asked.isdecimal() or len(asked) > 9 or not 1 <= int(asked) <= MOST:
+        raise Refused(f"'limit' must be a number from 1 to {MOST}.", field="limit")
+    return int(asked)
 
 
 def page(
@@ -27,11 +45,7 @@ def page(
     newest_first: bool = True,
 ) -> Response:
     """Return one page of rows ordered by primary key; ``next`` is a public id or ``None``."""
-    asked = request.query_params.get("limit")
-    if asked is not None:
-        if not asked.isdecimal() or not 1 <= int(asked) <= MOST:
-            raise Refused(f"'limit' must be a number from 1 to {MOST}.", field="limit")
-        limit = int(asked)
+    limit, fields = limit_of(request, limit), asked_fields(request)
     if after := request.query_params.get("after"):
         model: type[Model] = rows.model
         anchor = model._base_manager.filter(public_id=after).values_list("pk", flat=True).first()
@@ -43,7 +57,29 @@ def page(
     found = found[:limit]
     return Response(
         {
-            "results": [serialise(row) for row in found],
+            "results": [picked(serialise(row), fields) for row in found],
             "next": found[-1].public_id if more else None,
+        }
+    )
+
+
+def numbered(
+    rows: QuerySet[Any],
+    request: Request,
+    serialise: Callable[[Any], Mapping[str, Any]],
+    limit: int = 100,
+) -> Response:
+    """Return one page of decisions in the order of their numbers, by which ``next`` goes on."""
+    limit, fields = limit_of(request, limit), asked_fields(request)
+    after = request.query_params.get("after", "0")
+    if not after.isdecimal() or len(after) > 18:
+        raise Refused("'after' is not the `next` of any page.", field="after")
+    found = list(rows.filter(number__gt=int(after)).order_by("number")[: limit + 1])
+    more = len(found) > limit
+    found = found[:limit]
+    return Response(
+        {
+            "results": [picked(serialise(row), fields) for row in found],
+            "next": str(found[-1].number) if more else None,
         }
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, JsonResponse
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
-from rest_framework.renderers import JSONRenderer
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -22,6 +25,9 @@ STATUS: tuple[tuple[type[errors.Problem], int, str], ...] = (
     (errors.Conflict, 409, "Somebody was faster"),
     (errors.Refused, 400, "Refused"),
 )
+
+
+_TITLES = {status: title for _, status, title in STATUS} | {401: "Not signed in"}
 
 
 class ProblemBody(serializers.Serializer):
@@ -41,9 +47,29 @@ class ProblemRenderer(JSONRenderer):
     media_type = "application/problem+json"
 
 
-def documented(*codes: int) -> dict[int, OpenApiResponse]:
-    """Return the OpenAPI responses of these refusals, for ``extend_schema(responses=…)``."""
-    return {code: OpenApiResponse(ProblemBody) for code in codes}
+class AsItIs(BaseContentNegotiation):
+    """For what has one form only (an archive, a citation): the ``Accept`` header is not asked."""
+
+    def select_renderer(
+        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the renderer of refusals; answers bring their own form."""
+        return ProblemRenderer(), ProblemRenderer.media_type
+
+
+def documented(*codes: int) -> dict[Any, OpenApiResponse]:
+    """Return the OpenAPI responses of these refusals, for ``extend_schema(responses=…)``.
+
+    304 is none, but is no answer with a body either.
+    """
+    found: dict[Any, OpenApiResponse] = {}
+    for code in codes:
+        if code == 304:
+            found[304] = OpenApiResponse(description="Nothing has changed since the ``ETag``")
+        else:
+            body = OpenApiResponse(ProblemBody, description=_TITLES.get(code, "Refused"))
+            found[code, "application/problem+json"] = body
+    return found
 
 
 def _body(status: int, title: str, detail: str, **more: Any) -> Response:
@@ -70,6 +96,20 @@ def _sentences(detail: Any, field: str = "") -> list[dict[str, str]]:
     return [{"field": field, "sentence": str(detail)}]
 
 
+def _sentence(error: exceptions.APIException, context: dict[str, Any]) -> str:
+    """Return what DRF says of a request it cannot serve, as a sentence that says what to do."""
+    if isinstance(error, exceptions.ParseError):
+        return "The body cannot be read as JSON that can be kept; mend it and send it again."
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "Send the body as JSON, with the header Content-Type: application/json."
+    if isinstance(error, exceptions.NotAcceptable):
+        return "Answers here are JSON; ask with the header Accept: application/json."
+    if isinstance(error, exceptions.MethodNotAllowed):
+        method = getattr(context.get("request"), "method", "this method")
+        return f"This address does not take {method}; /api/docs/ says what it takes."
+    return str(error.detail)
+
+
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn a core error or one of DRF's into a problem; ``None`` lets it be a server error."""
     if isinstance(error, errors.Problem):
@@ -89,12 +129,34 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         first = found[0]
         name = f"{first['field']}: " if first["field"] else ""
         return _body(400, "Refused", name + first["sentence"], field=first["field"], details=found)
+    if isinstance(error, exceptions.Throttled):
+        wait = math.ceil(error.wait or 1)
+        sentence = (
+            f"You asked too often; please go on in {wait} second{'' if wait == 1 else 's'}, and "
+            "ask for larger pages."
+        )
+        response = _body(429, "Too much", sentence)
+        response["Retry-After"] = str(wait)
+        return response
     if isinstance(error, exceptions.APIException):
         set_rollback()
-        response = _body(error.status_code, str(error.default_code), str(error.detail))
+        title = str(error.default_code).replace("_", " ").capitalize()
+        response = _body(error.status_code, title, _sentence(error, context))
         if header := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = header
-        if wait := getattr(error, "wait", None):
-            response["Retry-After"] = str(int(wait))
         return response
     return None
+
+
+def plain(request: HttpRequest, status: int, title: str, detail: str) -> JsonResponse:
+    """Return a problem for what fails before or beside the views of the API."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+def nothing_here(request: HttpRequest, rest: str = "") -> JsonResponse:
+    """Answer an address of the API that leads nowhere."""
+    return plain(request, 404, "Not found", "The API has nothing at this address; see /api/docs/.")
+
+
+nothing_here.csrf_exempt = True  # type: ignore[attr-defined]  # it does nothing, whoever sends it

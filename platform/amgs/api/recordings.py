@@ -1,4 +1,4 @@
-"""What hangs on a version: its recordings and its score sheets."""
+"""The recordings of a version."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.api.versions import opened
 from amgs.core import policy
 from amgs.core.errors import NotFound
 from amgs.files.services import find_upload
 from amgs.repository import queries, services
-from amgs.repository.models import LabelImport, Recording, Version
+from amgs.repository.models import Recording, Version
 from amgs.repository.rules import may_see_pictures
 
 
@@ -31,14 +31,6 @@ class RecordingBody(serializers.Serializer):
     name = serializers.CharField(max_length=400)
     animal = serializers.CharField(required=False, allow_null=True, default=None)
     observation = serializers.CharField(required=False, allow_null=True, default=None)
-
-
-class LabelsBody(serializers.Serializer):
-    """A score sheet as it is added, and how it came about."""
-
-    upload = serializers.CharField()
-    name = serializers.CharField(max_length=400)
-    declared = serializers.DictField(required=False, default=dict)
 
 
 class RecordingView(serializers.Serializer):
@@ -76,30 +68,6 @@ class FileView(serializers.Serializer):
     derived_from = serializers.CharField(allow_null=True)
 
 
-class SheetView(serializers.Serializer):
-    """A score sheet and what came of reading it."""
-
-    id = serializers.CharField()
-    name = serializers.CharField()
-    status = serializers.CharField()
-    refusal = serializers.CharField()
-    format = serializers.CharField()
-    declared = serializers.DictField()
-    rows = serializers.IntegerField()
-    raters = serializers.ListField(child=serializers.CharField())
-    frames_matched = serializers.IntegerField()
-    frames_unmatched = serializers.IntegerField()
-    problems = serializers.ListField(child=serializers.DictField())
-    created_at = serializers.DateTimeField()
-
-
-class SheetPageView(serializers.Serializer):
-    """One page of score sheets."""
-
-    results = SheetView(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
 class Recordings(APIView):
     """The recordings of a version."""
 
@@ -111,7 +79,7 @@ class Recordings(APIView):
         return [first(), Scoped()]
 
     @extend_schema(
-        parameters=PARAMETERS, responses={200: RecordingPageView, **documented(400, 401, 403, 404)}
+        parameters=LIST, responses={200: RecordingPageView, **documented(400, 401, 403, 404)}
     )
     def get(self, request: Request, name: str) -> Response:
         """Return the recordings, oldest first."""
@@ -185,54 +153,8 @@ class OneRecording(APIView):
         return Response(status=204)
 
 
-class Sheets(APIView):
-    """The score sheets of a version."""
-
-    permission_classes = [IsAuthenticated, Scoped]
-    scope = "contribute"
-
-    @extend_schema(
-        parameters=PARAMETERS, responses={200: SheetPageView, **documented(400, 401, 403, 404)}
-    )
-    def get(self, request: Request, name: str) -> Response:
-        """Return the sheets, oldest first, with every problem by row and column."""
-        version = opened(request, name)
-        policy.require(request.user, "see_ratings", version)
-        return page(queries.label_rows(version), request, queries.label_row, newest_first=False)
-
-    @extend_schema(request=LabelsBody, responses={201: SheetView, **documented(400, 401, 403, 404)})
-    def post(self, request: Request, name: str) -> Response:
-        """Have a score sheet read as soon as the recordings are."""
-        version = queries.find_version(request.user, name)
-        body = LabelsBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        values = dict(body.validated_data)
-        upload = find_upload(values.pop("upload"), by=request.user)
-        row = services.import_labels(by=request.user, version=version, upload=upload, **values)
-        return Response(queries.label_row(row), 201)
-
-
-class OneSheet(APIView):
-    """One score sheet of a draft."""
-
-    permission_classes = [IsAuthenticated, Scoped]
-    scope = "contribute"
-
-    @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
-    def delete(self, request: Request, public_id: str) -> Response:
-        """Undo the reading of a sheet as a whole."""
-        row = LabelImport.objects.filter(public_id=public_id).first()
-        if row is None:
-            raise NotFound("There is no such sheet, or it is not open to you.")
-        version = _draft_of(request, row.dataset_id)
-        services.undo_import(by=request.user, version=version, label_import=row)
-        return Response(status=204)
-
-
 urlpatterns = [
     path("versions/<str:name>/recordings", Recordings.as_view()),
     path("versions/<str:name>/recordings/<str:public_id>/file", RecordingFile.as_view()),
-    path("versions/<str:name>/labels", Sheets.as_view()),
     path("recordings/<str:public_id>", OneRecording.as_view()),
-    path("labels/<str:public_id>", OneSheet.as_view()),
 ]

@@ -13,7 +13,8 @@ from rest_framework.views import APIView
 
 from amgs.accounts.models import User
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core.base import PUBLIC
 from amgs.files.services import find_upload
@@ -98,8 +99,8 @@ class Scores(APIView):
 
     @extend_schema(
         operation_id="scores_list",
-        parameters=PARAMETERS,
-        responses={200: ScorePage, **documented(401, 403)},
+        parameters=LIST,
+        responses={200: ScorePage, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return my own scores, newest first."""
@@ -128,10 +129,12 @@ class Score(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: ScoreDetailView, **documented(404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: ScoreDetailView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, token: str) -> Response:
         """Return the score."""
-        return Response(queries.score_detail(queries.by_token(token)))
+        return detail(request, queries.score_detail(queries.by_token(token)))
 
 
 class ScoreFile(APIView):
@@ -140,7 +143,10 @@ class ScoreFile(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        responses={302: OpenApiResponse(description="the file's address"), **documented(404)}
+        responses={
+            302: OpenApiResponse(description="the file's address"),
+            **documented(401, 403, 404),
+        }
     )
     def get(self, request: Request, token: str, name: str) -> HttpResponseRedirect:
         """Redirect to the file."""

@@ -14,13 +14,11 @@ from urllib.parse import quote
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import path
 from drf_spectacular.utils import extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import AllowAny
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from amgs.api.problems import ProblemRenderer
+from amgs.api.problems import AsItIs
 from amgs.core.errors import NotAllowed, NotFound, Refused
 from amgs.files.local import LocalStorage, is_signed
 from amgs.files.storage import Damaged, Storage, WrongLength, chunks, get_storage
@@ -31,22 +29,14 @@ _SHA256 = re.compile(r"(?:^|,\s*)sha-256=:([A-Za-z0-9+/]{43}=):")
 _SHOWN = re.compile(r"(image/(png|jpeg|webp|gif)|video/[a-z0-9.+-]+|application/json|text/csv)")
 
 
-class _AsSigned(BaseContentNegotiation):
-    """What an address yields was said when it was signed; the ``Accept`` header is not asked."""
-
-    def select_renderer(
-        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return ProblemRenderer(), ProblemRenderer.media_type
-
-
 @extend_schema(exclude=True)  # the addresses are opaque: clients use what they are handed
 class SignedObject(APIView):
     """One object, for whoever holds a signed address of it."""
 
     authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
-    content_negotiation_class = _AsSigned
+    throttle_classes: list[Any] = []  # whoever was handed the address was counted then
+    content_negotiation_class = AsItIs
 
     def put(self, request: Request, key: str) -> HttpResponse:
         """Store the body under the key, whole or not at all."""

@@ -11,8 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
+from amgs.api.details import DETAIL, detail
 from amgs.api.models import ActionView
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core import policy
 from amgs.training import queries, services
@@ -22,7 +23,7 @@ class PolicyBody(serializers.Serializer):
     """What may be changed in the policy."""
 
     enabled = serializers.BooleanField(required=False)
-    min_new_frames = serializers.IntegerField(required=False, min_value=1)
+    min_new_frames = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
     recipe = serializers.CharField(required=False, max_length=40)
     profile = serializers.CharField(required=False, max_length=30)
     warm_start = serializers.BooleanField(required=False)
@@ -184,10 +185,10 @@ class TrainingView(APIView):
 class Policy(TrainingView):
     """When the platform retrains by itself."""
 
-    @extend_schema(responses={200: PolicyView, **documented(401, 403)})
+    @extend_schema(parameters=DETAIL, responses={200: PolicyView, **documented(304, 400, 401, 403)})
     def get(self, request: Request) -> Response:
         """Return the policy."""
-        return Response(queries.policy_json(services.get_policy()))
+        return detail(request, queries.policy_json(services.get_policy()))
 
     @extend_schema(request=PolicyBody, responses={200: PolicyView, **documented(400, 401, 403)})
     def patch(self, request: Request) -> Response:
@@ -203,8 +204,8 @@ class Triggers(TrainingView):
 
     @extend_schema(
         operation_id="training_triggers_list",
-        parameters=PARAMETERS,
-        responses={200: TriggerPage, **documented(401, 403)},
+        parameters=LIST,
+        responses={200: TriggerPage, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return the answers, newest first."""
@@ -216,8 +217,8 @@ class Runs(TrainingView):
 
     @extend_schema(
         operation_id="training_runs_list",
-        parameters=PARAMETERS,
-        responses={200: RunPage, **documented(401, 403)},
+        parameters=LIST,
+        responses={200: RunPage, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return the runs, newest first."""
@@ -239,10 +240,12 @@ class Runs(TrainingView):
 class Run(TrainingView):
     """One training run."""
 
-    @extend_schema(responses={200: RunView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: RunView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the run with its curves."""
-        return Response(queries.run_detail(queries.run(public_id), request.user))
+        return detail(request, queries.run_detail(queries.run(public_id), request.user))
 
 
 class CancelRun(TrainingView):
@@ -263,8 +266,8 @@ class Snapshots(TrainingView):
 
     @extend_schema(
         operation_id="snapshots_list",
-        parameters=PARAMETERS,
-        responses={200: SnapshotPage, **documented(401, 403)},
+        parameters=LIST,
+        responses={200: SnapshotPage, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return the snapshots, newest first."""
@@ -274,10 +277,13 @@ class Snapshots(TrainingView):
 class Snapshot(TrainingView):
     """One snapshot."""
 
-    @extend_schema(responses={200: SnapshotDetailView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL,
+        responses={200: SnapshotDetailView, **documented(304, 400, 401, 403, 404)},
+    )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the snapshot."""
-        return Response(queries.snapshot_detail(queries.snapshot(public_id)))
+        return detail(request, queries.snapshot_detail(queries.snapshot(public_id)))
 
 
 urlpatterns = [

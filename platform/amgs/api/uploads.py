@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.accounts.models import ApiToken, Lab, User
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core.base import PUBLIC, Actor
 from amgs.core.errors import NotAllowed, NotFound, Refused
@@ -176,7 +177,7 @@ class Uploads(APIView):
 
     @extend_schema(
         operation_id="api_uploads_list",
-        parameters=[*PARAMETERS, *_FILTERS],
+        parameters=[*LIST, *_FILTERS],
         responses={200: UploadsView, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
@@ -226,12 +227,14 @@ class OneUpload(APIView):
 
     permission_classes = [AllowAny, MaySend]
 
-    @extend_schema(responses={200: UploadView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: UploadView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the upload."""
         upload = services.find_upload(public_id, by=_actor(request))
         held = queries.held_bytes(upload)
-        return Response(upload_json(upload, services.check_of(upload), held_bytes=held))
+        return detail(request, upload_json(upload, services.check_of(upload), held_bytes=held))
 
     @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
     def delete(self, request: Request, public_id: str) -> Response:

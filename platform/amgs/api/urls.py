@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from amgs.api.problems import nothing_here
+
 # In the order in which the documentation shows them.
 NOUNS = (
     "accounts",
@@ -13,6 +15,10 @@ NOUNS = (
     "versions",
     "leaving",
     "recordings",
+    "labels",
+    "frames",
+    "citing",
+    "exports",
     "rating",
     "training",
     "models",
@@ -29,5 +35,6 @@ urlpatterns = [
         name="api-docs",
     ),
     *(path("api/", include(f"amgs.api.{noun}")) for noun in NOUNS),
+    path("api/<path:rest>", nothing_here),
     *(path("", include(f"amgs.api.{noun}")) for noun in _AT_ROOT),
 ]

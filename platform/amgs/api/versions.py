@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
@@ -16,9 +16,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, numbered
 from amgs.api.problems import documented
 from amgs.core import policy
-from amgs.core.errors import NotFound, Refused
+from amgs.core.decisions import history as decisions_about
+from amgs.core.errors import NotFound
 from amgs.repository import queries, services
 from amgs.repository.models import Permission, Version
 from amgs.repository.services.datasets import LICENCES
@@ -214,10 +217,12 @@ class One(APIView):
         first = AllowAny if self.request.method == "GET" else IsAuthenticated
         return [first(), Scoped()]
 
-    @extend_schema(responses={200: VersionView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: VersionView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, name: str) -> Response:
         """Return a version."""
-        return Response(queries.version_page(request.user, opened(request, name)))
+        return detail(request, queries.version_page(request.user, opened(request, name)))
 
     @extend_schema(
         request=PatchBody, responses={200: VersionView, **documented(400, 401, 403, 404, 409)}
@@ -279,7 +284,9 @@ class ScreeningResult(APIView):
 
     permission_classes = [IsAuthenticated, Scoped]
 
-    @extend_schema(responses={200: ScreeningView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: ScreeningView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, name: str) -> Response:
         """Return the newest screening with every check's sentence."""
         version = opened(request, name)
@@ -287,7 +294,7 @@ class ScreeningResult(APIView):
         found = review.screening_page(version)
         if found is None:
             raise NotFound("The checks have not run yet; they do so when the version is submitted.")
-        return Response(found)
+        return detail(request, found)
 
 
 class AuditResult(APIView):
@@ -295,13 +302,15 @@ class AuditResult(APIView):
 
     permission_classes = [IsAuthenticated, Scoped]
 
-    @extend_schema(responses={200: AuditView, **documented(401, 403, 404)})
+    @extend_schema(
+        parameters=DETAIL, responses={200: AuditView, **documented(304, 400, 401, 403, 404)}
+    )
     def get(self, request: Request, name: str) -> Response:
         """Return progress and agreement."""
         version = queries.find_version(request.user, name)
         policy.require(request.user, "see_audit", version)
         mark_seen(user=request.user, dataset=version.dataset)
-        return Response(review.audit_page(version))
+        return detail(request, review.audit_page(version))
 
 
 class History(APIView):
@@ -310,18 +319,15 @@ class History(APIView):
     permission_classes = [IsAuthenticated, Scoped]
 
     @extend_schema(
-        parameters=[OpenApiParameter("after", int, description="the `next` of the page before")],
+        operation_id="api_versions_history_list",
+        parameters=LIST,
         responses={200: VersionDecisionPageView, **documented(400, 401, 403, 404)},
     )
     def get(self, request: Request, name: str) -> Response:
         """Return decisions, oldest first."""
         version = opened(request, name)
         policy.require(request.user, "see_dataset", version)
-        after = request.query_params.get("after", "0")
-        if not after.isdecimal() or len(after) > 18:
-            raise Refused("'after' is not the `next` of any page.", field="after")
-        rows, following = queries.history(version, int(after))
-        return Response({"results": rows, "next": None if following is None else str(following)})
+        return numbered(decisions_about(version), request, queries.decision_row)
 
 
 class Act(APIView):

@@ -158,20 +158,22 @@ def detail(row: ModelVersion, actor: Actor) -> dict[str, Any]:
 
 def history(row: ModelVersion) -> list[dict[str, Any]]:
     """Return every decision on a version, oldest first."""
-    return [
-        {
-            "number": entry.number,
-            "at": entry.at,
-            "action": entry.action,
-            "from": entry.from_state,
-            "to": entry.to_state,
-            "by": entry.actor_name,
-            "why": entry.why,
-            "facts": entry.facts,
-            "digest": entry.digest,
-        }
-        for entry in decisions.history(row)
-    ]
+    return [decision_row(entry) for entry in decisions.history(row)]
+
+
+def decision_row(entry: Decision) -> dict[str, Any]:
+    """Return a decision as pages and the API show it."""
+    return {
+        "number": entry.number,
+        "at": entry.at,
+        "action": entry.action,
+        "from": entry.from_state,
+        "to": entry.to_state,
+        "by": entry.actor_name,
+        "why": entry.why,
+        "facts": entry.facts,
+        "digest": entry.digest,
+    }
 
 
 def bundle_address(row: ModelVersion) -> str:

@@ -10,8 +10,8 @@ class RepositoryConfig(AppConfig):
     name = "amgs.repository"
 
     def ready(self) -> None:
-        """Let the database guard what is published, whenever its tables were migrated."""
-        from amgs.repository import immutable
+        """Add DOIs and finding; let the database guard what is published, once it is migrated."""
+        from amgs.repository import dois, immutable, search  # noqa: F401  (registers itself)
 
         pre_migrate.connect(immutable.remove, sender=self)
         post_migrate.connect(immutable.install, sender=self)

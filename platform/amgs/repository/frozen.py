@@ -94,6 +94,29 @@ def design_of(version: Version) -> Json:
     return kept or freeze(version)
 
 
+def places_of(version: Version, own: bool) -> dict[str, tuple[str, str]] | None:
+    """Return recording → (animal, time point) as a published version keeps them, by public id.
+
+    ``own``: the animals by the names their lab gave them, else by pseudonym. ``None`` of a version
+    that keeps nothing: its rows tell.
+    """
+    kept = version.design
+    if version.published_at is None or not kept:
+        return None
+    key = "name" if own else "pseudonym"
+    animals = {row["id"]: row[key] for row in kept["animals"]}
+    held = {
+        row["id"]: (animals[row["animal"]], row["name"])
+        for row in kept["observations"]
+        if row["animal"] in animals
+    }
+    return {
+        recording: held[row["observation"]]
+        for recording, row in kept["recordings"].items()
+        if row["observation"] in held
+    }
+
+
 def is_held(dataset_id: int) -> bool:
     """Whether a version of the dataset keeps its design, so that rows must not be deleted."""
     return Version.objects.filter(dataset=dataset_id).exclude(design={}).exists()

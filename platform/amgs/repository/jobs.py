@@ -1,15 +1,12 @@
-"""Long work on what people gave: reading recordings, reading and clearing score sheets."""
+"""Long work on what people gave: reading recordings, and the copies that are made of them."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-from django.db import transaction
 
 from amgs.core import jobs
 from amgs.core.jobs import Context, Finish, job
@@ -18,34 +15,19 @@ from amgs.files.models import Blob, Upload
 from amgs.files.services import on_blob
 from amgs.repository import (
     derived,
+    label_jobs,  # noqa: F401  (its kinds of jobs are registered by loading it)
     media_files,
     removal,  # noqa: F401  (importing registers its jobs and what it does after a withdrawal)
-    sheets,
 )
 from amgs.repository.derived import PROGRESS_EVERY
-from amgs.repository.models import Dataset, Frame, LabelImport, Rating, Recording
-from amgs.repository.services.labels import start_reading
-from amgs.repository.services.recordings import (
-    ask_for_labels,
-    pending_recordings,
-    settle_copies,
-    start_ingest,
-)
-
-# Rows written in one transaction at most.
-CHUNK = 1000
+from amgs.repository.models import Frame, Recording
+from amgs.repository.services.recordings import ask_for_labels, settle_copies, start_ingest
 
 
 @on_blob("recording")
 def _recording_arrived(upload: Upload, blob: Blob) -> None:
     for recording in Recording.objects.filter(upload=upload, blob=None):
         start_ingest(recording, blob)
-
-
-@on_blob("labels")
-def _labels_arrived(upload: Upload, blob: Blob) -> None:
-    for row in LabelImport.objects.filter(upload=upload, blob=None):
-        start_reading(row, blob)
 
 
 def _settle(recording: Recording, **values: Any) -> None:
@@ -148,137 +130,3 @@ def derive_recording(context: Context, recording: str) -> Finish:
         {"public": "key" in public, "proxy": bool(proxy_key)},
         lambda: settle_copies(row, public, proxy_key),
     )
-
-
-def _refuse_sheet(row: Job, sentence: str) -> None:
-    LabelImport.objects.filter(
-        public_id=row.args["label_import"], status=LabelImport.Status.PENDING
-    ).update(status=LabelImport.Status.REFUSED, refusal=sentence[:1000])
-
-
-@job("ingest", limit=timedelta(minutes=10), on_failure=_refuse_sheet)
-def read_labels(context: Context, label_import: str) -> Finish:
-    """Read a score sheet into ratings, from the beginning however often it is run.
-
-    Ratings are written in chunks and count only when the sheet is marked as read, in the
-    transaction that finishes the job. Waits for recordings that are still being read.
-    """
-    from curation.labels import UnknownFormat, read
-
-    row = (
-        LabelImport.objects.select_related("blob", "dataset")
-        .filter(public_id=label_import, status=LabelImport.Status.PENDING)
-        .first()
-    )
-    if row is None or row.blob is None:
-        return Finish({"gone": True})
-    dataset_id = row.dataset_id
-    if pending_recordings(dataset_id):
-        # The last recording that settles asks again; the row lock there makes sure of it.
-        return Finish({"waits": True}, lambda: ask_for_labels(dataset_id))
-    twin = (
-        LabelImport.objects.filter(
-            versions__in=row.versions.all(), blob=row.blob, status=LabelImport.Status.DONE
-        )
-        .exclude(pk=row.pk)
-        .first()
-    )
-    if twin is not None:
-        return _refusal(row, f"'{row.name}' is the same sheet as '{twin.name}', already read.")
-    context.progress(0.02, "reading the sheet")
-    try:
-        with media_files.named_copy(row.blob, row.name) as path:
-            labels = read(path)
-    except UnknownFormat as refusal:
-        return _refusal(row, refusal.sentence)
-    if labels.counts and not labels.rows:
-        return _refusal(
-            row, f"'{row.name}' holds no grades of frames by raters, and only those are taken here."
-        )
-    clear(context, row)
-    matched = sheets.match(labels, dataset_id, row.name)
-    frames = _frames(context, matched)
-    ratings = sheets.ratings(row, labels, matched, frames)
-    for start in range(0, len(ratings), CHUNK):
-        context.progress(0.8 + 0.2 * start / len(ratings), "writing ratings")
-        with transaction.atomic():
-            context.save_progress()
-            Rating.objects.bulk_create(ratings[start : start + CHUNK])
-
-    def apply() -> None:
-        Dataset.objects.select_for_update().get(pk=dataset_id)
-        LabelImport.objects.filter(pk=row.pk, status=LabelImport.Status.PENDING).update(
-            status=LabelImport.Status.DONE,
-            refusal="",
-            format=labels.format,
-            rows=len({cell.row for cell in labels.rows}),
-            raters=list(labels.raters),
-            problems=sheets.problems_json([*labels.problems, *matched.problems]),
-            frames_matched=matched.count,
-            frames_unmatched=matched.unmatched,
-        )
-
-    return Finish({"ratings": len(ratings), "frames": matched.count}, apply)
-
-
-def _refusal(row: LabelImport, sentence: str) -> Finish:
-    def apply() -> None:
-        LabelImport.objects.filter(pk=row.pk, status=LabelImport.Status.PENDING).update(
-            status=LabelImport.Status.REFUSED, refusal=sentence[:1000]
-        )
-
-    return Finish({"refused": sentence}, apply)
-
-
-def _frames(context: Context, matched: sheets.Matched) -> Mapping[tuple[int, int], int]:
-    """Make a row for every frame the sheet names; return (recording, number) → frame pk."""
-    from models.media import open_media
-
-    known: dict[tuple[int, int], int] = {}
-    wanted = matched.numbers()
-    for done, (recording, numbers) in enumerate(wanted.items()):
-        context.progress(0.05 + 0.75 * done / len(wanted), f"frames of {recording.name}")
-        held = dict(Frame.objects.filter(recording=recording).values_list("number", "pk"))
-        missing = numbers - held.keys()
-        if missing:
-            rows = []
-            with (
-                media_files.named_copy(recording.blob, recording.name) as path,
-                open_media(path) as media,
-            ):
-                for frame in media:
-                    if frame.index % PROGRESS_EVERY == 0:
-                        context.check()
-                    if frame.index in missing:
-                        rows.append(derived.frame_row(recording, frame, drawn=False))
-                    if frame.index >= max(missing):
-                        break
-            for start in range(0, len(rows), CHUNK):
-                with transaction.atomic():
-                    context.save_progress()
-                    Frame.objects.bulk_create(rows[start : start + CHUNK], ignore_conflicts=True)
-            held = dict(Frame.objects.filter(recording=recording).values_list("number", "pk"))
-        known |= {(recording.pk, number): held[number] for number in numbers if number in held}
-    return known
-
-
-def clear(context: Context, row: LabelImport) -> int:
-    """Delete the ratings of a sheet in chunks; return how many there were."""
-    count = 0
-    while True:
-        with transaction.atomic():
-            context.save_progress()
-            chunk = list(row.ratings.order_by("pk").values_list("pk", flat=True)[:CHUNK])
-            Rating.objects.filter(pk__in=chunk).delete()
-        count += len(chunk)
-        if len(chunk) < CHUNK:
-            return count
-
-
-@job("quick", limit=timedelta(minutes=5))
-def clear_labels(context: Context, label_import: str) -> Mapping[str, int]:
-    """Delete what an undone sheet left: its ratings, which count no more already."""
-    row = LabelImport.objects.filter(
-        public_id=label_import, status=LabelImport.Status.UNDONE
-    ).first()
-    return {"ratings": clear(context, row) if row is not None else 0}

@@ -14,7 +14,19 @@ from django.db.models import Q
 
 from amgs.core import vocabulary
 from amgs.core.base import PublicIdField, Row
+from amgs.repository.finding import Facet as Facet
+from amgs.repository.finding import SearchEntry as SearchEntry
+from amgs.repository.imported import (
+    FaceBox,
+    LandmarkSet,
+    ObservationScore,
+    PictureClass,
+    ProgramScore,
+)
 from curation.dataset_version import LIFECYCLE
+
+# Kept in a module of their own, and tables of this app all the same.
+IMPORTED = (ObservationScore, ProgramScore, FaceBox, PictureClass, LandmarkSet)
 
 
 class Dataset(Row):
@@ -79,6 +91,8 @@ class Version(Row):
     )
     submitted_at = models.DateTimeField(null=True)
     published_at = models.DateTimeField(null=True)
+    # Once DataCite has confirmed it; our own identifier is cited until then.
+    doi = models.CharField(max_length=100, blank=True)
     # The VersionFacts on which publication rested, verbatim; empty before.
     facts = models.JSONField(default=dict)
     # Groups, animals and observations as they were at publication (``repository.frozen``): the
@@ -249,6 +263,8 @@ class Frame(Row):
         constraints = [
             models.UniqueConstraint(fields=["recording", "stream", "pts"], name="frame_once")
         ]
+        # Pages of frames go from recording to recording.
+        indexes = [models.Index(fields=["recording", "id"], name="frame_of_recording")]
 
 
 class Exclusion(models.Model):
@@ -263,9 +279,13 @@ class Exclusion(models.Model):
 
 
 class LabelImport(Row):
-    """A score sheet as it was given: its blob, how it was read, and what could not be."""
+    """A label file as it was given: its blob, how it is to be read, and what could not be.
+
+    ``open`` is a file that was looked at and waits for its lab to answer and to confirm.
+    """
 
     class Status(models.TextChoices):
+        OPEN = "open", "waits for your answers"
         PENDING = "pending", "being read"
         DONE = "done", "read"
         REFUSED = "refused", "refused"
@@ -289,6 +309,23 @@ class LabelImport(Row):
     raters = models.JSONField(default=list)
     frames_matched = models.PositiveIntegerField(default=0)
     frames_unmatched = models.PositiveIntegerField(default=0)
+    observations_matched = models.PositiveIntegerField(default=0)
+    observations_unmatched = models.PositiveIntegerField(default=0)
+    # What the lab said about the file: ``curation.labels.Mapping`` as JSON, and which recording,
+    # animal and time point its names mean (``places.Places``).
+    mapping = models.JSONField(default=dict)
+    places = models.JSONField(default=dict)
+    # What was seen when it was looked at last with these answers; see ``looking``.
+    look = models.JSONField(default=dict)
+    # How many rows of each kind were read, and the rules by which.
+    counts = models.JSONField(default=dict)
+    notes = models.JSONField(default=list)
+    # Digest of the file and of how it was read: the same digest means the same rows. No two that
+    # count are in one version (``services.labels.twin_of``); in different ones there may be.
+    digest = models.CharField(max_length=64, blank=True)
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     # A sheet that a published version holds is neither read again nor undone.
     versions = models.ManyToManyField(Version, related_name="sheets")
 

@@ -18,14 +18,14 @@ from amgs.files.models import Upload
 from amgs.files.services import blob_address
 from amgs.files.storage import get_storage
 from amgs.repository import steps
-from amgs.repository.frozen import design_of
+from amgs.repository.frozen import design_of, places_of
 from amgs.repository.models import Frame, LabelImport, Permission, Recording, Version
-from amgs.repository.rules import is_of_own_lab, may_see_pictures
+from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab, may_see_pictures
 from amgs.repository.tombstone import tombstone
 from curation.dataset_version import LIFECYCLE, WITHDRAWN
 from curation.metadata import completeness
 
-_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})[./](\d{1,6})", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"AMGS-(\d{6,9})(?:[./](\d{1,6}))?", re.IGNORECASE)
 Json = dict[str, Any]
 
 
@@ -43,14 +43,21 @@ def datasets_visible_to(user: Any) -> QuerySet[Version]:
 
 
 def find_version(user: Any, name: str) -> Version:
-    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``."""
+    """Return a version by public id or identifier (``AMGS-000123.2``); raises ``NotFound``.
+
+    A dataset without a number (``AMGS-000123``) is its newest version that is public, or else
+    the newest that is open to this person.
+    """
     rows = datasets_visible_to(user)
     match = _IDENTIFIER.fullmatch(name)
-    if match:
-        rows = rows.filter(dataset__number=int(match[1]), number=int(match[2]))
+    if match and match[2]:
+        version = rows.filter(dataset__number=int(match[1]), number=int(match[2])).first()
+    elif match:
+        all_of_it = list(rows.filter(dataset__number=int(match[1])).order_by("-number"))
+        public = (row for row in all_of_it if row.state in PUBLIC_STATES)
+        version = next(public, all_of_it[0] if all_of_it else None)
     else:
-        rows = rows.filter(public_id=name)
-    version = rows.first()
+        version = rows.filter(public_id=name).first()
     if version is None:
         raise NotFound("There is no such dataset version, or it is not open to you.")
     return version
@@ -244,18 +251,8 @@ def recording_row(user: Any, version: Version, row: Recording, shown: bool | Non
 
 def _place_of(version: Version, row: Recording, own: bool) -> tuple[str | None, str | None]:
     """Return the names of the animal and the observation of a recording in a version."""
-    if version.published_at is not None and (kept := version.design):
-        held = kept["recordings"].get(row.public_id, {})
-        observation = next(
-            (one for one in kept["observations"] if one["id"] == held.get("observation")), None
-        )
-        animal = next(
-            (one for one in kept["animals"] if observation and one["id"] == observation["animal"]),
-            None,
-        )
-        if observation is None or animal is None:
-            return None, None
-        return animal["name" if own else "pseudonym"], observation["name"]
+    if (kept := places_of(version, own)) is not None:
+        return kept.get(row.public_id, (None, None))
     if row.observation is None:
         return None, None
     mouse = row.observation.animal
@@ -312,34 +309,6 @@ def recordings(user: Any, version: Version, after: str = "", limit: int = 50) ->
     )
 
 
-def frames(
-    user: Any, version: Version, after: str = "", limit: int = 60, recording: str = ""
-) -> Page:
-    """Return one page of the frames of a version (or of one recording of it) with their stills."""
-    if not policy.may(user, "see_recordings", version):
-        return Page([], None)
-    shown = may_see_pictures(user, version)
-    rows = frames_of(version).select_related("recording__observation__animal")
-    if recording:
-        rows = rows.filter(recording__public_id=recording)
-    own = is_of_own_lab(user, version)
-
-    def show(row: Frame) -> Json:
-        animal, observation = _place_of(version, row.recording, own)
-        return {
-            "id": row.public_id,
-            "recording": row.recording.public_id,
-            "animal": animal,
-            "observation": observation,
-            "number": row.number,
-            "time_s": row.time_s,
-            "drawn": row.drawn,
-            "still": _address(row.still_key) if shown else None,
-        }
-
-    return _page(rows, after, limit, show)
-
-
 def label_row(row: LabelImport) -> Json:
     """Return a score sheet as lists show it."""
     return {
@@ -353,14 +322,20 @@ def label_row(row: LabelImport) -> Json:
         "raters": row.raters,
         "frames_matched": row.frames_matched,
         "frames_unmatched": row.frames_unmatched,
-        "problems": row.problems,
+        "observations_matched": row.observations_matched,
+        "observations_unmatched": row.observations_unmatched,
+        "counts": row.counts,
+        "notes": row.notes,
+        # Of a file that waits for answers, what was seen at the last look.
+        "problems": row.look.get("problems", []) if row.status == "open" else row.problems,
+        "given_by": row.given_by.name if row.given_by else "",
         "created_at": row.created_at,
     }
 
 
 def label_rows(version: Version) -> QuerySet[LabelImport]:
     """Return the score sheets of a version."""
-    return LabelImport.objects.filter(versions=version)
+    return LabelImport.objects.filter(versions=version).select_related("given_by")
 
 
 def history(version: Version, after: int = 0, limit: int = 100) -> tuple[list[Json], int | None]:

@@ -120,6 +120,16 @@ def _may_download(actor: Actor, version: Version) -> str | None:
     return None
 
 
+@rule("see_frames")
+def _may_see_frames(actor: Actor, version: Version) -> str | None:
+    """Frames are seen by whoever sees the version unpublished, and by who may download it."""
+    if (left := _may_see_recordings(actor, version)) is not None:
+        return left
+    if ACTS["see_dataset"].refusal(actor.roles, is_of_own_lab(actor, version)) is None:
+        return None
+    return _may_download(actor, version)
+
+
 # Withdrawn and retracted versions keep a page that says so.
 PUBLIC_STATES = ("published", "withdrawn", "retracted")
 

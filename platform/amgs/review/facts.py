@@ -120,6 +120,8 @@ def _label(row: LabelImport) -> LabelFacts:
     problems = [Problem.from_json(problem) for problem in row.problems]
     if row.status == LabelImport.Status.REFUSED:
         problems.append(Problem(row.refusal, file=row.name))
+    if row.status == LabelImport.Status.OPEN:
+        problems.append(Problem("It waits to be confirmed, and was not read.", file=row.name))
     return LabelFacts(
         file=row.name,
         rows=row.rows,
@@ -127,6 +129,7 @@ def _label(row: LabelImport) -> LabelFacts:
         problems=tuple(problems),
         frames_matched=row.frames_matched,
         frames_unmatched=row.frames_unmatched,
+        observations_matched=row.observations_matched,
     )
 
 

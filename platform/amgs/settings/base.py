@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "amgs.web.policy_headers.ContentSecurityPolicy",
+    "amgs.api.plain_text.PlainAddresses",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -120,7 +121,12 @@ DATABASES = {"default": services.database(os.environ.get("DATABASE_URL", ""), VA
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # One row per process is enough for throttles and the session of one machine; the database
 # serves all processes alike.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 50_000},  # one counter for everybody who asks in a minute
+    }
+}
 
 STORAGE_URL = os.environ.get("STORAGE_URL", "") or f"file://{VAR / 'objects'}"
 STORAGE_ADDRESS_SECONDS = int(os.environ.get("STORAGE_ADDRESS_SECONDS", "900"))
@@ -147,6 +153,9 @@ CELERY_BEAT_SCHEDULER = "amgs.core.beat:SweepHere"
 # Jobs: see amgs/core/jobs.py
 JOB_LEASE = timedelta(seconds=float(os.environ.get("JOB_LEASE_SECONDS", "30")))
 JOB_SWEEP = timedelta(seconds=float(os.environ.get("JOB_SWEEP_SECONDS", "5")))
+
+# Where DOIs are registered; empty: nowhere, and our own identifiers are cited.
+DATACITE = services.datacite(os.environ.get("DATACITE_URL", ""))
 
 # What a site without any model version begins with; None where the variable is set and empty.
 _shipped = os.environ.get("AMGS_SHIPPED_MODEL", "models/bundles/phantom")
@@ -194,6 +203,9 @@ SOCIALACCOUNT_PROVIDERS = {
 EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "amgs@localhost")
 
+# Requests in a minute: of a token or a person, and of an address that is not signed in; 0: any.
+API_RATE = int(os.environ.get("API_RATE", "1200"))
+API_RATE_PUBLIC = int(os.environ.get("API_RATE_PUBLIC", "300"))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "amgs.api.authentication.TokenAuthentication",
@@ -201,10 +213,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["amgs.api.plain_text.PlainJson"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "amgs.api.problems.handle",
-    "DEFAULT_THROTTLE_CLASSES": [],
+    "DEFAULT_THROTTLE_CLASSES": ["amgs.api.throttling.PerMinute"],
+    "NUM_PROXIES": 0,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "aMGS",

@@ -3,9 +3,11 @@
 import os
 
 from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
-from amgs.settings.base import SITE_URL, _flag
+from amgs.settings.base import REST_FRAMEWORK, SITE_URL, _flag
 
 PRODUCTION = True
+# The reverse proxy is the neighbour of every request; the address before it is who asks.
+REST_FRAMEWORK["NUM_PROXIES"] = 1
 ALLOW_PHANTOM = _flag("AMGS_ALLOW_PHANTOM", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = SITE_URL.startswith("https:")

@@ -87,3 +87,29 @@ def broker(url: str, var: Path) -> dict[str, Any]:
     raise ImproperlyConfigured(
         f"BROKER_URL begins with '{scheme}:'; use amqp://, redis:// or leave it unset."
     )
+
+
+def datacite(url: str) -> dict[str, str]:
+    """Return how DOIs are registered, for ``DATACITE_URL`` (empty: not at all).
+
+    ``https://REPOSITORY:PASSWORD@HOST?prefix=10.1234`` gives ``api``, ``repository``,
+    ``password`` and ``prefix``.
+    """
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    found = {
+        "api": f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}",
+        "repository": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "prefix": parse_qs(parts.query).get("prefix", [""])[-1],
+    }
+    loopback = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if parts.scheme != "https" and not loopback:
+        raise ImproperlyConfigured("DATACITE_URL begins with https://, as it holds a password.")
+    if missing := [name for name, value in found.items() if not value]:
+        raise ImproperlyConfigured(
+            f"DATACITE_URL lacks the {missing[0]}; write "
+            "https://REPOSITORY:PASSWORD@api.datacite.org?prefix=10.1234."
+        )
+    return found

@@ -11,6 +11,9 @@ os.environ.setdefault("JOB_SWEEP_SECONDS", "0.5")
 os.environ.setdefault("GATE_PROFILE", "demo")
 # Tests number their own versions from 1, whether or not a bundle lies beside the program.
 os.environ.setdefault("AMGS_SHIPPED_MODEL", "")
+# Tests ask as often as they like, but for those about being asked too often.
+os.environ.setdefault("API_RATE", "0")
+os.environ.setdefault("API_RATE_PUBLIC", "0")
 
 from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
 

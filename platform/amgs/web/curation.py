@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, services
+from amgs.repository.frames import frames_after
 from amgs.repository.models import Rating, Version
 from amgs.review import queries as review
 from amgs.review.services import mark_seen
@@ -98,6 +99,7 @@ def _show(request: HttpRequest, version: Version, status: int = 200, **more: Any
     page = queries.version_page(request.user, version)
     audit = _audit(version)
     answer = policy.may(request.user, "see_audit", version)
+    frames, more_frames = frames_after(request.user, version, after="", limit=CONTACTS)
     context = {
         "version": page,
         "ref": ref(version),
@@ -106,7 +108,8 @@ def _show(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "audit_hidden": answer.reason,
         "distribution": _distribution(version),
         "agreement": _agreement(audit) if answer else [],
-        "frames": queries.frames(request.user, version, limit=CONTACTS),
+        "frames": frames,
+        "more_frames": more_frames,
         "sheets": [
             queries.label_row(row)
             for row in queries.label_rows(version).filter(status="done").order_by("pk")

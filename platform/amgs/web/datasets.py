@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
 
-from amgs.core import vocabulary
 from amgs.core.errors import NotFound, Refused
-from amgs.repository import queries, services
+from amgs.repository import queries, search, services
 from amgs.repository.tombstone import deleted_drafts
 from amgs.web import paging
 
 
 @require_safe
 def datasets(request: HttpRequest) -> HttpResponse:
-    """List the dataset versions this person may know of, newest first."""
+    """Find the dataset versions this person may know of by words and facets, newest first."""
     rows = queries.datasets_visible_to(request.user)
-    state = request.GET.get("state", "")
-    if state:
-        rows = rows.filter(state=state)
     mine = request.user.is_authenticated and "mine" in request.GET
     if mine:
         rows = rows.filter(dataset__lab__in=request.user.lab_ids)
-    page = paging.newest_first(rows, request)
+    status, problem = 200, None
+    try:
+        chosen = search.check(request.GET.dict())
+    except Refused as refused:
+        chosen, status, problem = {}, 422, refused
+    page = paging.newest_first(search.found(rows, chosen), request)
+    facets = search.facets(rows, chosen)
     context = {
         "page": page,
         "rows": [queries.version_row(request.user, row) for row in page],
-        "states": vocabulary.dataset_states(),
-        "chosen": state,
+        "facets": facets,
+        "chosen": chosen,
+        "narrowed": [_narrowed(request, facet) for facet in facets if facet["key"] in chosen],
         "mine": mine,
         "deleted": deleted_drafts(request.user).count() if request.user.is_authenticated else 0,
+        "any": bool(chosen) or mine,
+        "problem": problem,
     }
-    return render(request, "datasets/list.html", context)
+    return render(request, "datasets/list.html", context, status=status)
+
+
+def _narrowed(request: HttpRequest, facet: dict[str, Any]) -> dict[str, str]:
+    """Return a choice that was made, and the address of the list without it."""
+    key = facet["key"]
+    title = next((row["title"] for row in facet["values"] if row["chosen"]), request.GET[key])
+    kept = {
+        name: value for name, value in request.GET.items() if value and name not in (key, "after")
+    }
+    return {"title": f"{facet['title']}: {title}", "without": urlencode(kept)}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

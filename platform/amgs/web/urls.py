@@ -11,6 +11,7 @@ NOUNS = (
     "scores",
     "datasets",
     "versions",
+    "labels",
     "permissions",
     "leaving",
     "curation",

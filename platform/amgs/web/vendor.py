@@ -47,7 +47,7 @@ class VendorFinder(BaseFinder):
         if not missing:
             return []
         sentence = "Browser libraries are not installed: " + ", ".join(missing)
-        return [Warning(sentence, hint="Run 'make setup'.", id="amgs.W001")]
+        return [Warning(sentence, hint="Run 'make setup'.", id="amgs.W003")]
 
     def find(self, path: str, find_all: bool = False, **kwargs: Any) -> str | list[str]:
         """Return the file behind a static path (a list with ``find_all``); empty if unknown."""

@@ -14,13 +14,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from amgs.core import policy
 from amgs.core.errors import NotAllowed, NotFound, Refused
-from amgs.repository import queries, services
-from amgs.repository.models import LabelImport, Permission, Recording, Version
-from amgs.repository.services.labels import DECLARED
+from amgs.repository import label_queries, queries, services
+from amgs.repository.models import Permission, Recording, Version
 from amgs.review import queries as review
 from amgs.review.models import CheckResult
 from amgs.review.services import answer_check, mark_seen
-from amgs.web import design_table, signing
+from amgs.web import citing, design_table, signing
 from amgs.web.people import actor
 from curation import embargo
 from curation.dataset_version import DRAFT, RETRACTED
@@ -56,7 +55,7 @@ def _find(request: HttpRequest, name: str) -> Version:
     return queries.find_version(request.user, name)
 
 
-def _draft(request: HttpRequest, name: str) -> Version:
+def draft_of(request: HttpRequest, name: str) -> Version:
     """Return a draft this person may edit; others are sent to its page by the refusal."""
     version = _find(request, name)
     policy.require(actor(request), "edit_draft", version)
@@ -81,10 +80,18 @@ def _done(page: Shown) -> dict[str, bool]:
     }
 
 
-def _step(
-    request: HttpRequest, version: Version, here: str, status: int = 200, **more: Any
+def step_page(
+    request: HttpRequest,
+    version: Version,
+    here: str,
+    status: int = 200,
+    template: str = "",
+    **more: Any,
 ) -> HttpResponse:
-    """Show one step of a draft with the way through all of them."""
+    """Show one step of a draft with the way through all of them.
+
+    ``template`` is that of a page within the step.
+    """
     page = queries.version_page(request.user, version)
     done = _done(page)
     steps = [
@@ -94,7 +101,7 @@ def _step(
     names = [name for name, _ in STEPS]
     after = names[names.index(here) + 1] if here != names[-1] else ""
     context = {"version": page, "ref": ref(version), "steps": steps, "next_step": after}
-    template = f"versions/{here.removeprefix('version-')}.html"
+    template = template or f"versions/{here.removeprefix('version-')}.html"
     return render(request, template, context | more, status=status)
 
 
@@ -128,6 +135,10 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "may_delete": policy.may(person, "delete_draft", version) and version.published_at is None,
         "may_begin": policy.may(person, "new_draft", version),
         "embargoed": not embargo.is_over(version.embargo_until, timezone.localdate()),
+        "label_files": label_queries.history(version)
+        if policy.may(person, "see_ratings", version)
+        else [],
+        "citation": citing.card(person, version),
     }
     return render(request, "versions/page.html", context | more, status=status)
 
@@ -144,6 +155,7 @@ def _tombstone(
         "version": page,
         "ref": ref(version),
         "gone": page["tombstone"],
+        "citation": citing.card(person, version),
         "history": queries.history(version)[0],
         "actions": page["actions"],
         "recordings": queries.recordings(request.user, version, limit=RECORDINGS)
@@ -161,8 +173,14 @@ def _facts(metadata: Shown) -> list[tuple[Field, Any]]:
 
 @require_safe
 def version(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a version: what it holds, what the checks said, what was decided."""
-    return _page(request, _find(request, name))
+    """Show a version: what it holds, what the checks said, what was decided.
+
+    A dataset without a number leads to the newest version of it.
+    """
+    found = _find(request, name)
+    if found.public_id != name and ref(found).casefold() != name.casefold():
+        return redirect("version", ref(found))
+    return _page(request, found)
 
 
 @require_POST
@@ -181,7 +199,7 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
         )
     except Refused as refused:
         if request.POST.get("from") == "submit" and found.state == DRAFT:
-            return _step(request, found, "version-submit", 422, problem=refused)
+            return step_page(request, found, "version-submit", 422, problem=refused)
         found.refresh_from_db()
         return _page(request, found, 422, problem=refused, tried=action, why=why)
     messages.success(request, f"{found.identifier} is {found.lifecycle.title(found.state)} now.")
@@ -239,7 +257,7 @@ def _metadata(request: HttpRequest) -> dict[str, Any]:
 @login_required
 def describe(request: HttpRequest, name: str) -> HttpResponse:
     """Title, description, licence, ethics and the fields of the whole dataset."""
-    found = _draft(request, name)
+    found = draft_of(request, name)
     here = "version-describe"
     form = {"fields": fields_at("dataset")}
     if request.method == "POST":
@@ -249,10 +267,10 @@ def describe(request: HttpRequest, name: str) -> HttpResponse:
             services.update_version(by=request.user, version=found, metadata=metadata, **plain)
         except Refused as refused:
             given = plain | {"metadata": metadata}
-            return _step(request, found, here, 422, problem=refused, given=given, **form)
+            return step_page(request, found, here, 422, problem=refused, given=given, **form)
         return _saved(request, found, here)
     page = queries.version_page(request.user, found)
-    return _step(request, found, here, given=page, **form)
+    return step_page(request, found, here, given=page, **form)
 
 
 def _saved(request: HttpRequest, version: Version, here: str) -> HttpResponse:
@@ -268,7 +286,7 @@ def _saved(request: HttpRequest, version: Version, here: str) -> HttpResponse:
 @login_required
 def design(request: HttpRequest, name: str) -> HttpResponse:
     """Groups, animals and time points as tables one can paste from a spreadsheet."""
-    found = _draft(request, name)
+    found = draft_of(request, name)
     here = "version-design"
     columns = {
         "group_columns": design_table.GROUP_FIELDS,
@@ -287,20 +305,22 @@ def design(request: HttpRequest, name: str) -> HttpResponse:
                 observations=design_table.observations(given["observations"], animals),
             )
         except Refused as refused:
-            return _step(request, found, here, 422, problem=refused, given=given, **columns)
+            return step_page(request, found, here, 422, problem=refused, given=given, **columns)
         return _saved(request, found, here)
     shape = queries.design(request.user, found)
-    return _step(request, found, here, given=design_table.texts(shape), **columns)
+    return step_page(request, found, here, given=design_table.texts(shape), **columns)
 
 
 @require_safe
 @login_required
 def files(request: HttpRequest, name: str) -> HttpResponse:
     """Recordings: send them, watch them being read, take them out again."""
-    found = _draft(request, name)
+    found = draft_of(request, name)
     shape = queries.design(request.user, found)
     choices = [{"animal": row["animal"], "name": row["name"]} for row in shape["observations"]]
-    return _step(request, found, "version-files", choices=choices, **_recordings(request, found))
+    return step_page(
+        request, found, "version-files", choices=choices, **_recordings(request, found)
+    )
 
 
 def _recordings(request: HttpRequest, version: Version) -> Shown:
@@ -324,7 +344,7 @@ def recordings(request: HttpRequest, name: str) -> HttpResponse:
 @login_required
 def remove_recording(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
     """Take a recording out of a draft."""
-    found = _draft(request, name)
+    found = draft_of(request, name)
     row = Recording.objects.filter(versions=found, public_id=public_id).first()
     if row is None:
         raise NotFound("There is no such recording in this version.")
@@ -333,52 +353,11 @@ def remove_recording(request: HttpRequest, name: str, public_id: str) -> HttpRes
     return redirect("version-files", ref(found))
 
 
-@require_safe
-@login_required
-def labels(request: HttpRequest, name: str) -> HttpResponse:
-    """Score sheets: send them, see what could be read, undo one as a whole."""
-    found = _draft(request, name)
-    declared = [BY_KEY[key] for key in DECLARED]
-    return _step(request, found, "version-labels", declared=declared, **_sheets(found))
-
-
-def _sheets(version: Version) -> Shown:
-    rows = queries.label_rows(version).exclude(status=LabelImport.Status.UNDONE).order_by("pk")
-    sheets = [queries.label_row(row) for row in rows]
-    return {
-        "sheets": sheets,
-        "waiting": any(row["status"] == LabelImport.Status.PENDING for row in sheets),
-    }
-
-
-@require_safe
-@login_required
-def sheets(request: HttpRequest, name: str) -> HttpResponse:
-    """Return the list of score sheets as a fragment; it asks again while one is being read."""
-    found = _find(request, name)
-    policy.require(actor(request), "see_ratings", found)
-    context = _sheets(found) | {"ref": ref(found), "editable": found.state == DRAFT}
-    return render(request, "versions/sheets.html", context)
-
-
-@require_POST
-@login_required
-def undo_labels(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
-    """Undo the import of a score sheet as a whole."""
-    found = _draft(request, name)
-    row = queries.label_rows(found).filter(public_id=public_id).first()
-    if row is None:
-        raise NotFound("There is no such score sheet in this dataset.")
-    services.undo_import(by=request.user, version=found, label_import=row)
-    messages.success(request, f"The import of “{row.name}” is undone.")
-    return redirect("version-labels", ref(found))
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def permissions(request: HttpRequest, name: str) -> HttpResponse:
     """What others may do with the data, signed with a name."""
-    found = _draft(request, name)
+    found = draft_of(request, name)
     here = "version-permissions"
     page = queries.version_page(request.user, found)
     held = [kind for kind, given in page["permissions"].items() if given]
@@ -394,22 +373,22 @@ def permissions(request: HttpRequest, name: str) -> HttpResponse:
         try:
             signing.sign_draft(request, found, form)
         except Refused as refused:
-            return _step(request, found, here, 422, problem=refused, **form)
+            return step_page(request, found, here, 422, problem=refused, **form)
         return _saved(request, found, here)
-    return _step(request, found, here, **form)
+    return step_page(request, found, here, **form)
 
 
 @require_safe
 @login_required
 def submit(request: HttpRequest, name: str) -> HttpResponse:
     """What is there and what is missing, and the button that hands the draft in."""
-    found = _draft(request, name)
+    found = draft_of(request, name)
     page = queries.version_page(request.user, found)
     step = next((row for row in page["actions"] if row["action"] == "submit"), None)
     if step is None:
         raise NotAllowed("This version cannot be submitted.")
     lacking = [problem.sentence for problem in missing("dataset", page["metadata"])]
-    return _step(
+    return step_page(
         request,
         found,
         "version-submit",
@@ -419,7 +398,7 @@ def submit(request: HttpRequest, name: str) -> HttpResponse:
     )
 
 
-_VIEWS = (describe, design, files, labels, permissions, submit)
+_VIEWS = (describe, design, files, permissions, submit)
 
 urlpatterns = [
     path("datasets/<str:name>/", version, name="version"),
@@ -433,8 +412,6 @@ urlpatterns = [
         remove_recording,
         name="recording-remove",
     ),
-    path("datasets/<str:name>/sheets", sheets, name="version-sheets"),
-    path("datasets/<str:name>/sheets/<str:public_id>/undo", undo_labels, name="labels-undo"),
     path("datasets/<str:name>/checks/<str:check>", answer, name="check-answer"),
     path("datasets/<str:name>/remarks", remark, name="version-remark"),
     path("datasets/<str:name>/acts/", version, name="version-acts"),

@@ -31,7 +31,7 @@ def test_anybody_reads_versions_with_report_verdicts_and_history(register, clien
     assert not any(act["allowed"] for act in one["actions"])
     assert client.get("/api/models/serving").json()["id"] == version.public_id
     assert client.get(f"/api/models/{version.public_id}/report").json() == one["report"]
-    steps = client.get(f"/api/models/{version.public_id}/history").json()
+    steps = client.get(f"/api/models/{version.public_id}/history").json()["results"]
     assert [step["action"] for step in steps][-2:] == ["approve", "promote"]
     assert steps[-1]["from"] == "approved"
 

@@ -117,11 +117,15 @@ def test_a_sheet_nobody_knows_is_refused_politely_and_leaves_nothing(draft, add_
     assert not Rating.objects.exists()
 
 
-def test_landmarks_are_refused_and_not_taken_for_an_empty_sheet(draft, add_sheet):
-    text = b"scorer,a,a\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/v/a.png,1,2\n"
-    row = add_sheet(draft(), text)
-    assert row.status == "refused"
-    assert "no grades of frames by raters" in row.refusal
+def test_landmarks_are_not_taken_for_an_empty_sheet_of_grades(draft, add_sheet):
+    text = b"scorer,a,a\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/r0001/img0002.png,1,2\n"
+    row = add_sheet(draft(animals=1, grades=False), text, "points.csv")
+    assert (row.status, row.counts, row.frames_matched) == (
+        "done",
+        {"frames with landmarks": 1},
+        1,
+    )
+    assert not Rating.objects.exists()
 
 
 def test_the_same_sheet_twice_counts_once(draft, sheet, add_sheet):

@@ -10,6 +10,7 @@ from django.db import DatabaseError, transaction
 from amgs.core.errors import NotAllowed, Refused
 from amgs.files.models import Blob
 from amgs.repository import immutable, queries, services
+from amgs.repository.frames import frames_after
 from amgs.repository.models import Animal, Exclusion, Frame, LabelImport, Rating, Version
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +37,7 @@ def shown(user, version) -> tuple:
     for row in recordings:
         for name in ("poster", "contact_sheet", "proxy"):
             row[name] = bool(row[name])
-    frames = [row["id"] for row in queries.frames(user, version).rows]
+    frames = [row["id"] for row in frames_after(user, version, after="", limit=60)[0]]
     ratings = list(
         Rating.objects.of_version(version)
         .order_by("frame__public_id", "unit", "rater_name")

@@ -116,7 +116,7 @@ def test_only_listed_files_of_packages_are_published(settings, tmp_path):
     assert not finder.find("vendor/uplot/0.0.1/dist/uPlot.esm.js")
     assert finder.check() == []
     settings.NODE_MODULES = tmp_path / "absent"
-    assert [row.id for row in finder.check()] == ["amgs.W001"]
+    assert [row.id for row in finder.check()] == ["amgs.W003"]
 
 
 def test_static_files_of_the_pages_are_found():

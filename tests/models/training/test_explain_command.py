@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,9 @@ import pytest
 from models.bundle import load_bundle
 from models.config import CropConfig
 from models.events import Refused
-from models.overlay import explain_recording, overlay
+from models.overlay import explain_recording, landmarks_in_crop, overlay
+from models.records import Face
+from models.regions import region_masks
 from models.scale import Scale
 
 
@@ -60,9 +63,22 @@ def test_an_overlay_has_a_panel_for_the_crop_and_for_every_unit(predict, scale: 
     crop = np.full((32, 32), 90, np.uint8)
     saliency = np.zeros((len(scale.units), 32, 32))
     saliency[0, 4:8, 4:8] = 0.2
-    figure = overlay(crop, saliency, predict(3, [2, 1, 0, None, 1]), scale, CropConfig(size=32))
+    masks = region_masks(scale, CropConfig(size=32))
+    figure = overlay(crop, saliency, predict(3, [2, 1, 0, None, 1]), scale, masks)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[0] == "0.30 s"
     assert titles[1:] == [
         f"{unit.short}: {grade}" for unit, grade in zip(scale.units, "210–1", strict=True)
     ]
+
+
+def test_landmarks_are_told_in_shares_of_the_crop(scale: Scale) -> None:
+    how = CropConfig(size=32, margin=0.0)
+    places = {name: (10.0 + 4 * row, 20.0) for row, name in enumerate(scale.landmarks)}
+    face = Face((10.0, 10.0, 30.0, 30.0), places, 0.9, "frontal", 50.0, 0.5)
+    found = landmarks_in_crop(face, scale, how)
+    assert found is not None
+    assert found[:, 0] == pytest.approx(np.arange(len(scale.landmarks)) * 0.2)
+    assert found[:, 1] == pytest.approx(0.5)
+    assert landmarks_in_crop(replace(face, landmarks={}), scale, how) is None
+    assert landmarks_in_crop(None, scale, how) is None

@@ -10,11 +10,18 @@ from models.bundle import default_bundle
 from models.config import ConfigError, CropConfig, FinderConfig, FitConfig, NetConfig, load_config
 from models.data.compositions import compose
 from models.data.labels import image_scores, shuffled, targets_of
-from models.data.stream import Labelled, RegionMixer, TrainingStream, augmented, steps_per_epoch
-from models.module import ordinal_loss, scorable_loss, state_loss, state_rarity
+from models.data.stream import (
+    Labelled,
+    RegionMixer,
+    TrainingStream,
+    augmented,
+    shine,
+    steps_per_epoch,
+)
+from models.module import landmark_loss, ordinal_loss, scorable_loss, state_loss, state_rarity
 from models.nets.export import finder_graph, frame_graph
 from models.nets.finder_fit import cached_finder, finder_digest
-from models.regions import region_windows
+from models.regions import landmark_homes, region_windows
 from models.scale import Scale
 from models.stats.ordinal import corn_probabilities
 
@@ -44,28 +51,77 @@ def test_an_unknown_network_is_refused(scale: Scale) -> None:
         zoo.frame_net(NetConfig(recipe="huge"), CROP, scale)
 
 
+def frontal(scale: Scale, n: int = 1) -> torch.Tensor:
+    """The landmarks of n frontal faces."""
+    homes = torch.from_numpy(landmark_homes(scale, CROP)).float()
+    return homes.expand(n, *homes.shape).clone()
+
+
+def slopes(net: torch.nn.Module, even: torch.Tensor, places: torch.Tensor) -> list[torch.Tensor]:
+    """How each unit's grade depends on the pixels of one even crop (32, 32)."""
+    even = even.clone().requires_grad_(True)
+    grades = net.grade(even, torch.zeros(1), places).grades
+    return [
+        torch.autograd.grad(grades[0, unit].sum(), even, retain_graph=True)[0][0, 0].abs()
+        for unit in range(grades.shape[1])
+    ]
+
+
 def test_a_unit_sees_its_windows_and_nothing_else(scale: Scale) -> None:
     torch.manual_seed(0)
     net = zoo.frame_net(WINDOWS, CROP, scale).eval()
     # Even light is taken from the whole crop; here it is even already.
-    even = torch.randn(1, 1, 32, 32, requires_grad=True)
-    grades = net.grade(even, torch.zeros(1)).grades
+    even = torch.randn(1, 1, 32, 32)
+    moved = frontal(scale)
+    moved[:, :, 0] += 2 / 32
+    plain, turned = (slopes(net, even, places) for places in (frontal(scale), moved))
     for unit, windows in enumerate(region_windows(scale, CROP, WINDOWS.window_margin)):
-        (slope,) = torch.autograd.grad(grades[0, unit].sum(), even, retain_graph=True)
-        outside = torch.ones(32, 32, dtype=torch.bool)
-        for left, top, width, height, _ in windows:
-            outside[top : top + height, left : left + width] = False
-        assert float(slope[0, 0][outside].abs().max()) == 0
-        assert float(slope.abs().sum()) > 0
+        for slope, by in ((plain[unit], 0), (turned[unit], 2)):
+            outside = torch.ones(32, 32, dtype=torch.bool)
+            for left, top, width, height, *_ in windows:
+                outside[top : top + height, max(left + by, 0) : left + by + width] = False
+            # A window that reaches beyond the crop repeats its border.
+            assert float(slope[:, : 32 - by][outside[:, : 32 - by]].abs().max()) == 0
+            assert float(slope.sum()) > 0
+
+
+def test_no_unit_sees_the_landmarks_of_another(scale: Scale) -> None:
+    torch.manual_seed(0)
+    net = zoo.frame_net(WINDOWS, CROP, scale).eval()
+    places = frontal(scale)
+    eyes = [scale.landmarks.index(name) for name in ("left_eye", "right_eye")]
+    # A head so far turned that an eye lies where the bridge of the nose was.
+    places[0, eyes[0]] = torch.tensor([0.5, 0.6])
+    found = slopes(net, torch.randn(1, 1, 32, 32), places)
+    for unit, slope in zip(scale.units, found, strict=True):
+        seen = float(slope[17:22, 14:18].sum())
+        assert (seen > 0) == (unit.region == "eyes"), unit.key
 
 
 def test_both_sides_of_a_face_are_seen_alike(scale: Scale) -> None:
     torch.manual_seed(0)
     net = zoo.frame_net(WINDOWS, CROP, scale).eval()
-    even = torch.randn(2, 1, 32, 32)
-    told = [net.grade(way, torch.zeros(2)).grades for way in (even, even.flip(3))]
+    even, places = torch.randn(2, 1, 32, 32), frontal(scale, 2)
+    told = [net.grade(way, torch.zeros(2), places).grades for way in (even, even.flip(3))]
     paired = [len(scale.region(unit.region).boxes) == 2 for unit in scale.units]
     assert torch.allclose(told[0][:, paired], told[1][:, paired], atol=1e-5)
+
+
+def test_landmarks_are_centres_of_gravity(scale: Scale) -> None:
+    net = zoo.frame_net(WINDOWS, CROP, scale).eval()
+    with torch.no_grad():
+        net.locator.weight.zero_()
+        assert torch.allclose(net.located(torch.rand(2, 16, 4, 4)), torch.full((2, 5, 2), 0.5))
+        net.locator.weight[:, 0] = 50.0
+        features = torch.zeros(1, 16, 4, 4)
+        features[0, 0, 3, 1] = 1.0
+        found = net.located(features)
+    assert found[0, 0].tolist() == pytest.approx([1.5 / 4, 3.5 / 4])
+    assert float(landmark_loss(found, found)) == 0
+    off = found.clone()
+    off[0, :, 0] += 0.1
+    off[0, 0] = float("nan")
+    assert float(landmark_loss(found, off)) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("config", [NET, WINDOWS], ids=["small", "windows"])
@@ -146,7 +202,7 @@ def test_a_stream_entered_late_equals_the_rest_of_the_whole() -> None:
     assert all(
         torch.equal(a.nan_to_num(-1), b.nan_to_num(-1))
         for one, other in zip(whole[3:], late, strict=True)
-        for a, b in zip(one, other, strict=True)
+        for a, b in zip(one[:5], other[:5], strict=True)
     )
     assert not torch.equal(whole[0].crops, whole[2].crops)
 
@@ -179,10 +235,47 @@ def test_a_mixed_face_has_the_grade_of_the_region_it_was_lent() -> None:
 
 def test_augmentation_is_a_function_of_its_generator() -> None:
     crop = labelled().crops[0]
-    one, two = (augmented(crop, np.random.default_rng(3), 1.0) for _ in range(2))
+    fit = FitConfig(augment=1.0, glare=1.0)
+    one, two = (augmented(crop, np.random.default_rng(3), fit).crop for _ in range(2))
     assert np.array_equal(one, two)
-    assert not np.array_equal(one, augmented(crop, np.random.default_rng(4), 1.0))
-    assert augmented(crop, np.random.default_rng(3), 0) is crop
+    assert not np.array_equal(one, augmented(crop, np.random.default_rng(4), fit).crop)
+    assert augmented(crop, np.random.default_rng(3), FitConfig(augment=0)).crop is crop
+
+
+def test_glare_only_adds_light() -> None:
+    for seed in range(20):
+        light = shine(48, np.random.default_rng(seed))
+        assert light.shape == (48, 48)
+        assert light.min() >= 0
+        assert light.max() <= 255
+
+
+def test_landmarks_move_with_the_face_they_are_in() -> None:
+    """A bright spot at the only landmark is still there after turning, moving and mirroring."""
+    data = labelled(8)
+    crops = np.zeros((8, 48, 48), np.uint8)
+    places = np.zeros((8, 2, 2))
+    for row, crop in enumerate(crops):
+        x, y = 14 + row, 24
+        crop[y - 1 : y + 2, x - 1 : x + 2] = 255
+        crop[y, x] = 255
+        places[row] = (np.array([[x, y], [31, 40]]) + 0.5) / 48
+    data = replace(data, crops=crops, places=places)
+    fit = FitConfig(epochs=1, batch=8, augment=1.0)
+    stream = TrainingStream(data, crops[:0], fit, seed=1, sides=(1, 0))
+    batch = stream.batch(0)
+    swapped = 0
+    for picture, (first, second) in zip(batch.crops[:, 0].numpy(), batch.places, strict=True):
+        bright = picture > picture.max() / 2
+        y, x = (axis.mean() for axis in np.nonzero(bright))
+        # In a mirror the left landmark is the right one.
+        spot, other = (first, second) if first[1] < second[1] else (second, first)
+        swapped += first[1] > second[1]
+        assert ((spot * 48 - 0.5) - torch.tensor([x, y])).abs().max() < 0.7
+        assert float(other[1]) > float(spot[1])
+    assert 0 < swapped < 8
+    with pytest.raises(ValueError, match="mirrored"):
+        TrainingStream(data, crops[:0], fit, seed=1).batch(0)
 
 
 def test_targets_come_from_distributions_and_votes(study, scale: Scale) -> None:

@@ -9,7 +9,14 @@ from amgs.repository.services.decisions import decide_version, submit_version
 from amgs.repository.services.design import set_design
 from amgs.repository.services.drafts import delete_draft, new_draft, restore_draft
 from amgs.repository.services.embargo import set_embargo
-from amgs.repository.services.labels import import_labels, undo_import
+from amgs.repository.services.labels import (
+    Answers,
+    answer_labels,
+    confirm_labels,
+    import_labels,
+    redo_import,
+    undo_import,
+)
 from amgs.repository.services.permissions import (
     give_permission,
     sign_permissions,
@@ -18,13 +25,17 @@ from amgs.repository.services.permissions import (
 from amgs.repository.services.recordings import add_recording, remove_recording
 
 __all__ = [
+    "Answers",
     "add_recording",
+    "answer_labels",
+    "confirm_labels",
     "create_dataset",
     "decide_version",
     "delete_draft",
     "give_permission",
     "import_labels",
     "new_draft",
+    "redo_import",
     "remark",
     "remove_recording",
     "restore_draft",

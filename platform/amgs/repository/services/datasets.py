@@ -14,6 +14,7 @@ from amgs.core import decisions, policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
 from amgs.core.models import Decision
+from amgs.repository import search
 from amgs.repository.models import Dataset, Version
 from curation import embargo, permissions
 from curation.dataset_version import DRAFT
@@ -105,6 +106,7 @@ def create_dataset(
         funder=funder,
         metadata=dict(metadata or {}),
     )
+    search.refresh(version)
     decisions.record(version, "create", by=by, facts={"lab": lab.name, "title": title})
     return version
 
@@ -126,6 +128,7 @@ def update_version(*, by: Actor, version: Version, **fields: Any) -> Version:
         if sentence:
             raise Refused(sentence, field="embargo_until")
     _change_draft(version, **fields)
+    search.refresh(version)
     decisions.record(version, "edit", by=by, facts={"fields": sorted(fields)})
     return version
 

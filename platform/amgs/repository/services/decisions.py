@@ -13,12 +13,13 @@ from amgs.core.base import Actor
 from amgs.core.errors import NotFound, Refused
 from amgs.core.models import Decision
 from amgs.files.models import Upload
-from amgs.repository import consequences, frozen, steps
+from amgs.repository import consequences, frozen, search, steps
 from amgs.repository.models import LabelImport, Permission, Version
 from amgs.repository.services.recordings import pending_recordings
 from curation import embargo
 from curation.dataset_version import LIFECYCLE, PUBLISHED
 from curation.leaving import RETRACT, WITHDRAW
+from curation.sentences import listing
 
 
 @steps.guard("submit")
@@ -33,6 +34,14 @@ def _everything_is_read(step: steps.Step) -> None:
         )
         .count()
     )
+    asked = LabelImport.objects.filter(versions=version, status=LabelImport.Status.OPEN)
+    if names := [f"'{name}'" for name in asked.order_by("pk").values_list("name", flat=True)]:
+        one = len(names) == 1
+        raise Refused(
+            f"{listing(names)} {'waits' if one else 'wait'} for your answers; confirm how "
+            f"{'it is' if one else 'they are'} read, or undo {'it' if one else 'them'}, and "
+            "submit then."
+        )
     if recordings or sheets:
         parts = [
             f"{count} {word if count == 1 else word + 's'}"
@@ -111,6 +120,8 @@ def decide_version(
         Version.objects.filter(pk=version.pk, state=version.state).update(**changes)
         for name, value in changes.items():
             setattr(version, name, value)
+    if target == PUBLISHED:
+        search.refresh(version)
     decision = decisions.decide(version, action, by=by, why=why, facts=kept)
     steps.follow(step, decision)
     return decision

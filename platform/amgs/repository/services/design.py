@@ -10,6 +10,7 @@ from django.db import transaction
 from amgs.core import decisions
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
+from amgs.repository import search
 from amgs.repository.frozen import is_held
 from amgs.repository.models import (
     Animal,
@@ -21,6 +22,7 @@ from amgs.repository.models import (
     Version,
 )
 from amgs.repository.services.datasets import check_metadata, require_draft
+from amgs.repository.services.recordings import read_scores_again
 
 # Keys of a row that say what it is; all others are metadata fields.
 _ANIMAL_KEYS = {"name", "group", "cage"}
@@ -132,6 +134,8 @@ def set_design(
     animal_rows = _upsert(Animal, dataset, animal_values, "M")
 
     _set_observations(dataset, animal_rows, observations)
+    read_scores_again(dataset.pk)
+    search.refresh(version)
     decisions.record(
         version,
         "set_design",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from amgs.core import decisions, jobs, policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
-from amgs.repository import consequences, frozen, steps
+from amgs.repository import consequences, frozen, search, steps
 from amgs.repository.models import Dataset, LabelImport, Recording, Version
 from curation.dataset_version import PUBLISHED, RETRACTED
 from curation.leaving import DELETE, UNDO_FOR, may_be_deleted, undo_refusal
@@ -60,11 +60,10 @@ def new_draft(*, by: Actor, version: Version) -> Version:
         **{name: getattr(version, name) for name in COPIED},
     )
     draft.recordings.set(Recording.objects.filter(versions=version))
-    draft.sheets.set(
-        LabelImport.objects.filter(versions=version).exclude(status=LabelImport.Status.UNDONE)
-    )
+    draft.sheets.set(LabelImport.objects.filter(versions=version, status=LabelImport.Status.DONE))
     if version.design:
         frozen.restore(draft, version.design)
+    search.refresh(draft)
     decisions.record(draft, "create", by=by, facts={"from": version.identifier})
     return draft
 
@@ -115,6 +114,7 @@ def restore_draft(*, by: Actor, version: Version) -> Version:
     ):
         raise Conflict("It was brought back or cleared away meanwhile; reload the page.")
     version.refresh_from_db()
+    search.refresh(version)
     decision = decisions.record(version, "restore", by=by)
     steps.follow(steps.Step(version, "restore", by), decision)
     return version

@@ -10,7 +10,7 @@ from amgs.accounts.models import User
 from amgs.core import decisions, policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
-from amgs.repository import consequences, steps
+from amgs.repository import consequences, search, steps
 from amgs.repository.models import Permission, Version
 from amgs.repository.services.datasets import require_draft
 from curation import permissions
@@ -94,6 +94,7 @@ def sign_permissions(
         chosen = ""
     Version.objects.filter(pk=version.pk).update(licence=chosen)
     version.licence = chosen
+    search.refresh(version)
     version.permissions.exclude(kind__in=kinds).delete()
     held = {
         row.kind
@@ -145,6 +146,7 @@ def give_permission(
     if kind == Permission.Kind.DOWNLOAD and given != version.licence:
         Version.objects.filter(pk=version.pk).update(licence=given)
         version.licence = given
+        search.refresh(version)
     row = _rows(version, [kind], by, signer_name, right_to_share)[0]
     row.save()
     decision = decisions.record(

@@ -6,13 +6,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from amgs.core import decisions, jobs, policy
 from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import Refused
 from amgs.files.models import Blob, Upload
 from amgs.repository.frozen import held_by_published
-from amgs.repository.models import Dataset, LabelImport, Observation, Recording, Version
+from amgs.repository.models import (
+    Dataset,
+    FaceBox,
+    LabelImport,
+    LandmarkSet,
+    Observation,
+    PictureClass,
+    ProgramScore,
+    Rating,
+    Recording,
+    Version,
+)
 from amgs.repository.services.datasets import require_draft
 
 INGEST = "repository.ingest_recording"
@@ -140,19 +152,21 @@ def remove_recording(*, by: Actor, version: Version, recording: Recording) -> No
     require_draft(by, "edit_draft", version)
     if not recording.versions.filter(pk=version.pk).exists():
         raise Refused(f"'{recording.name}' is not in {version.identifier}.")
-    touched = list(
-        LabelImport.objects.filter(
-            ratings__frame__recording=recording, status=LabelImport.Status.DONE
-        )
-        .exclude(pk__in=LabelImport.objects.filter(held_by_published()))
-        .distinct()
-        .values_list("pk", flat=True)
-    )
+    # One query for each kind: joined in one, every rating would meet every box.
+    touched: set[int] = set()
+    for rows in (
+        Rating.objects.filter(frame__recording=recording, label_import__isnull=False),
+        FaceBox.objects.filter(frame__recording=recording),
+        PictureClass.objects.filter(frame__recording=recording),
+        ProgramScore.objects.filter(recording=recording),
+        LandmarkSet.objects.filter(recording=recording),
+    ):
+        touched.update(rows.order_by().values_list("label_import", flat=True).distinct())
     recording.versions.remove(version)
     if not recording.versions.exists():
         recording.delete()
     decisions.record(version, "remove_recording", by=by, facts={"name": recording.name})
-    LabelImport.objects.filter(pk__in=touched).update(status=LabelImport.Status.PENDING)
+    _read_again(version.dataset_id, Q(pk__in=touched))
     ask_for_labels(version.dataset_id)
 
 
@@ -165,12 +179,26 @@ def ask_for_labels(dataset_id: int) -> None:
     Dataset.objects.select_for_update().get(pk=dataset_id)
     if pending_recordings(dataset_id):
         return
-    # A sheet that named unknown frames may know them now.
-    LabelImport.objects.filter(
-        dataset=dataset_id, status=LabelImport.Status.DONE, frames_unmatched__gt=0
-    ).exclude(pk__in=LabelImport.objects.filter(held_by_published())).update(
-        status=LabelImport.Status.PENDING
-    )
+    # A sheet that named unknown frames or animals may know them now.
+    _read_again(dataset_id, Q(frames_unmatched__gt=0) | Q(observations_unmatched__gt=0))
+    _read_waiting(dataset_id)
+
+
+def read_scores_again(dataset_id: int) -> None:
+    """Have sheets with scores of observations read again, because the design was changed."""
+    _read_again(dataset_id, Q(observations_matched__gt=0) | Q(observations_unmatched__gt=0))
+    if not pending_recordings(dataset_id):
+        _read_waiting(dataset_id)
+
+
+def _read_again(dataset_id: int, which: Q) -> None:
+    """Mark sheets that were read as waiting, but for those a published version holds."""
+    LabelImport.objects.filter(which, dataset=dataset_id, status=LabelImport.Status.DONE).exclude(
+        pk__in=LabelImport.objects.filter(held_by_published()).values("pk")
+    ).update(status=LabelImport.Status.PENDING)
+
+
+def _read_waiting(dataset_id: int) -> None:
     for row in LabelImport.objects.filter(
         dataset=dataset_id, status=LabelImport.Status.PENDING, blob__isnull=False
     ):

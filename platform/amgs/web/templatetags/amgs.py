@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from functools import cache
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from amgs.core import vocabulary
 from amgs.web import vendor as vendored
@@ -65,6 +68,12 @@ def minutes(value: Any) -> str:
         return "–"
     whole = round(float(value))
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+@register.filter
+def unlocalised(value: Any) -> str:
+    """Return a figure as drawings take it: with a point, and no more than it needs."""
+    return f"{float(value):g}"
 
 
 @register.filter
@@ -139,6 +148,15 @@ def bar(value: Any, most: float = 1.0) -> dict[str, str]:
 def group_title(key: str) -> str:
     """Return a lab-and-coat key of a report as words."""
     return ", ".join(term(part) for part in str(key).split("|"))
+
+
+@register.simple_tag
+def json_ld(value: dict[str, Any]) -> SafeString:
+    """Return JSON-LD for search engines; no text of people can end the element it stands in."""
+    text = json.dumps(value, ensure_ascii=False).translate(
+        {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+    )
+    return format_html('<script type="application/ld+json">{}</script>', mark_safe(text))  # noqa: S308
 
 
 @register.filter

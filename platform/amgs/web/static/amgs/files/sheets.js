@@ -1,4 +1,4 @@
-// Score sheets of a draft, with what is declared of them.
+// Label files of a draft, with what is declared of them; each is looked at, not yet read.
 
 import { entry, onFiles } from "../upload/chosen.js";
 import { ask } from "../upload/upload.js";
@@ -20,6 +20,7 @@ async function add(upload, row) {
     upload: upload.id,
     name: row.name,
     declared: declared(),
+    confirmed: false, // its rows are shown first
   });
 }
 

@@ -37,7 +37,7 @@ def _digest_texts(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("repository", "0002_copies_for_others")]
+    dependencies = [("repository", "0005_citing_and_finding")]
 
     operations = [
         migrations.AddField("version", "train_under_embargo", models.BooleanField(default=False)),
@@ -55,6 +55,8 @@ class Migration(migrations.Migration):
             "versions",
             models.ManyToManyField(related_name="sheets", to="repository.version"),
         ),
+        # A draft may read a file anew that a published version holds as it is.
+        migrations.RemoveConstraint("labelimport", "labels_read_once"),
         *(
             migrations.AddField(noun, "dropped", models.BooleanField(default=False))
             for noun in ("group", "cage", "animal", "observation")
