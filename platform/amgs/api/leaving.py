@@ -11,7 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
-from amgs.api.paging import PARAMETERS, page
+from amgs.api.details import DETAIL, detail
+from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.api.versions import LabName, SignatureBody, VersionView
 from amgs.core.errors import NotFound
@@ -113,14 +114,17 @@ class PermissionTexts(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=[OpenApiParameter("version", str, description="the current one without it")],
-        responses={200: TextsView, **documented(404)},
+        parameters=[
+            OpenApiParameter("version", str, description="the current one without it"),
+            *DETAIL,
+        ],
+        responses={200: TextsView, **documented(304, 400, 401, 403, 404)},
     )
     def get(self, request: Request) -> Response:
         """Return the texts of one version; every version there ever was can be had."""
         key = request.query_params.get("version") or permissions.current().key
         try:
-            return Response(texts_json(permissions.wording(key)))
+            return detail(request, texts_json(permissions.wording(key)))
         except KeyError:
             known = ", ".join(row.key for row in permissions.wordings())
             raise NotFound(
@@ -201,8 +205,8 @@ class Consequences(APIView):
     permission_classes = [IsAuthenticated, Scoped]
 
     @extend_schema(
-        parameters=[OpenApiParameter("act", str, "path", enum=ACTS)],
-        responses={200: ConsequencesView, **documented(401, 403, 404)},
+        parameters=[OpenApiParameter("act", str, "path", enum=ACTS), *DETAIL],
+        responses={200: ConsequencesView, **documented(304, 400, 401, 403, 404)},
     )
     def get(self, request: Request, name: str, act: str) -> Response:
         """Return what an act would do, in numbers, before it is done."""
@@ -212,7 +216,7 @@ class Consequences(APIView):
         found = consequences_page(request.user, act, version)
         if not found["allowed"]:
             found["consequences"] = []
-        return Response(found)
+        return detail(request, found)
 
 
 class NextVersion(APIView):
@@ -234,7 +238,7 @@ class Deleted(APIView):
 
     permission_classes = [IsAuthenticated, Scoped]
 
-    @extend_schema(parameters=PARAMETERS, responses={200: DeletedPageView, **documented(400, 401)})
+    @extend_schema(parameters=LIST, responses={200: DeletedPageView, **documented(400, 401, 403)})
     def get(self, request: Request) -> Response:
         """Return the drafts that can be brought back."""
         return page(deleted_drafts(request.user), request, deleted_row)

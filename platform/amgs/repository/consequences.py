@@ -6,7 +6,7 @@ above the repository and register what they count themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from amgs.files.models import Blob
-from amgs.repository.models import Frame, LabelImport, Rating, Recording, Version
+from amgs.repository.models import Frame, LabelImport, LandmarkSet, Rating, Recording, Version
 from curation.dataset_version import WITHDRAWN
 from curation.leaving import UNDO_FOR, Counts, consequences
 
@@ -63,6 +63,28 @@ def sheets_to_clear(version: Version) -> QuerySet[LabelImport]:
     return LabelImport.objects.filter(versions=version).exclude(versions__in=others)
 
 
+def landmarks_to_clear(version: Version) -> QuerySet[LandmarkSet]:
+    """Return the landmark files of a version that no other living version needs."""
+    mine = Q(label_import__in=sheets_to_clear(version))
+    rows = LandmarkSet.objects.filter(mine | Q(recording__in=recordings_to_clear(version)))
+    return rows.exclude(key="")
+
+
+def pictures_to_clear(version: Version) -> Iterator[tuple[LabelImport, set[str]]]:
+    """Yield label files with the pictures of their looks that no other living version needs."""
+    names = set(recordings_to_clear(version).values_list("name", flat=True))
+    alone = set(sheets_to_clear(version).values_list("pk", flat=True))
+    for row in LabelImport.objects.filter(versions=version).order_by("pk"):
+        found = {
+            line["picture"]
+            for line in row.look.get("lines", [])
+            if row.pk in alone or line["recording"] in names
+        }
+        # Posters and stills are their recordings'; only these were made for the look.
+        if own := {key for key in found if "/row-" in key}:
+            yield row, own
+
+
 @counter
 def _what_it_holds(version: Version) -> Mapping[str, Any]:
     mine = Recording.objects.filter(versions=version)
@@ -81,11 +103,13 @@ def _what_it_holds(version: Version) -> Mapping[str, Any]:
     )
     frames = Frame.objects.filter(recording__versions=version)
     stills = Frame.objects.filter(recording__in=alone).exclude(still_key="").count()
+    beside = landmarks_to_clear(version).count()
+    beside += sum(len(keys) for _, keys in pictures_to_clear(version))
     size = Blob.objects.filter(pk__in=originals.values("pk")).aggregate(bytes=Sum("size"))
     return {
         "recordings": mine.count(),
         "shared_recordings": shared,
-        "files": originals.count() + sum(derived.values()) + stills,
+        "files": originals.count() + sum(derived.values()) + stills + beside,
         "file_bytes": size["bytes"] or 0,
         "frames": frames.count(),
         "ratings": Rating.objects.of_version(version).count(),

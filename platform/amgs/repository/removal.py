@@ -23,8 +23,14 @@ from amgs.files.models import Blob
 from amgs.files.removal import holder, release
 from amgs.files.storage import get_storage
 from amgs.repository import steps
-from amgs.repository.consequences import living, recordings_to_clear, sheets_to_clear
-from amgs.repository.models import Dataset, Frame, LabelImport, Recording, Version
+from amgs.repository.consequences import (
+    landmarks_to_clear,
+    living,
+    pictures_to_clear,
+    recordings_to_clear,
+    sheets_to_clear,
+)
+from amgs.repository.models import Dataset, Frame, LabelImport, LandmarkSet, Recording, Version
 from curation.dataset_version import WITHDRAWN
 from curation.leaving import FILES_GONE_WITHIN, UNDO_FOR
 
@@ -107,6 +113,7 @@ def _clear_files(context: Context, version: Version) -> dict[str, int]:
     for number, recording in enumerate(recordings):
         context.progress(number / total, f"deleting what was made of {recording.name}")
         done["objects"] += _clear_recording(context, recording)
+    done["objects"] += _clear_beside(context, version)
     for row in (*recordings, *sheets):
         if row.blob is not None and row.blob.deleted_at is None:
             originals[row.blob.pk] = row.blob
@@ -115,6 +122,27 @@ def _clear_files(context: Context, version: Version) -> dict[str, int]:
         done["originals" if release(blob) else "kept"] += 1
     context.save_progress()
     return done
+
+
+def _clear_beside(context: Context, version: Version) -> int:
+    """Delete what was made of label files: landmarks, and the pictures of looks at them."""
+    storage, count = get_storage(), 0
+    for pk, key in list(landmarks_to_clear(version).order_by("pk").values_list("pk", "key")):
+        storage.delete(key)
+        LandmarkSet.objects.filter(pk=pk).update(key="")
+        context.check()
+        count += 1
+    for row, keys in pictures_to_clear(version):
+        for key in keys:
+            storage.delete(key)
+        lines = [
+            {**line, "picture": "" if line["picture"] in keys else line["picture"]}
+            for line in row.look["lines"]
+        ]
+        LabelImport.objects.filter(pk=row.pk).update(look={**row.look, "lines": lines})
+        context.check()
+        count += len(keys)
+    return count
 
 
 def _clear_recording(context: Context, recording: Recording) -> int:
