@@ -13,24 +13,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from curation.licences import LICENCES
+
 PUBLISHER = "aMGS"
 KIND = "Recordings of mice with grimace grades"
 PHANTOM_NOTE = "Rendered phantom data: they show no animal."
-LICENCES: dict[str, tuple[str, str]] = {
-    "CC0-1.0": (
-        "Creative Commons Zero 1.0 Universal",
-        "https://creativecommons.org/publicdomain/zero/1.0/",
-    ),
-    "CC-BY-4.0": (
-        "Creative Commons Attribution 4.0 International",
-        "https://creativecommons.org/licenses/by/4.0/",
-    ),
-    "CC-BY-NC-4.0": (
-        "Creative Commons Attribution Non Commercial 4.0 International",
-        "https://creativecommons.org/licenses/by-nc/4.0/",
-    ),
-}
-"""SPDX identifier → (title, address)."""
 LEFT = {"withdrawn": "Withdrawn", "retracted": "Retracted"}
 SUFFIX = re.compile(r"[^a-z0-9.-]")
 
@@ -181,7 +168,7 @@ def schema_org(cited: Cited) -> dict[str, Any]:
         "creativeWorkStatus": cited.state.capitalize(),
     }
     if cited.licence in LICENCES:
-        found["license"] = LICENCES[cited.licence][1]
+        found["license"] = LICENCES[cited.licence].url
     if cited.published:
         found["datePublished"] = cited.published.isoformat()
     if cited.keywords:
@@ -201,11 +188,11 @@ def datacite(cited: Cited, doi: str) -> dict[str, Any]:
     """
     rights: list[Mapping[str, str]] = []
     if cited.licence in LICENCES:
-        title, address = LICENCES[cited.licence]
+        licence = LICENCES[cited.licence]
         rights = [
             {
-                "rights": title,
-                "rightsUri": address,
+                "rights": licence.title,
+                "rightsUri": licence.url,
                 "rightsIdentifier": cited.licence,
                 "rightsIdentifierScheme": "SPDX",
             }

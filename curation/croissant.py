@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from curation.citing import LICENCES, PUBLISHER, Cited, sentence
+from curation.citing import PUBLISHER, Cited, sentence
+from curation.licences import LICENCES
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 CONTEXT: dict[str, Any] = {
@@ -117,7 +118,7 @@ def croissant(
         else [],
     }
     if cited.licence in LICENCES:
-        found["license"] = LICENCES[cited.licence][1]
+        found["license"] = LICENCES[cited.licence].url
     if cited.published:
         found["datePublished"] = cited.published.isoformat()
     if cited.keywords:

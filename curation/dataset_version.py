@@ -115,6 +115,16 @@ LIFECYCLE = Lifecycle(
             tells=(CONTRIBUTOR, MAINTAINER),
             four_eyes=True,
         ),
+        # The checks run once more when an embargo ends; what they refuse goes back to the lab.
+        _step(
+            "request_changes",
+            ACCEPTED,
+            CHANGES_REQUESTED,
+            {SYSTEM},
+            "Ask for changes",
+            tells=(CONTRIBUTOR,),
+            reason=True,
+        ),
         # Leaving is the owner's right, so four eyes do not apply.
         _step(
             "retract",

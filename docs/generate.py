@@ -88,6 +88,36 @@ def states_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def permissions_page() -> str:
+    """Every version of the texts that owners sign, newest first."""
+    from curation import permissions
+    from curation.licences import LICENCES
+
+    lines = [
+        "# Permissions",
+        "",
+        "Four separate permissions that the lab gives for a version of its dataset. What is not "
+        "given is not allowed. Each signature keeps the version and the SHA-256 of the text, the "
+        "name of the signer, and that the right to share was confirmed; a text that was signed is "
+        "never changed. How to give and take back: [Withdraw or retract]"
+        "(../howto/withdraw-or-retract.md).",
+        "",
+        "| licence of the download | what it means |",
+        "| --- | --- |",
+        *(f"| `{key}` | {row.means} |" for key, row in LICENCES.items()),
+        "",
+        "Only a public download has a licence.",
+        "",
+    ]
+    for wording in reversed(permissions.wordings()):
+        now = ", signed now" if wording == permissions.current() else ""
+        lines += [f"## Version {wording.key} (since {wording.since}{now})", ""]
+        for text in wording.texts:
+            lines += [f"### {text.title} (`{text.kind}`, {wording.key})", "", text.text, ""]
+            lines += [f"SHA-256: `{text.digest}`", ""]
+    return "\n".join(lines)
+
+
 def scale_page() -> str:
     """The scale: units, states of a mouse, reasons, coats."""
     from models.scale import load_scale
@@ -307,6 +337,7 @@ PAGES = {
     "shipped-model.md": shipped_page,
     "settings.md": settings_page,
     "states.md": states_page,
+    "permissions.md": permissions_page,
     "scale.md": scale_page,
     "jobs.md": jobs_page,
     "api.md": api_page,

@@ -193,6 +193,7 @@ def describe(lab: LabPlan, recordings: list[Recording]) -> dict[str, Any]:
             "show_frames": True,
             "download": True,
         },
+        "right_to_share": True,
         "ethics": "Rendered pictures: no animal was used and no approval was needed.",
         "funder": "none",
     }

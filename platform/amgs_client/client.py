@@ -139,9 +139,20 @@ class Client:
         body = {"groups": groups, "animals": animals, "observations": observations}
         return self.http.ask("PUT", f"versions/{version}/design", json=body)
 
-    def sign_permissions(self, version: str, kinds: Sequence[str], signer_name: str) -> Json:
+    def sign_permissions(
+        self,
+        version: str,
+        kinds: Sequence[str],
+        signer_name: str,
+        *,
+        right_to_share: bool = False,
+    ) -> Json:
         """Allow uses of a version, signed with a name."""
-        body = {"kinds": list(kinds), "signer_name": signer_name}
+        body = {
+            "kinds": list(kinds),
+            "signer_name": signer_name,
+            "right_to_share": right_to_share,
+        }
         return self.http.ask("PUT", f"versions/{version}/permissions", json=body)
 
     def add_recording(

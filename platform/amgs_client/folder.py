@@ -228,7 +228,12 @@ def make_draft(client: Client, lab: str, plan: Json) -> Json:
     if "permissions" in plan:
         # Signing nothing is an answer too: no use is allowed.
         allowed = [kind for kind, given in plan["permissions"].items() if given]
-        client.sign_permissions(version["id"], allowed, plan.get("signer", "the lab's head"))
+        client.sign_permissions(
+            version["id"],
+            allowed,
+            plan.get("signer", "the lab's head"),
+            right_to_share=bool(plan.get("right_to_share", False)),
+        )
     return version
 
 

@@ -284,6 +284,7 @@ def draft(alice, harbour, clip, sheet, send, run_jobs) -> Callable[..., object]:
             version=version,
             kinds=["outside_raters", "train", "show_frames", "download"],
             signer_name="Prof. Arber",
+            right_to_share=True,
         )
         rows = {}
         places = [(name, time) for name in names for time in times]

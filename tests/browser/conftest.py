@@ -159,6 +159,7 @@ class Story:
             version=version,
             kinds=["outside_raters", "train", "show_frames", "download"],
             signer_name="Prof. Arber",
+            right_to_share=True,
         )
         lines = ["file,frame,rater," + ",".join(scale.unit_keys)]
         for name in names:

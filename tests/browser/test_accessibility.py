@@ -23,6 +23,8 @@ AXE = "() => axe.run(document, {resultTypes: ['violations']})"
 @pytest.fixture
 def site(story):
     """Fill the site so that every page has something to show; return people and addresses."""
+    from amgs.repository import services
+
     alice = story.person("Alice Arber", lab="Harbour")
     bob = story.person("Bob Brandt", lab="Meadow")
     rita, roger = story.person("Rita Roth", "rater"), story.person("Roger Ruiz", "rater")
@@ -48,6 +50,10 @@ def site(story):
 
     changes = story.dataset(bob, "Formalin, first trial", animals=1, licence="", ethics="")
     story.take(changes, ("submit", bob))
+
+    gone = _withdrawn(story.dataset(alice, "Grimace after incision", animals=1), alice)
+    deleted = story.dataset(alice, "Tried and given up", animals=1)
+    services.delete_draft(by=alice, version=deleted)
 
     serving = register(mia, "approve", "promote")
     challenger = register(mia, measured_against=serving)
@@ -87,6 +93,13 @@ def site(story):
         ("version-draft", alice, f"/datasets/{ref(draft)}/"),
         ("version-published", alice, f"/datasets/{ref(published)}/"),
         ("version-changes", bob, f"/datasets/{ref(changes)}/"),
+        ("version-withdrawn", None, f"/datasets/{ref(gone)}/"),
+        ("allowed", alice, f"/datasets/{ref(published)}/allowed"),
+        ("leave", alice, f"/datasets/{ref(published)}/leave/withdraw"),
+        ("leave-refused", bob, f"/datasets/{ref(published)}/leave/withdraw"),
+        ("delete", alice, f"/datasets/{ref(draft)}/leave/delete"),
+        ("embargo", alice, f"/datasets/{ref(draft)}/embargo"),
+        ("deleted-drafts", alice, "/deleted-drafts/"),
         ("e-mail", alice, "/accounts/email/"),
         ("second-factor", alice, "/accounts/2fa/"),
         ("rate", rita, "/rate/"),
@@ -100,6 +113,20 @@ def site(story):
         ("training", mia, "/training/"),
         ("run", mia, f"/training/runs/{run}/"),
     ]
+
+
+def _withdrawn(version: Any, by: Any) -> Any:
+    """Let a version leave that was published without a review."""
+    from django.utils import timezone
+
+    from amgs.repository import services
+    from amgs.repository.models import Version
+
+    row = Version.objects.filter(pk=version.pk)
+    row.update(state="published", published_at=timezone.now())
+    version = row.select_related("dataset__lab").get()
+    services.decide_version(by=by, version=version, action="withdraw", why="Consent has ended.")
+    return version
 
 
 def register(maintainer: Any, *steps: str, refused: bool = False, **given: Any) -> Any:

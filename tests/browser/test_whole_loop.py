@@ -95,7 +95,6 @@ def contribute(page: Any, study: Path) -> str:
     page.get_by_label("Phantom").check()
     page.get_by_role("button", name="Make the draft").click()
 
-    page.get_by_label("Licence").select_option("CC0-1.0")
     page.get_by_label("Ethics statement").fill("No animal was used: the mice are rendered.")
     page.get_by_label("Assay").select_option("post_surgical")
     page.get_by_label("What was assigned to treatment").select_option("animal")
@@ -131,6 +130,8 @@ def contribute(page: Any, study: Path) -> str:
 
     for box in page.locator("input[name=kinds]").all():
         box.check()
+    page.get_by_label("Licence of the download").select_option("CC0-1.0")
+    page.get_by_label("We have the right to share these data").check()
     page.get_by_role("button", name="Sign and go on").click()
 
     page.get_by_role("button", name="Submit for review").click()

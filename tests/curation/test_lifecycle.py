@@ -26,7 +26,10 @@ DATASET: dict[str, dict[str, dict[str, str]]] = {
     },
     "changes_requested": {"contributor": {"reopen": "draft"}},
     "rejected": {"contributor": {"reopen": "draft"}},
-    "accepted": {"curator": {"publish": "published"}, "system": {"publish": "published"}},
+    "accepted": {
+        "curator": {"publish": "published"},
+        "system": {"publish": "published", "request_changes": "changes_requested"},
+    },
     "published": {
         role: {"retract": "retracted", "withdraw": "withdrawn"}
         for role in ("contributor", "curator", "maintainer")

@@ -236,11 +236,11 @@ class Sheets(APIView):
 
 
 def _found(request: Request, public_id: str) -> tuple[Version, LabelImport]:
-    """Return a label file and the newest version of its dataset that is open to who asks."""
+    """Return a label file and the newest version that holds it and is open to who asks."""
     row = LabelImport.objects.select_related("given_by", "blob").filter(public_id=public_id).first()
     version = None
     if row is not None:
-        rows = queries.datasets_visible_to(request.user).filter(dataset=row.dataset_id)
+        rows = queries.datasets_visible_to(request.user).filter(sheets=row)
         version = rows.order_by("-number").first()
     if row is None or version is None:
         raise NotFound("There is no such sheet, or it is not open to you.")

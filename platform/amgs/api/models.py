@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.http import HttpResponseRedirect
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +21,7 @@ from amgs.api.problems import documented
 from amgs.core.decisions import history as decisions_about
 from amgs.core.errors import NotFound
 from amgs.registry import queries, services
+from amgs.training.leaving import notes_of_model
 
 
 class ActionView(serializers.Serializer):
@@ -80,6 +83,12 @@ class ModelView(ModelSummary):
     card = serializers.CharField()
     info = serializers.DictField()
     actions = ActionView(many=True)
+
+
+class ModelDetailView(ModelView):
+    """A model version with notes on data that it rests on and that left since."""
+
+    notes = serializers.ListField(child=serializers.DictField())
 
 
 class ModelPage(serializers.Serializer):
@@ -160,11 +169,13 @@ class Model(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=DETAIL, responses={200: ModelView, **documented(304, 400, 401, 403, 404)}
+        parameters=DETAIL, responses={200: ModelDetailView, **documented(304, 400, 401, 403, 404)}
     )
     def get(self, request: Request, name: str) -> Response:
         """Return the version with report, verdicts and what may follow."""
-        return detail(request, queries.detail(queries.version(name), actor(request)))
+        row = queries.version(name)
+        notes = [asdict(note) for note in notes_of_model(row)]
+        return detail(request, queries.detail(row, actor(request)) | {"notes": notes})
 
 
 class Bundle(APIView):

@@ -21,6 +21,7 @@ from amgs.core.errors import NotFound
 from amgs.files.services import find_upload
 from amgs.repository import queries, services
 from amgs.repository.models import Recording, Version
+from amgs.repository.rules import may_see_pictures
 
 
 class RecordingBody(serializers.Serializer):
@@ -83,10 +84,12 @@ class Recordings(APIView):
     def get(self, request: Request, name: str) -> Response:
         """Return the recordings, oldest first."""
         version = opened(request, name)
+        policy.require(request.user, "see_recordings", version)
+        shown = may_see_pictures(request.user, version)
         return page(
             queries.recording_rows(version),
             request,
-            lambda row: queries.recording_row(request.user, version, row),
+            lambda row: queries.recording_row(request.user, version, row, shown),
             newest_first=False,
         )
 

@@ -68,6 +68,12 @@ class ScoreView(serializers.Serializer):
     files = serializers.DictField(child=serializers.CharField(), help_text="address by file name")
 
 
+class ScoreDetailView(ScoreView):
+    """A score with notes on data that its model rests on and that left since."""
+
+    notes = serializers.ListField(child=serializers.DictField())
+
+
 class ScorePage(serializers.Serializer):
     """A page of scores."""
 
@@ -124,11 +130,11 @@ class Score(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=DETAIL, responses={200: ScoreView, **documented(304, 400, 401, 403, 404)}
+        parameters=DETAIL, responses={200: ScoreDetailView, **documented(304, 400, 401, 403, 404)}
     )
     def get(self, request: Request, token: str) -> Response:
         """Return the score."""
-        return detail(request, queries.score_json(queries.by_token(token)))
+        return detail(request, queries.score_detail(queries.by_token(token)))
 
 
 class ScoreFile(APIView):

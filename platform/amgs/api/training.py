@@ -150,6 +150,13 @@ class SnapshotView(serializers.Serializer):
     header = serializers.DictField()
 
 
+class SnapshotDetailView(SnapshotView):
+    """A snapshot with the models that learned from it, and notes on data in it that left."""
+
+    models = serializers.ListField(child=serializers.DictField())
+    notes = serializers.ListField(child=serializers.DictField())
+
+
 class SnapshotPage(serializers.Serializer):
     """A page of snapshots."""
 
@@ -271,11 +278,12 @@ class Snapshot(TrainingView):
     """One snapshot."""
 
     @extend_schema(
-        parameters=DETAIL, responses={200: SnapshotView, **documented(304, 400, 401, 403, 404)}
+        parameters=DETAIL,
+        responses={200: SnapshotDetailView, **documented(304, 400, 401, 403, 404)},
     )
     def get(self, request: Request, public_id: str) -> Response:
         """Return the snapshot."""
-        return detail(request, queries.snapshot_json(queries.snapshot(public_id)))
+        return detail(request, queries.snapshot_detail(queries.snapshot(public_id)))
 
 
 urlpatterns = [

@@ -13,6 +13,7 @@ NOUNS = (
     "uploads",
     "datasets",
     "versions",
+    "leaving",
     "recordings",
     "labels",
     "frames",

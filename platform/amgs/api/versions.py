@@ -26,8 +26,8 @@ from amgs.repository import queries, services
 from amgs.repository.models import Permission, Version
 from amgs.review import queries as review
 from amgs.review.services import mark_seen
-from curation.citing import LICENCES
 from curation.dataset_version import LIFECYCLE
+from curation.licences import LICENCES
 from curation.roles import CONTRIBUTOR
 
 # Steps that the owning lab takes; all others are a curator's.
@@ -52,13 +52,30 @@ class PatchBody(serializers.Serializer):
     funder = serializers.CharField(required=False, allow_blank=True, max_length=300)
     metadata = serializers.DictField(required=False)
     embargo_until = serializers.DateField(required=False, allow_null=True)
+    train_under_embargo = serializers.BooleanField(required=False)
 
 
-class PermissionsBody(serializers.Serializer):
+class SignatureBody(serializers.Serializer):
+    """Who signs, and what was read and confirmed."""
+
+    signer_name = serializers.CharField(max_length=200)
+    right_to_share = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="the signer confirms that the lab may share the data; needed to allow anything",
+    )
+    licence = serializers.ChoiceField(
+        tuple(LICENCES), required=False, allow_blank=True, help_text="of the public download"
+    )
+    text_version = serializers.CharField(
+        required=False, max_length=20, help_text="of the texts that were read; the current one"
+    )
+
+
+class PermissionsBody(SignatureBody):
     """The uses the owner allows, signed."""
 
     kinds = serializers.ListField(child=serializers.ChoiceField(Permission.Kind.values))
-    signer_name = serializers.CharField(max_length=200)
 
 
 class VersionActionBody(serializers.Serializer):
@@ -132,6 +149,10 @@ class VersionView(VersionRowView):
     metadata = serializers.DictField()
     completeness = serializers.FloatField()
     embargo_until = serializers.DateField(allow_null=True)
+    train_under_embargo = serializers.BooleanField()
+    tombstone = serializers.DictField(
+        allow_null=True, help_text="of a version that left: who, when, why and what followed"
+    )
     permissions = serializers.DictField(child=serializers.BooleanField())
     signed = serializers.ListField(child=serializers.DictField())
     design = serializers.DictField()
@@ -213,6 +234,13 @@ class One(APIView):
         body.is_valid(raise_exception=True)
         services.update_version(by=request.user, version=version, **body.validated_data)
         return Response(queries.version_page(request.user, version))
+
+    @extend_schema(responses={204: None, **documented(400, 401, 403, 404, 409)})
+    def delete(self, request: Request, name: str) -> Response:
+        """Delete an unpublished version; its lab can bring it back for 30 days."""
+        version = queries.find_version(request.user, name)
+        services.delete_draft(by=request.user, version=version)
+        return Response(status=204)
 
 
 class Design(APIView):

@@ -18,15 +18,16 @@ from amgs.core import jobs
 from amgs.core.errors import Refused
 from amgs.core.jobs import Context, Finish, job
 from amgs.core.models import Job
-from amgs.files.models import Upload
+from amgs.files.models import Blob, Upload
 from amgs.files.queries import held_parts, part_bytes
+from amgs.files.removal import forget_released
 from amgs.files.services import (
     blob_key,
     blob_of,
     part_key,
     purposes,
 )
-from amgs.files.storage import CHUNK, get_storage
+from amgs.files.storage import CHUNK, Missing, get_storage
 
 log = structlog.get_logger(__name__)
 
@@ -134,6 +135,11 @@ def _reopen(row: Upload, changed: list[int]) -> None:
 def _store(row: Upload, sha256: str) -> None:
     """Make the blob visible and hand it on; runs in the transaction that ends the check."""
     blob = blob_of(sha256, row.size, mimetypes.guess_type(row.name)[0] or "")
+    # Asked again under the row's lock: these bytes may just have been removed with a version
+    # that was withdrawn. The check then begins anew and stores them again.
+    Blob.objects.select_for_update().get(pk=blob.pk)
+    if get_storage().stat(blob.key) is None:
+        raise Missing(f"{blob.key} was removed while '{row.name}' was being checked")
     changed = Upload.objects.filter(pk=row.pk, state=Upload.State.CHECKING).update(
         state=Upload.State.DONE, blob=blob, sha256=sha256, finished_at=Now()
     )
@@ -197,6 +203,12 @@ def collect_orphans(context: Context) -> dict[str, int]:
     done["drafts_deleted"] = storage.sweep(OUTPUTS_KEPT.total_seconds())
     log.info("orphans were collected", **done)
     return done
+
+
+@job("quick", limit=timedelta(minutes=10), every=timedelta(hours=1))
+def clean_caches(context: Context) -> dict[str, int]:
+    """Remove from this machine's caches what was deleted in storage."""
+    return {"files_deleted": forget_released()}
 
 
 def _lost_parts() -> Iterator[str]:

@@ -129,6 +129,10 @@ def open_upload(
         if lab is not None and blob is None:
             # Locked, so that files announced at the same time share the room that is left.
             require_room(Lab.objects.select_for_update().get(pk=lab.pk), name, size)
+        if blob is not None:
+            # Locked, so that bytes which are being removed at this moment are sent again.
+            held = Blob.objects.select_for_update().filter(pk=blob.pk, deleted_at=None)
+            blob = held.first()
         upload = Upload.objects.create(
             user=user,
             lab=lab,

@@ -1,6 +1,7 @@
 """The app's configuration."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class RepositoryConfig(AppConfig):
@@ -9,5 +10,8 @@ class RepositoryConfig(AppConfig):
     name = "amgs.repository"
 
     def ready(self) -> None:
-        """Add DOIs to the steps of a version, and the jobs of DOIs and of finding."""
-        from amgs.repository import dois, search  # noqa: F401  (importing registers them)
+        """Add DOIs and finding; let the database guard what is published, once it is migrated."""
+        from amgs.repository import dois, immutable, search  # noqa: F401  (registers itself)
+
+        pre_migrate.connect(immutable.remove, sender=self)
+        post_migrate.connect(immutable.install, sender=self)

@@ -17,7 +17,8 @@ from amgs.repository.citing import cited
 from amgs.repository.models import Recording, Version
 from amgs.repository.ratings_table import COLUMNS, Pieces, as_csv
 from amgs.repository.rules import is_of_own_lab
-from curation.citing import LICENCES, Cited, bibtex, ris, sentence
+from curation.citing import Cited, bibtex, ris, sentence
+from curation.licences import described
 
 README = """\
 {citation}
@@ -48,8 +49,8 @@ class Held:
 
 def held(actor: Actor, version: Version, row: Recording) -> Held | str:
     """Return what this person may have of a recording, or the sentence why there is nothing."""
-    if row.blob is None:
-        return "It was not stored."
+    if row.blob is None or row.blob.deleted_at is not None:
+        return "It was not stored." if row.blob is None else "It was deleted."
     if is_of_own_lab(actor, version):
         return Held(row.blob.key, row.blob.size, row.blob.sha256, None)
     public = row.public
@@ -89,14 +90,14 @@ def manifest(
                 "derived_from": file.derived_from,
             }
         )
-    title, address = LICENCES.get(version.licence, (version.licence, ""))
+    licence = described(version.licence)
     return {
         "version": version.identifier,
         "state": version.state,
         "doi": version.doi or None,
         "url": about.url,
         "citation": sentence(about),
-        "licence": {"identifier": version.licence, "title": title, "url": address},
+        "licence": {"identifier": version.licence, "title": licence.title, "url": licence.url},
         "phantom": version.dataset.phantom,
         "notes": list(about.notes),
         "files": [*found, *files],
@@ -149,7 +150,8 @@ def archive(actor: Actor, version: Version) -> Iterator[bytes]:
 
 
 def _texts(actor: Actor, version: Version, about: Cited) -> dict[str, str]:
-    title, address = LICENCES.get(version.licence, (version.licence or "none was given", ""))
+    licence = described(version.licence)
+    terms = f"{licence.title} {licence.url}".strip() or "none was given"
     notes = "".join(f"{note}\n" for note in about.notes)
     design = {
         "identifier": version.identifier,
@@ -164,7 +166,9 @@ def _texts(actor: Actor, version: Version, about: Cited) -> dict[str, str]:
     }
     return {
         "README.txt": README.format(
-            citation=sentence(about), licence=f"{title} {address}".strip(), notes=notes
+            citation=sentence(about),
+            licence=terms,
+            notes=notes,
         ),
         "CITATION.bib": bibtex(about),
         "CITATION.ris": ris(about),

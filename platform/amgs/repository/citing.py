@@ -64,14 +64,18 @@ def _keywords(version: Version) -> tuple[str, ...]:
     for key in ("assay", "procedure"):
         if value := version.metadata.get(key):
             found.append(dict(BY_KEY[key].terms).get(value, str(value)))
-    strains = (
-        Animal.objects.filter(dataset=version.dataset_id)
-        .order_by()
-        .values_list("metadata__strain", flat=True)
-        .distinct()[:20]
-    )
-    found += sorted(str(strain) for strain in strains if strain and strain != "unknown")
+    found += sorted(strain for strain in _strains(version) if strain != "unknown")[:20]
     return tuple(dict.fromkeys(found))
+
+
+def _strains(version: Version) -> set[str]:
+    """Return the strains of a version's animals, as it keeps them once it is published."""
+    if version.design:
+        said = [row["metadata"].get("strain") for row in version.design["animals"]]
+    else:
+        rows = Animal.objects.filter(dataset=version.dataset_id, dropped=False).order_by()
+        said = list(rows.values_list("metadata__strain", flat=True).distinct())
+    return {str(strain) for strain in said if strain}
 
 
 def wanted_doi(version: Version) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.files.storage import get_storage
+from amgs.repository.frozen import places_of
 from amgs.repository.models import Frame, Recording, Version
-from amgs.repository.rules import is_of_own_lab
+from amgs.repository.rules import is_of_own_lab, may_see_pictures
 
 _FIELDS = (
     "public_id",
@@ -44,6 +46,9 @@ def frames_query(version: Version, *, after: str = "", recording: str = "") -> Q
             Q(recording_id__gt=anchor[0]) | Q(pk__gt=anchor[1]), recording_id__gte=anchor[0]
         )
     rows = rows.filter(recording_id__in=held.values("recording_id"))
+    if version.published_at is not None:
+        # What a later draft named of shared recordings is not in it.
+        rows = rows.filter(created_at__lte=version.published_at)
     if recording:
         rows = rows.filter(recording__public_id=recording)
     return rows.order_by("recording_id", "pk")
@@ -52,9 +57,17 @@ def frames_query(version: Version, *, after: str = "", recording: str = "") -> Q
 def frames_after(
     user: Any, version: Version, *, after: str, limit: int, recording: str = ""
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Return some frames as lists show them, and the ``after`` of the next page."""
+    """Return some frames as lists show them, and the ``after`` of the next page.
+
+    None of a version that was withdrawn, and pictures only for those who may see them.
+    """
+    if not policy.may(user, "see_recordings", version):
+        return [], None
+    pictures = may_see_pictures(user, version)
     rows = frames_query(version, after=after, recording=recording)
-    name = "name" if is_of_own_lab(user, version) else "pseudonym"
+    own = is_of_own_lab(user, version)
+    name = "name" if own else "pseudonym"
+    kept = places_of(version, own)
     # Tuples, not objects: a page of rows is all that is wanted of them.
     found = list(rows.values_list(*(field.format(name=name) for field in _FIELDS))[: limit + 1])
     storage, seconds = get_storage(), settings.STORAGE_ADDRESS_SECONDS
@@ -62,14 +75,16 @@ def frames_after(
         {
             "id": public_id,
             "recording": of,
-            "animal": animal,
-            "observation": observation,
+            "animal": place[0],
+            "observation": place[1],
             "number": number,
             "pts": pts,
             "time_base": f"{num}/{den}",
             "time_s": time_s,
             "drawn": drawn,
-            "still": storage.sign_get(key, seconds, media_type="image/jpeg") if key else None,
+            "still": storage.sign_get(key, seconds, media_type="image/jpeg")
+            if key and pictures
+            else None,
         }
         for (
             public_id,
@@ -84,5 +99,6 @@ def frames_after(
             drawn,
             key,
         ) in found[:limit]
+        for place in [(animal, observation) if kept is None else kept.get(of, (None, None))]
     ]
     return shown, shown[-1]["id"] if len(found) > limit else None

@@ -17,6 +17,7 @@ from amgs.repository import (
     derived,
     label_jobs,  # noqa: F401  (its kinds of jobs are registered by loading it)
     media_files,
+    removal,  # noqa: F401  (importing registers its jobs and what it does after a withdrawal)
 )
 from amgs.repository.derived import PROGRESS_EVERY
 from amgs.repository.models import Frame, Recording

@@ -60,7 +60,7 @@ MOST_SHOWN = 100
 
 
 def history(version: Version) -> list[Json]:
-    """Return the newest label files of a version's dataset as lists show them, newest first.
+    """Return the newest label files of a version as lists show them, newest first.
 
     Each with ``looking`` (its answers are being looked at), ``ready`` (nothing is asked) and
     ``was_read`` (it can be redone).

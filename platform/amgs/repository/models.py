@@ -54,11 +54,12 @@ class VersionQuerySet(models.QuerySet["Version"]):
     def visible_to(self, user: Any) -> VersionQuerySet:
         """Versions this person (or nobody in particular) may know of."""
         public = Q(state__in=("published", "withdrawn", "retracted"))
+        held = self.filter(deleted_at=None)
         if not user.is_authenticated:
-            return self.filter(public)
+            return held.filter(public)
         if user.roles & {"curator", "maintainer"}:
-            return self.all()
-        return self.filter(public | Q(dataset__lab_id__in=user.lab_ids))
+            return held
+        return held.filter(public | Q(dataset__lab_id__in=user.lab_ids))
 
     def published(self) -> VersionQuerySet:
         """Versions that are cited and may be used as their permissions say."""
@@ -83,6 +84,8 @@ class Version(Row):
     funder = models.CharField(max_length=300, blank=True)
     metadata = models.JSONField(default=dict)
     embargo_until = models.DateField(null=True, blank=True)
+    # The owner's tick that training may use the version while it is under embargo.
+    train_under_embargo = models.BooleanField(default=False)
     submitted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -92,6 +95,13 @@ class Version(Row):
     doi = models.CharField(max_length=100, blank=True)
     # The VersionFacts on which publication rested, verbatim; empty before.
     facts = models.JSONField(default=dict)
+    # Groups, animals and observations as they were at publication (``repository.frozen``): the
+    # rows of these tables go on with the next draft. Of a deleted draft, as they were then.
+    design = models.JSONField(default=dict)
+    # An unpublished version that its lab deleted; it can be brought back for a while.
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    # When the last file of a withdrawn version was gone.
+    files_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(Row.Meta):
         constraints = [
@@ -110,7 +120,10 @@ class Version(Row):
 
 
 class Permission(models.Model):
-    """The owner allows one use of a version, with the text as it was when signed."""
+    """The owner allows one use of a version, with the text as it was when signed.
+
+    What was taken back has no row any more; the log keeps who gave and took it when.
+    """
 
     class Kind(models.TextChoices):
         OUTSIDE_RATERS = "outside_raters", "raters outside the lab may see frames"
@@ -121,6 +134,9 @@ class Permission(models.Model):
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="permissions")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     text_version = models.CharField(max_length=20)
+    text_digest = models.CharField(max_length=64, blank=True)
+    # The signer confirmed that the lab may share these data.
+    right_to_share = models.BooleanField(default=False)
     signed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -138,6 +154,9 @@ class Group(Row):
     name = models.CharField(max_length=100)
     pseudonym = models.CharField(max_length=20)
     metadata = models.JSONField(default=dict)
+    # Not in the draft any more; the row stays because an earlier version holds it. The same holds
+    # for cages, animals and observations.
+    dropped = models.BooleanField(default=False)
 
     class Meta(Row.Meta):
         constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="group_once")]
@@ -149,6 +168,7 @@ class Cage(Row):
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="cages")
     name = models.CharField(max_length=100)
     pseudonym = models.CharField(max_length=20)
+    dropped = models.BooleanField(default=False)
 
     class Meta(Row.Meta):
         constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="cage_once")]
@@ -163,6 +183,7 @@ class Animal(Row):
     group = models.ForeignKey(Group, null=True, on_delete=models.SET_NULL, related_name="animals")
     cage = models.ForeignKey(Cage, null=True, on_delete=models.SET_NULL, related_name="animals")
     metadata = models.JSONField(default=dict)
+    dropped = models.BooleanField(default=False)
 
     class Meta(Row.Meta):
         constraints = [models.UniqueConstraint(fields=["dataset", "name"], name="animal_once")]
@@ -174,6 +195,7 @@ class Observation(Row):
     animal = models.ForeignKey(Animal, on_delete=models.CASCADE, related_name="observations")
     name = models.CharField(max_length=100)
     metadata = models.JSONField(default=dict)
+    dropped = models.BooleanField(default=False)
 
     class Meta(Row.Meta):
         constraints = [models.UniqueConstraint(fields=["animal", "name"], name="observation_once")]
@@ -301,20 +323,22 @@ class LabelImport(Row):
     # How many rows of each kind were read, and the rules by which.
     counts = models.JSONField(default=dict)
     notes = models.JSONField(default=list)
-    # Digest of the file and of how it was read: the same digest means the same rows.
+    # Digest of the file and of how it was read: the same digest means the same rows. No two that
+    # count are in one version (``services.labels.twin_of``); in different ones there may be.
     digest = models.CharField(max_length=64, blank=True)
     given_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    # A sheet that a published version holds is neither read again nor undone.
+    versions = models.ManyToManyField(Version, related_name="sheets")
 
-    class Meta(Row.Meta):
-        constraints = [
-            models.UniqueConstraint(
-                fields=["dataset", "digest"],
-                name="labels_read_once",
-                condition=Q(status="done") & ~Q(digest=""),
-            )
-        ]
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write the row; a new sheet belongs to the version that is being worked on."""
+        new = self._state.adding
+        super().save(*args, **kwargs)
+        draft = self.dataset.versions.filter(deleted_at=None).order_by("-number").first()
+        if new and draft is not None and draft.published_at is None:
+            self.versions.add(draft)
 
 
 class RatingQuerySet(models.QuerySet["Rating"]):
@@ -323,6 +347,17 @@ class RatingQuerySet(models.QuerySet["Rating"]):
     def visible(self) -> RatingQuerySet:
         """Ratings given here or from a sheet that was read to its end and not undone."""
         return self.filter(Q(label_import=None) | Q(label_import__status=LabelImport.Status.DONE))
+
+    def of_version(self, version: Version) -> RatingQuerySet:
+        """Visible ratings of a version's frames: of the sheets it holds, and given here.
+
+        What was rated here after a version was published belongs to later ones.
+        """
+        here = Q(label_import=None)
+        if version.published_at is not None:
+            here &= Q(at__lte=version.published_at)
+        sheets = Q(label_import__in=LabelImport.objects.filter(versions=version))
+        return self.visible().filter(here | sheets, frame__recording__versions=version)
 
 
 class Rating(models.Model):

@@ -19,7 +19,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from amgs.core.errors import Refused
-from amgs.repository.models import Observation, Recording
+from amgs.repository.models import Observation, Recording, Version
 from curation.problems import Problem
 
 LEFT_OUT = "-"
@@ -158,9 +158,17 @@ class Places:
 
     @cached_property
     def recordings(self) -> list[Recording]:
-        """The readable recordings of the dataset, in the order in which they were added."""
+        """The readable recordings of the version that is worked on, in the order they were added.
+
+        Of earlier versions not all are in it.
+        """
+        newest = (
+            Version.objects.filter(dataset=self.dataset_id, deleted_at=None)
+            .order_by("-number")
+            .first()
+        )
         ready = Recording.objects.filter(
-            dataset=self.dataset_id, status=Recording.Status.READY
+            versions=newest, status=Recording.Status.READY
         ).select_related("blob", "observation")
         return list(ready.order_by("pk"))
 
@@ -267,7 +275,9 @@ class Places:
     def _design(self) -> dict[str, dict[str, Observation]]:
         """Animal → time point → observation; names in small letters."""
         found: dict[str, dict[str, Observation]] = defaultdict(dict)
-        rows = Observation.objects.filter(animal__dataset=self.dataset_id).select_related("animal")
+        rows = Observation.objects.filter(
+            animal__dataset=self.dataset_id, dropped=False, animal__dropped=False
+        ).select_related("animal")
         for row in rows:
             found[row.animal.name.casefold()][row.name.casefold()] = row
         return found

@@ -18,18 +18,11 @@ from amgs.files.models import Upload
 from amgs.files.services import blob_address
 from amgs.files.storage import get_storage
 from amgs.repository import steps
-from amgs.repository.models import (
-    Animal,
-    Frame,
-    Group,
-    LabelImport,
-    Observation,
-    Permission,
-    Recording,
-    Version,
-)
-from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab
-from curation.dataset_version import LIFECYCLE
+from amgs.repository.frozen import design_of, places_of
+from amgs.repository.models import Frame, LabelImport, Permission, Recording, Version
+from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab, may_see_pictures
+from amgs.repository.tombstone import tombstone
+from curation.dataset_version import LIFECYCLE, WITHDRAWN
 from curation.metadata import completeness
 
 _IDENTIFIER = re.compile(r"AMGS-(\d{6,9})(?:[./](\d{1,6}))?", re.IGNORECASE)
@@ -130,7 +123,6 @@ def _may_step(user: Any, action: str, version: Version) -> policy.Answer:
 
 def version_page(user: Any, version: Version) -> Json:
     """Return everything the page of a version shows, but for its lists."""
-    dataset = version.dataset
     counts = Recording.objects.filter(versions=version).aggregate(
         **{status.value: Count("pk", filter=Q(status=status.value)) for status in Recording.Status}
     )
@@ -149,11 +141,15 @@ def version_page(user: Any, version: Version) -> Json:
         "metadata": version.metadata,
         "completeness": round(completeness(values), 3),
         "embargo_until": version.embargo_until,
+        "train_under_embargo": version.train_under_embargo,
+        "tombstone": tombstone(version),
         "permissions": {kind.value: kind.value in held for kind in Permission.Kind},
         "signed": [
             {
                 "kind": row.kind,
                 "text_version": row.text_version,
+                "text_sha256": row.text_digest,
+                "right_to_share": row.right_to_share,
                 "signer_name": row.signer_name,
                 "signed_at": row.signed_at,
             }
@@ -165,9 +161,9 @@ def version_page(user: Any, version: Version) -> Json:
             "recordings_by_status": counts,
             "animals": len(shape["animals"]),
             "observations": len(shape["observations"]),
-            "frames": Frame.objects.filter(recording__versions=version).count(),
+            "frames": frames_of(version).count(),
             "sheets": LabelImport.objects.filter(
-                dataset=dataset, status=LabelImport.Status.DONE
+                versions=version, status=LabelImport.Status.DONE
             ).count(),
         },
         "actions": actions(user, version),
@@ -177,39 +173,45 @@ def version_page(user: Any, version: Version) -> Json:
 def design(user: Any, version: Version) -> Json:
     """Return groups, animals and observations; names for the lab itself, pseudonyms for others."""
     own = is_of_own_lab(user, version)
-
-    def name(row: Any) -> str:
-        return row.name if own else row.pseudonym
-
-    groups = Group.objects.filter(dataset=version.dataset_id)
-    animals = Animal.objects.filter(dataset=version.dataset_id).select_related("group", "cage")
-    observations = Observation.objects.filter(animal__dataset=version.dataset_id).select_related(
-        "animal"
-    )
+    if version.state == WITHDRAWN and not own:
+        return {"groups": [], "animals": [], "observations": []}
+    kept = design_of(version)
+    names: dict[str | None, str | None] = {None: None}
+    for row in (*kept["groups"], *kept["cages"], *kept["animals"]):
+        names[row["id"]] = row["name"] if own else row["pseudonym"]
     return {
         "groups": [
-            {"id": row.public_id, "name": name(row), "treatment": row.metadata} for row in groups
+            {"id": row["id"], "name": names[row["id"]], "treatment": row["metadata"]}
+            for row in kept["groups"]
         ],
         "animals": [
             {
-                "id": row.public_id,
-                "name": name(row),
-                "group": name(row.group) if row.group else None,
-                "cage": name(row.cage) if row.cage else None,
-                "metadata": row.metadata,
+                "id": row["id"],
+                "name": names[row["id"]],
+                "group": names.get(row["group"]),
+                "cage": names.get(row["cage"]),
+                "metadata": row["metadata"],
             }
-            for row in animals
+            for row in kept["animals"]
         ],
         "observations": [
             {
-                "id": row.public_id,
-                "animal": name(row.animal),
-                "name": row.name,
-                "metadata": row.metadata,
+                "id": row["id"],
+                "animal": names[row["animal"]],
+                "name": row["name"],
+                "metadata": row["metadata"],
             }
-            for row in observations
+            for row in kept["observations"]
         ],
     }
+
+
+def frames_of(version: Version) -> QuerySet[Frame]:
+    """Return the frames of a version; what a later draft named of shared recordings is not in."""
+    rows = Frame.objects.filter(recording__versions=version)
+    if version.published_at is not None:
+        rows = rows.filter(created_at__lte=version.published_at)
+    return rows
 
 
 def recording_rows(version: Version) -> QuerySet[Recording]:
@@ -219,31 +221,42 @@ def recording_rows(version: Version) -> QuerySet[Recording]:
     )
 
 
-def recording_row(user: Any, version: Version, row: Recording) -> Json:
-    """Return a recording as lists show it; asks the database for nothing.
+def recording_row(user: Any, version: Version, row: Recording, shown: bool | None = None) -> Json:
+    """Return a recording as lists show it; asks the database for nothing where ``shown`` says
+    whether its pictures may be seen (``may_see_pictures``).
 
     ``sha256`` is that of the file which the user may have: of the original for its lab, of the
     copy ``derived_from`` it for others, who are not told when it was recorded either.
     """
     own = is_of_own_lab(user, version)
-    observation = row.observation
-    animal = observation.animal if observation else None
+    shown = may_see_pictures(user, version) if shown is None else shown
+    animal, observation = _place_of(version, row, own)
     status, problem = what_became_of(row)
     return {
         "id": row.public_id,
         "name": row.name,
-        "animal": (animal.name if own else animal.pseudonym) if animal else None,
-        "observation": observation.name if observation else None,
+        "animal": animal,
+        "observation": observation,
         "status": status,
         "problem": problem,
         "upload": row.upload.public_id if row.upload and row.blob is None else None,
         "sha256": (row.blob.sha256 if row.blob else None) if own else row.public.get("sha256"),
         "derived_from": None if own else row.public.get("original"),
         "media": row.media if own else {**row.media, "creation_time": None},
-        "poster": _address(row.poster_key),
+        "poster": _address(row.poster_key) if shown else None,
         "contact_sheet": _address(row.contact_sheet_key) if own else None,
         "proxy": _address(row.proxy_key, "video/mp4") if own else None,
     }
+
+
+def _place_of(version: Version, row: Recording, own: bool) -> tuple[str | None, str | None]:
+    """Return the names of the animal and the observation of a recording in a version."""
+    if (kept := places_of(version, own)) is not None:
+        return kept.get(row.public_id, (None, None))
+    if row.observation is None:
+        return None, None
+    mouse = row.observation.animal
+    return (mouse.name if own else mouse.pseudonym), row.observation.name
 
 
 def recording_file(user: Any, version: Version, public_id: str) -> Json:
@@ -254,7 +267,7 @@ def recording_file(user: Any, version: Version, public_id: str) -> Json:
     while there is no copy.
     """
     row = recording_rows(version).filter(public_id=public_id).first()
-    if row is None or row.blob is None:
+    if row is None or row.blob is None or row.blob.deleted_at is not None:
         raise NotFound("There is no such recording in this version, or it was not stored.")
     name = row.name.rpartition("/")[2]
     if is_of_own_lab(user, version):
@@ -284,9 +297,15 @@ def what_became_of(row: Recording) -> tuple[str, str]:
 
 
 def recordings(user: Any, version: Version, after: str = "", limit: int = 50) -> Page:
-    """Return one page of the recordings of a version, oldest first."""
+    """Return one page of the recordings of a version, oldest first; none of one that left.
+
+    Those of a retracted version are still seen by its lab and by curators.
+    """
+    if not policy.may(user, "see_recordings", version):
+        return Page([], None)
+    shown = may_see_pictures(user, version)
     return _page(
-        recording_rows(version), after, limit, lambda row: recording_row(user, version, row)
+        recording_rows(version), after, limit, lambda row: recording_row(user, version, row, shown)
     )
 
 
@@ -315,8 +334,8 @@ def label_row(row: LabelImport) -> Json:
 
 
 def label_rows(version: Version) -> QuerySet[LabelImport]:
-    """Return the score sheets of a version's dataset."""
-    return LabelImport.objects.filter(dataset=version.dataset_id).select_related("given_by")
+    """Return the score sheets of a version."""
+    return LabelImport.objects.filter(versions=version).select_related("given_by")
 
 
 def history(version: Version, after: int = 0, limit: int = 100) -> tuple[list[Json], int | None]:

@@ -19,6 +19,7 @@ from django.utils.crypto import salted_hmac
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.spreadsheets import plain_cell
+from amgs.repository.frozen import places_of
 from amgs.repository.models import Exclusion, LabelImport, Rating, Version
 from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab
 from amgs.repository.services.labels import declares
@@ -109,11 +110,15 @@ class _Reader:
     version: Version
     names: bool
     blind: Mapping[int, str]
+    places: Mapping[str, tuple[str, str]] | None
+    """Recording → animal and time point as the version keeps them; where None, the rows tell."""
 
     def row(self, found: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return a row in the order of ``COLUMNS``."""
         (recording, file, animal, observation, frame, pts, num, den, time_s) = found[:9]
         (unit, grade, reason, rater, source, sheet, random_share) = found[9:]
+        if self.places is not None:
+            animal, observation = self.places.get(recording, (None, None))
         blind = "yes" if source == Rating.Source.AUDIT else self.blind.get(sheet, "unknown")
         return (
             self.version.identifier,
@@ -145,11 +150,7 @@ class _Reader:
 def ratings_of(version: Version) -> QuerySet[Rating]:
     """Return the ratings of a version: before it is published, those that came with it."""
     left_out = Exclusion.objects.filter(version=version, frame=OuterRef("frame"))
-    rows = (
-        Rating.objects.visible()
-        .filter(frame__recording__versions=version)
-        .exclude(Exists(left_out))
-    )
+    rows = Rating.objects.of_version(version).exclude(Exists(left_out))
     # An audit must stay unseen while it goes on, by the lab too.
     return rows if version.state in PUBLIC_STATES else rows.filter(source=Rating.Source.SHEET)
 
@@ -160,13 +161,14 @@ def table(actor: Actor, version: Version) -> Iterator[list[tuple[Any, ...]]]:
     They come through a cursor of the server, so that memory stays flat however many there are.
     """
     own = is_of_own_lab(actor, version)
-    sheets = LabelImport.objects.filter(dataset=version.dataset_id)
+    sheets = LabelImport.objects.filter(versions=version)
     reader = _Reader(
         version,
         names=bool(policy.may(actor, "see_ratings", version)),
         blind={
             row.pk: declares(row, version.metadata, "raters_blind") or "unknown" for row in sheets
         },
+        places=places_of(version, own),
     )
     fields = [field.format(name="name" if own else "pseudonym") for field in _FIELDS]
     rows = (

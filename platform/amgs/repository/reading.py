@@ -96,7 +96,8 @@ class Rows:
 
     def ratings(self) -> Iterator[Rating]:
         """Yield the ratings of all cells in which a person said something."""
-        newest = self.label_import.dataset.versions.order_by("-number").first()
+        newest = self.label_import.dataset.versions.filter(deleted_at=None)
+        newest = newest.order_by("-number").first()
         metadata = newest.metadata if newest is not None else {}
         chosen = declares(self.label_import, metadata, "frames_chosen")
         once = self._once("Rater '{}' rates this frame twice; the first row counts.")

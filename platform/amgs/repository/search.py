@@ -17,9 +17,10 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from amgs.core.errors import Refused
 from amgs.core.jobs import Context, job
 from amgs.repository.finding import Facet, SearchEntry
-from amgs.repository.models import Animal, Dataset, Group, LabelImport, Version
-from curation.citing import LICENCES
-from curation.dataset_version import LIFECYCLE
+from amgs.repository.frozen import design_of
+from amgs.repository.models import Dataset, LabelImport, Version
+from curation.dataset_version import LIFECYCLE, WITHDRAWN
+from curation.licences import LICENCES
 from curation.metadata import BY_KEY
 
 MOST_WORDS = 12
@@ -54,14 +55,11 @@ def _said(key: str, value: Any) -> str:
 def refresh(version: Version) -> None:
     """Write the words and facets of a version anew; call it in the transaction of the change."""
     dataset = version.dataset
-    animals = list(
-        Animal.objects.filter(dataset=dataset).order_by().values_list("metadata", flat=True)
-    )
-    groups = list(
-        Group.objects.filter(dataset=dataset).order_by().values_list("metadata", flat=True)
-    )
+    shape = design_of(version)
+    animals = [row["metadata"] for row in shape["animals"]]
+    groups = [row["metadata"] for row in shape["groups"]]
     rated = LabelImport.objects.filter(
-        dataset=dataset, status=LabelImport.Status.DONE, frames_matched__gt=0
+        versions=version, status=LabelImport.Status.DONE, frames_matched__gt=0
     ).exists()
     facets = {
         ("assay", str(version.metadata.get("assay") or "")),
@@ -99,7 +97,8 @@ def refresh(version: Version) -> None:
 
 def refresh_dataset(dataset: Dataset) -> None:
     """Write anew what is found of the newest version of a dataset; published ones never change."""
-    newest = dataset.versions.select_related("dataset__lab").order_by("-number").first()
+    rows = dataset.versions.filter(deleted_at=None).select_related("dataset__lab")
+    newest = rows.order_by("-number").first()
     if newest is not None:
         refresh(newest)
 
@@ -132,7 +131,12 @@ def check(chosen: Mapping[str, str]) -> Chosen:
 
 
 def found(rows: QuerySet[Version], chosen: Mapping[str, str]) -> QuerySet[Version]:
-    """Return those of some versions that fit all choices."""
+    """Return those of some versions that fit all choices.
+
+    What was withdrawn is found by its state alone: its page stays, the search leads nobody to it.
+    """
+    if chosen and chosen.get("state") != WITHDRAWN:
+        rows = rows.exclude(state=WITHDRAWN)
     if words := words_of(chosen.get("q", "")).split()[:MOST_WORDS]:
         rows = rows.filter(search__words__begins=words)
     if state := chosen.get("state"):

@@ -41,7 +41,8 @@ def gather_facts(version: Version) -> VersionFacts:
     )
     elsewhere, labs = _elsewhere(version, recordings)
     animals = []
-    for row in Animal.objects.filter(dataset=dataset).select_related("group", "cage"):
+    held_animals = Animal.objects.filter(dataset=dataset, dropped=False)
+    for row in held_animals.select_related("group", "cage"):
         inherited = version.metadata | (row.group.metadata if row.group else {}) | row.metadata
         animals.append(
             AnimalFacts(
@@ -70,7 +71,7 @@ def gather_facts(version: Version) -> VersionFacts:
         metadata=version.metadata,
         groups=tuple(
             GroupFacts(name=row.name, treatment=row.metadata, id=row.public_id)
-            for row in Group.objects.filter(dataset=dataset)
+            for row in Group.objects.filter(dataset=dataset, dropped=False)
         ),
         animals=tuple(animals),
         observations=tuple(
@@ -80,12 +81,14 @@ def gather_facts(version: Version) -> VersionFacts:
                 name=row.name,
                 hours_after_procedure=_number(row.metadata.get("hours_after_procedure")),
             )
-            for row in Observation.objects.filter(animal__dataset=dataset).select_related("animal")
+            for row in Observation.objects.filter(
+                animal__dataset=dataset, animal__dropped=False, dropped=False
+            ).select_related("animal")
         ),
         recordings=tuple(_recording(row, elsewhere[row.blob_id]) for row in recordings),
         labels=tuple(
             _label(row)
-            for row in LabelImport.objects.filter(dataset=dataset).exclude(
+            for row in LabelImport.objects.filter(versions=version).exclude(
                 status=LabelImport.Status.UNDONE
             )
         ),
@@ -95,14 +98,7 @@ def gather_facts(version: Version) -> VersionFacts:
 
 def has_grades(version: Version) -> bool:
     """Return whether any frame of a version came with a grade that is to be seen."""
-    return (
-        Rating.objects.visible()
-        .filter(
-            frame__recording__versions=version,
-            source=Rating.Source.SHEET,
-        )
-        .exists()
-    )
+    return Rating.objects.of_version(version).filter(source=Rating.Source.SHEET).exists()
 
 
 def _recording(row: Recording, elsewhere: set[str]) -> RecordingFacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,16 +12,19 @@ from django.db import transaction
 from django.utils import timezone
 
 from amgs.core.base import SYSTEM
-from amgs.core.jobs import Context, Finish, job
+from amgs.core.jobs import Context, Finish, enqueue, job
 from amgs.repository.models import Frame, Rating, Version
 from amgs.repository.services import decide_version
+from amgs.repository.services.embargo import ask_to_lift, ended_today
 from amgs.review.facts import gather_facts
+from amgs.review.leaving import needs_consensus, tell_of_the_end
 from amgs.review.models import Audit, CheckResult, Consensus, Screening
 from amgs.review.services.audits import ratings_of
 from amgs.review.services.rating import ask_for_agreement, counts_as_blind
+from curation import embargo
 from curation.checks import CheckOutcome, run_checks
 from curation.consensus import Distribution, consensus
-from curation.dataset_version import SUBMITTED
+from curation.dataset_version import ACCEPTED, SUBMITTED
 from models.records import Vote, to_json
 from models.scale import load_scale
 
@@ -34,35 +37,12 @@ BOOTSTRAP_DRAWS = 200
 def screen_version(context: Context, version: str) -> Finish:
     """Run every check over the facts of a submitted version and act on what they say."""
     row = Version.objects.select_related("dataset__lab").get(public_id=version)
-    if row.state != SUBMITTED:
+    if row.state != SUBMITTED or row.deleted_at is not None:
         return Finish({"state": row.state})
-    facts = gather_facts(row)
-    context.progress(0.3, "running the checks")
-    outcomes = run_checks(facts)
-    blocking = [outcome for outcome in outcomes if outcome.blocks]
-    # Answers to warnings stay, as long as the warning says the same.
-    answers = {
-        (result.check_name, result.sentence): result.answer
-        for result in CheckResult.objects.filter(screening__version=row).exclude(answer="")
-    }
+    outcomes, blocking, store = _screening(context, row)
 
     def apply() -> None:
-        screening = Screening.objects.create(
-            version=row, facts=facts.to_json(), passed=not blocking
-        )
-        CheckResult.objects.bulk_create(
-            CheckResult(
-                screening=screening,
-                check_name=outcome.check,
-                title=outcome.title,
-                severity=outcome.severity,
-                passed=outcome.passed,
-                sentence=outcome.sentence[:1000],
-                where=list(outcome.where),
-                answer=answers.get((outcome.check, outcome.sentence[:1000]), ""),
-            )
-            for outcome in outcomes
-        )
+        screening = store()
         decide_version(
             by=SYSTEM,
             version=row,
@@ -80,6 +60,96 @@ def screen_version(context: Context, version: str) -> Finish:
         )
 
     return Finish({"passed": not blocking, "checks": len(outcomes)}, apply)
+
+
+Outcomes = list[CheckOutcome]
+
+
+def _screening(
+    context: Context, row: Version
+) -> tuple[Outcomes, Outcomes, Callable[[], Screening]]:
+    """Run the checks over a version; return all outcomes, those that block, and how to store."""
+    facts = gather_facts(row)
+    context.progress(0.3, "running the checks")
+    outcomes = list(run_checks(facts))
+    blocking = [outcome for outcome in outcomes if outcome.blocks]
+    # Answers to warnings stay, as long as the warning says the same.
+    answers = {
+        (result.check_name, result.sentence): result.answer
+        for result in CheckResult.objects.filter(screening__version=row).exclude(answer="")
+    }
+
+    def store() -> Screening:
+        screening = Screening.objects.create(
+            version=row, facts=facts.to_json(), passed=not blocking
+        )
+        CheckResult.objects.bulk_create(
+            CheckResult(
+                screening=screening,
+                check_name=outcome.check,
+                title=outcome.title,
+                severity=outcome.severity,
+                passed=outcome.passed,
+                sentence=outcome.sentence[:1000],
+                where=list(outcome.where),
+                answer=answers.get((outcome.check, outcome.sentence[:1000]), ""),
+            )
+            for outcome in outcomes
+        )
+        return screening
+
+    return outcomes, blocking, store
+
+
+@job("quick", limit=timedelta(minutes=5), every=timedelta(hours=1))
+def end_embargoes(context: Context) -> Mapping[str, int]:
+    """Ask for the last checks of every accepted version whose embargo has come to its day."""
+    ended = ended_today()
+    for row in ended:
+        with transaction.atomic():
+            ask_to_lift(row, SYSTEM)
+    return {"ended": len(ended)}
+
+
+@job("quick", limit=timedelta(minutes=5))
+def lift_embargo(context: Context, version: str) -> Finish:
+    """Run the checks once more and publish; where they block, ask the lab for changes.
+
+    The lab is told either way. A day that was moved on meanwhile ends nothing.
+    """
+    row = Version.objects.select_related("dataset__lab").get(public_id=version)
+    if (
+        row.state != ACCEPTED
+        or row.deleted_at is not None
+        or not embargo.is_over(row.embargo_until, timezone.localdate())
+    ):
+        return Finish({"state": row.state, "until": str(row.embargo_until or "")})
+    outcomes, blocking, store = _screening(context, row)
+
+    def apply() -> None:
+        held = Version.objects.select_for_update().get(pk=row.pk)
+        if not embargo.is_over(held.embargo_until, timezone.localdate()):
+            return  # extended while the checks ran
+        screening = store()
+        facts = {
+            "screening": screening.public_id,
+            "blocking": [outcome.check for outcome in blocking],
+            "embargo_until": str(held.embargo_until or ""),
+        }
+        why = "\n".join(_sentence(outcome) for outcome in blocking)
+        if blocking:
+            decide_version(by=SYSTEM, version=held, action="request_changes", why=why, facts=facts)
+        elif needs_consensus(held):
+            # Grades that were held back are combined now; that job publishes.
+            enqueue(update_consensus, subject=held, key=held.public_id, version=held.public_id)
+            return
+        else:
+            decide_version(
+                by=SYSTEM, version=held, action="publish", why="The embargo has ended.", facts=facts
+            )
+        tell_of_the_end(held, why)
+
+    return Finish({"published": not blocking, "checks": len(outcomes)}, apply)
 
 
 def _sentence(outcome: CheckOutcome) -> str:
@@ -179,17 +249,17 @@ def update_consensus(context: Context, version: str) -> Finish:
     Counted are grades given here and those of sheets declared blind. Publication waits for it.
     """
     row = Version.objects.select_related("dataset").get(public_id=version)
-    frames = list(
-        Frame.objects.filter(recording__versions=row, ratings__isnull=False)
-        .distinct()
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
+    rows_of = Frame.objects.filter(recording__versions=row, ratings__isnull=False)
+    whole = rows_of.distinct().count()
+    if not embargo.is_over(row.embargo_until, timezone.localdate()):
+        # Grades under embargo must not reach what an earlier version has made public.
+        rows_of = rows_of.exclude(recording__versions__in=Version.objects.published())
+    frames = list(rows_of.distinct().order_by("pk").values_list("pk", flat=True))
     units = votes = 0
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         context.progress(start / len(frames), "combining votes")
         chunk = frames[start : start + FRAMES_AT_ONCE]
-        rows = _consensus_of(chunk, row.metadata)
+        rows = _consensus_of(chunk, row)
         with transaction.atomic():
             context.save_progress()
             kept = Consensus.objects.bulk_create(
@@ -209,19 +279,27 @@ def update_consensus(context: Context, version: str) -> Finish:
             Consensus.objects.filter(pk__in=stale).delete()
         units += len(rows)
         votes += sum(len(entry.votes) for entry in rows)
-    return Finish({"frames": len(frames), "units": units, "votes": votes})
+
+    def apply() -> None:
+        # The end of an embargo waits for this.
+        if row in ended_today():
+            ask_to_lift(row, SYSTEM)
+
+    held_back = whole - len(frames)
+    done = {"frames": len(frames), "units": units, "votes": votes, "held_back": held_back}
+    return Finish(done, apply)
 
 
-def _consensus_of(frames: Iterable[int], metadata: Mapping[str, Any]) -> list[Consensus]:
+def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
     """Return the consensus rows of some frames, not yet written."""
     by_frame: dict[int, list[Vote]] = defaultdict(list)
     for rating in (
-        Rating.objects.visible()
+        Rating.objects.of_version(version)
         .filter(frame__in=list(frames))
         .select_related("label_import")
         .order_by("pk")
     ):
-        if counts_as_blind(rating, metadata):
+        if counts_as_blind(rating, version.metadata):
             by_frame[rating.frame_id].append(_vote(rating))
     scale = load_scale()
     rows = []

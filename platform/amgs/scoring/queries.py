@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.db.models import QuerySet
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
 from amgs.files.models import Upload
+from amgs.scoring.leaving import notes_of_score
 from amgs.scoring.models import ToolRun
 
 MEDIA_TYPES = {
@@ -76,6 +78,11 @@ def score_json(row: ToolRun) -> dict[str, Any]:
         "provenance": row.provenance or None,
         "files": {name: f"/api/scores/{row.token}/files/{name}" for name in sorted(row.outputs)},
     }
+
+
+def score_detail(row: ToolRun) -> dict[str, Any]:
+    """Return a score with the notes on data that its model rests on and that left since."""
+    return score_json(row) | {"notes": [asdict(note) for note in notes_of_score(row)]}
 
 
 def file_address(row: ToolRun, name: str) -> str:

@@ -1,5 +1,7 @@
 """The app's configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class TrainingConfig(AppConfig):
     """Name and label of the app."""
 
     name = "amgs.training"
+
+    def ready(self) -> None:
+        """Add what is counted, stopped and told when data leave."""
+        import_module("amgs.training.leaving")

@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from amgs.core import policy
 from amgs.core.base import Actor
-from amgs.core.errors import Refused
+from amgs.core.errors import Conflict, Refused
+from amgs.repository.frozen import design_of
 from amgs.repository.models import Animal, Exclusion, Frame, Permission, Recording, Version
 from amgs.review.models import Consensus
 from amgs.review.queries import random_share
 from amgs.training.models import Placement, Snapshot
+from curation.dataset_version import ACCEPTED, PUBLISHED
+from curation.embargo import may_train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,20 +40,39 @@ class _Place:
 
     version: str
     columns: Mapping[str, Any]
-    animal_row: int
 
 
 def trainable_versions() -> list[Version]:
-    """Return the newest published version of every dataset, where its owners allow training."""
+    """Return the newest version of every dataset that training may use (``curation.embargo``).
+
+    That is a published one, or an accepted one under embargo whose owner ticked it.
+    """
     newest: dict[int, Version] = {}
+    today = timezone.localdate()
     rows = (
-        Version.objects.filter(state="published", permissions__kind=Permission.Kind.TRAIN.value)
+        Version.objects.filter(
+            Q(state=PUBLISHED) | Q(state=ACCEPTED, train_under_embargo=True),
+            deleted_at=None,
+            permissions__kind=Permission.Kind.TRAIN.value,
+        )
         .select_related("dataset", "dataset__lab")
         .order_by("dataset_id", "number")
     )
     for row in rows:
-        newest[row.dataset_id] = row
+        if may_train(
+            row.state,
+            row.embargo_until,
+            today,
+            train=True,
+            before_the_end=row.train_under_embargo,
+        ):
+            newest[row.dataset_id] = row
     return list(newest.values())
+
+
+def allows_training(version: Version) -> bool:
+    """Whether the owner of a version lets training use it."""
+    return version.permissions.filter(kind=Permission.Kind.TRAIN.value).exists()
 
 
 def freeze_snapshot(*, by: Actor) -> Snapshot:
@@ -94,6 +118,11 @@ def freeze_snapshot(*, by: Actor) -> Snapshot:
         kept = read_manifest(path).header
     try:
         with transaction.atomic():
+            if not _still_trainable(versions, named):
+                raise Conflict(
+                    "A dataset was withdrawn, or its permission taken back, while the snapshot was "
+                    "being frozen; freeze it again."
+                )
             _place(splits)
             snapshot = Snapshot.objects.create(
                 manifest=blob,
@@ -108,6 +137,13 @@ def freeze_snapshot(*, by: Actor) -> Snapshot:
         # Somebody froze the same inputs at the same moment.
         return Snapshot.objects.get(digest=digest)
     return snapshot
+
+
+def _still_trainable(versions: list[Version], named: list[str]) -> bool:
+    """Whether all that is in a snapshot may still be in it; the rows are locked to be sure."""
+    keys = {row.pk for row in versions if row.identifier in named}
+    list(Version.objects.select_for_update().filter(pk__in=keys).values_list("pk"))
+    return keys <= {row.pk for row in trainable_versions()}
 
 
 def _pins(animals: pd.DataFrame) -> dict[str, str]:
@@ -156,46 +192,67 @@ def _inherited(field: str, *levels: Mapping[str, Any] | None) -> str:
 def _places(versions: Iterable[Version]) -> dict[int, _Place]:
     """Return what every recording of these versions tells of its frames, by primary key."""
     by_dataset = {row.dataset_id: row for row in versions}
+    designs = {row.pk: _Design(design_of(row)) for row in by_dataset.values()}
     recordings = (
         Recording.objects.filter(
             versions__in=list(by_dataset.values()),
             blob__isnull=False,
-            observation__isnull=False,
+            blob__deleted_at=None,
             status=Recording.Status.READY,
         )
-        .select_related("blob", "observation__animal__group", "observation__animal__cage")
+        .select_related("blob")
         .distinct()
     )
     found = {}
     for row in recordings:
         version = by_dataset[row.dataset_id]
-        observation = row.observation
-        animal = observation.animal
+        place = designs[version.pk].place(row.public_id)
+        if place is None:
+            continue
+        recording, observation, animal, group = place
         levels = (
-            row.metadata,
-            observation.metadata,
-            animal.metadata,
-            animal.group.metadata if animal.group else None,
+            recording["metadata"],
+            observation["metadata"],
+            animal["metadata"],
+            group["metadata"] if group else None,
             version.metadata,
         )
         found[row.pk] = _Place(
             version=version.identifier,
-            animal_row=animal.pk,
             columns={
                 "blob": row.blob.sha256,
                 "dataset": version.identifier,
                 "lab": version.dataset.lab.name,
-                "animal": animal.public_id,
-                "observation": observation.public_id,
+                "animal": animal["id"],
+                "observation": observation["id"],
                 "assay": _inherited("assay", *levels),
                 "coat": _inherited("coat", *levels),
                 "sex": _inherited("sex", *levels),
                 "strain": _inherited("strain", *levels),
-                "time_point": observation.name,
+                "time_point": observation["name"],
                 "phantom": version.dataset.phantom,
             },
         )
     return found
+
+
+class _Design:
+    """The design of a version, looked up by recording."""
+
+    def __init__(self, design: Mapping[str, Any]) -> None:
+        self._recordings = design["recordings"]
+        self._groups = {row["id"]: row for row in design["groups"]}
+        self._animals = {row["id"]: row for row in design["animals"]}
+        self._observations = {row["id"]: row for row in design["observations"]}
+
+    def place(self, recording: str) -> tuple[Any, Any, Any, Any] | None:
+        """Return recording, observation, animal and group (or ``None``) of a recording."""
+        held = self._recordings.get(recording)
+        observation = self._observations.get(held["observation"]) if held else None
+        animal = self._animals.get(observation["animal"]) if observation else None
+        if animal is None:
+            return None
+        return held, observation, animal, self._groups.get(animal["group"])
 
 
 def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -> pd.DataFrame:

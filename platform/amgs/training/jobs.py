@@ -20,10 +20,11 @@ from amgs.registry.models import ModelVersion
 from amgs.training import triggers
 from amgs.training.child import ChildFailed, run_child
 from amgs.training.diary import Diary
-from amgs.training.freeze import freeze_snapshot
+from amgs.training.freeze import allows_training, freeze_snapshot, trainable_versions
 from amgs.training.measure import Measurement, cache, measure
 from amgs.training.models import Run, Snapshot
 from amgs.training.workspace import Workspace
+from curation.dataset_version import PUBLISHED
 
 POLICY_EVERY = timedelta(seconds=5)
 # A worker that is killed costs an attempt, and the run goes on from its checkpoint.
@@ -103,7 +104,18 @@ def _snapshot(context: Context, row: Run) -> Snapshot:
     snapshot = row.snapshot
     if snapshot is None:
         raise Refused("This run has no snapshot.")
-    gone = snapshot.versions.exclude(state="published").select_related("dataset").first()
+    allowed = {version.pk for version in trainable_versions()}
+    # A version that a newer one replaced is no longer asked for, but may be learned from.
+    held = snapshot.versions.select_related("dataset")
+    gone = next(
+        (
+            version
+            for version in held
+            if version.pk not in allowed
+            and (version.state != PUBLISHED or not allows_training(version))
+        ),
+        None,
+    )
     if gone is not None:
         raise Refused(
             f"{gone.identifier} was taken back since this snapshot was frozen; start a run "

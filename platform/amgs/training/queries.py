@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,7 +11,9 @@ from amgs.core import policy as permissions
 from amgs.core.base import Actor
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
+from amgs.registry.models import ModelVersion
 from amgs.training import services
+from amgs.training.leaving import notes_of_snapshot
 from amgs.training.models import Policy, Run, Snapshot, Trigger
 
 
@@ -152,4 +155,16 @@ def snapshot_json(row: Snapshot) -> dict[str, Any]:
         "phantom": row.phantom,
         "versions": row.header.get("versions", []),
         "header": row.header,
+    }
+
+
+def snapshot_detail(row: Snapshot) -> dict[str, Any]:
+    """Return what the page of a snapshot shows: its notes, and the models that learned from it."""
+    models = ModelVersion.objects.filter(snapshot=row.public_id).order_by("pk")
+    return snapshot_json(row) | {
+        "notes": [asdict(note) for note in notes_of_snapshot(row)],
+        "models": [
+            {"id": model.public_id, "identifier": model.identifier, "state": model.state}
+            for model in models.only("public_id", "species", "number", "state")
+        ],
     }

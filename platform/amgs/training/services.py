@@ -13,6 +13,7 @@ from amgs.core import decisions, jobs, policy
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
 from amgs.training.freeze import freeze_snapshot
+from amgs.training.leaving import serving_on_retracted
 from amgs.training.models import Policy, Run, Snapshot
 
 __all__ = ["cancel_run", "edit_policy", "freeze_snapshot", "get_policy", "recipes", "start_run"]
@@ -107,6 +108,13 @@ def start_run(
         raise Refused(
             "A negative control has to learn all it knows from shuffled labels, so it cannot begin "
             "with the model that serves; choose one of the two.",
+            field="warm_start",
+        )
+    if warm_start and (wrong := serving_on_retracted())[0]:
+        names = ", ".join(version.identifier for version in wrong[1])
+        raise Refused(
+            f"The model that serves learned from {names}, which was retracted as wrong; a run that "
+            "begins with it would carry that on. Start without it.",
             field="warm_start",
         )
     row = Run.objects.create(

@@ -9,13 +9,15 @@ from django.db import transaction
 
 from amgs.core.base import SYSTEM
 from amgs.core.models import Job
-from amgs.repository.models import Frame
+from amgs.repository.models import Frame, Version
 from amgs.training import services
 from amgs.training.freeze import trainable_versions
+from amgs.training.leaving import serving_on_retracted
 from amgs.training.models import Policy, Run, Trigger
 
 ACTIVE = (Job.State.QUEUED, Job.State.RUNNING)
 NEW_FRAMES = "new_frames"
+RETRACTION = "retraction"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,33 @@ class Answer:
     fires: bool
     reason: str
     facts: dict[str, Any] = field(default_factory=dict)
+    name: str = NEW_FRAMES
+
+
+def _after_retraction(versions: list[Version]) -> Answer | None:
+    """Answer where a model serves that learned from data which were retracted as wrong.
+
+    Fires once for each retracted version: without the cause mended, the next run fails alike.
+    """
+    serving, retracted = serving_on_retracted()
+    asked: set[int] = set()
+    if serving:
+        for facts in Trigger.objects.filter(fired=True, name=RETRACTION).values_list(
+            "facts", flat=True
+        ):
+            asked.update(facts.get("retracted_keys", []))
+    fresh = [row for row in retracted if row.pk not in asked]
+    if not fresh:
+        return None
+    names = sorted(row.identifier for row in fresh)
+    models = [row.identifier for row in serving]
+    facts = {"retracted": names, "retracted_keys": [row.pk for row in fresh], "models": models}
+    why = f"{_listed(names)} was retracted, and {_listed(models)} that serves learned from it"
+    if not versions:
+        return Answer(
+            False, f"{why}; no other published version lets training use it.", facts, RETRACTION
+        )
+    return Answer(True, f"{why}; a model is trained without it.", facts, RETRACTION)
 
 
 def answer(policy: Policy) -> Answer:
@@ -39,6 +68,8 @@ def answer(policy: Policy) -> Answer:
     if active is not None:
         return Answer(False, "A training run is under way; the next one waits for its end.")
     versions = trainable_versions()
+    if (retraction := _after_retraction(versions)) is not None:
+        return retraction
     if not versions:
         return Answer(False, "No published version lets training use its frames yet.")
     used = _used_versions()
@@ -111,18 +142,19 @@ def evaluate(species: str = "mouse") -> Trigger | None:
     said = answer(policy)
     if not said.fires:
         last = Trigger.objects.order_by("-pk").first()
-        if last is not None and not last.fired and last.reason == said.reason:
+        if last is not None and not last.fired and last.reason == said.reason[:500]:
             return None
         return Trigger.objects.create(
-            fired=False, name=NEW_FRAMES, reason=said.reason, facts=said.facts
+            fired=False, name=said.name, reason=said.reason[:500], facts=said.facts
         )
     run = services.start_run(
         by=SYSTEM,
         recipe=policy.recipe,
         profile=policy.profile,
-        warm_start=policy.warm_start,
+        # What it began with it could not unlearn.
+        warm_start=policy.warm_start and not serving_on_retracted()[0],
         why=said.reason,
     )
     return Trigger.objects.create(
-        fired=True, name=NEW_FRAMES, reason=said.reason[:500], facts=said.facts, run=run
+        fired=True, name=said.name, reason=said.reason[:500], facts=said.facts, run=run
     )

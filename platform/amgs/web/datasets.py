@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, search, services
+from amgs.repository.tombstone import deleted_drafts
 from amgs.web import paging
 
 
@@ -37,6 +38,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "narrowed": [_narrowed(request, facet) for facet in facets if facet["key"] in chosen],
         "mine": mine,
+        "deleted": deleted_drafts(request.user).count() if request.user.is_authenticated else 0,
         "any": bool(chosen) or mine,
         "problem": problem,
     }

@@ -13,6 +13,7 @@ from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from amgs.files.storage import get_storage
 from amgs.registry import queries, services
+from amgs.training.leaving import notes_of_model
 from amgs.web import paging
 from amgs.web.people import actor
 from amgs.web.policy_headers import HEADER, REPORT_POLICY
@@ -49,6 +50,7 @@ def _show(request: HttpRequest, name: str, **more: object) -> HttpResponse:
         "history": queries.history(row),
         "slices": [(title, by[key]) for key, title in SLICES if by.get(key)],
         "actions": found["actions"],
+        "notes": notes_of_model(row),
         "may_see_run": policy.may(actor(request), "training.see_runs"),
     }
     return render(

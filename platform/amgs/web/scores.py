@@ -16,6 +16,7 @@ from amgs.core import jobs, policy, vocabulary
 from amgs.core.errors import Refused
 from amgs.registry import services as registry
 from amgs.scoring import queries, services
+from amgs.scoring.leaving import notes_of_score
 from amgs.web import paging
 from amgs.web.people import actor
 from models.scale import load_scale
@@ -61,7 +62,7 @@ def result(request: HttpRequest, token: str) -> HttpResponse:
     if request.htmx:
         # The page that watched the progress is replaced as a whole: the result has its own head.
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context |= _shown(found)
+    context |= _shown(found) | {"notes": notes_of_score(row)}
     return render(request, "scores/result.html", context)
 
 

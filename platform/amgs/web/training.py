@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.training import queries, services
+from amgs.training.leaving import serving_on_retracted
 from amgs.web import paging
 
 TRIGGERS = 8
@@ -26,7 +27,10 @@ def _number(text: str, field: str, title: str) -> int:
 def _show(request: HttpRequest, status: int = 200, **more: object) -> HttpResponse:
     policy.require(request.user, "training.see_runs")
     page = paging.newest_first(queries.runs(), request)
+    wrong_models, wrong_data = serving_on_retracted()
     context = {
+        "wrong_models": wrong_models,
+        "wrong_data": wrong_data,
         "policy": queries.policy_json(services.get_policy()),
         "may_edit": policy.may(request.user, "training.edit_policy"),
         "may_start": policy.may(request.user, "training.start_run"),
@@ -108,7 +112,17 @@ def cancel_run(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("run", public_id)
 
 
+@require_safe
+@login_required
+def snapshot(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show what a snapshot holds, who learned from it, and what in it has left since."""
+    policy.require(request.user, "training.see_runs")
+    found = queries.snapshot_detail(queries.snapshot(public_id))
+    return render(request, "training/snapshot.html", {"snapshot": found})
+
+
 urlpatterns = [
+    path("snapshots/<str:public_id>/", snapshot, name="snapshot"),
     path("training/", training, name="training"),
     path("training/policy", edit_policy, name="policy-edit"),
     path("training/runs", start_run, name="run-start"),

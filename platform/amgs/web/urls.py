@@ -12,6 +12,8 @@ NOUNS = (
     "datasets",
     "versions",
     "labels",
+    "permissions",
+    "leaving",
     "curation",
     "rating",
     "registry",

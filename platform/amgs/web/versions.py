@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from amgs.core import policy
@@ -18,10 +19,10 @@ from amgs.repository.models import Permission, Recording, Version
 from amgs.review import queries as review
 from amgs.review.models import CheckResult
 from amgs.review.services import answer_check, mark_seen
-from amgs.web import citing, design_table
+from amgs.web import citing, design_table, signing
 from amgs.web.people import actor
-from curation.citing import LICENCES
-from curation.dataset_version import DRAFT
+from curation import embargo
+from curation.dataset_version import DRAFT, RETRACTED
 from curation.metadata import BY_KEY, Field, fields_at, missing
 
 STEPS = (
@@ -33,7 +34,7 @@ STEPS = (
     ("version-submit", "Submit"),
 )
 RECORDINGS = 24
-PLAIN = ("title", "description", "licence", "ethics", "funder")
+PLAIN = ("title", "description", "ethics", "funder")
 Shown = dict[str, Any]
 
 
@@ -69,9 +70,8 @@ def draft_of(request: HttpRequest, name: str) -> Version:
 def _done(page: Shown) -> dict[str, bool]:
     """Return which steps of a draft have what they need."""
     counts = page["counts"]
-    described = bool(page["licence"]) and not missing("dataset", page["metadata"])
     return {
-        "version-describe": described,
+        "version-describe": bool(page["ethics"]) and not missing("dataset", page["metadata"]),
         "version-design": counts["observations"] > 0,
         "version-files": counts["recordings"] > 0,
         "version-labels": counts["sheets"] > 0,
@@ -112,6 +112,8 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
     person = actor(request)
     mark_seen(user=request.user, dataset=version.dataset)
     page = queries.version_page(request.user, version)
+    if page["tombstone"]:
+        return _tombstone(request, version, page, status, **more)
     recordings = queries.recordings(
         request.user, version, after=request.GET.get("after", ""), limit=RECORDINGS
     )
@@ -129,12 +131,40 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "may_answer": policy.may(person, "answer_check", version),
         "may_remark": policy.may(person, "remark", version),
         "may_review": policy.may(person, "assign_audit", version),
+        "may_permit": policy.may(person, "set_permissions", version),
+        "may_delete": policy.may(person, "delete_draft", version) and version.published_at is None,
+        "may_begin": policy.may(person, "new_draft", version),
+        "embargoed": not embargo.is_over(version.embargo_until, timezone.localdate()),
         "label_files": label_queries.history(version)
         if policy.may(person, "see_ratings", version)
         else [],
         "citation": citing.card(person, version),
     }
     return render(request, "versions/page.html", context | more, status=status)
+
+
+def _tombstone(
+    request: HttpRequest, version: Version, page: Shown, status: int, **more: Any
+) -> HttpResponse:
+    """Show that a version left, who decided it, when and why, and what followed."""
+    person = actor(request)
+    retracted = page["tombstone"]["state"] == RETRACTED and policy.may(
+        person, "see_dataset_inside", version
+    )
+    context = {
+        "version": page,
+        "ref": ref(version),
+        "gone": page["tombstone"],
+        "citation": citing.card(person, version),
+        "history": queries.history(version)[0],
+        "actions": page["actions"],
+        "recordings": queries.recordings(request.user, version, limit=RECORDINGS)
+        if retracted
+        else None,
+        "may_begin": policy.may(person, "new_draft", version),
+        "may_remark": policy.may(person, "remark", version),
+    }
+    return render(request, "versions/tombstone.html", context | more, status=status)
 
 
 def _facts(metadata: Shown) -> list[tuple[Field, Any]]:
@@ -229,7 +259,7 @@ def describe(request: HttpRequest, name: str) -> HttpResponse:
     """Title, description, licence, ethics and the fields of the whole dataset."""
     found = draft_of(request, name)
     here = "version-describe"
-    form = {"licences": LICENCES, "fields": fields_at("dataset")}
+    form = {"fields": fields_at("dataset")}
     if request.method == "POST":
         metadata = _metadata(request)
         plain = {key: request.POST.get(key, "") for key in PLAIN}
@@ -332,13 +362,16 @@ def permissions(request: HttpRequest, name: str) -> HttpResponse:
     page = queries.version_page(request.user, found)
     held = [kind for kind, given in page["permissions"].items() if given]
     signer = page["signed"][0]["signer_name"] if page["signed"] else request.user.name
-    form: Shown = {"kinds": Permission.Kind.choices, "held": held, "signer": signer}
+    form: Shown = signing.form(held, signer, found.licence) | {
+        "until": found.embargo_until,
+        "train_under_embargo": found.train_under_embargo,
+    }
     if request.method == "POST":
-        form |= {"held": request.POST.getlist("kinds"), "signer": request.POST.get("signer", "")}
+        form |= signing.given(request)
+        until = request.POST.get("until", "")
+        form |= {"until": until, "train_under_embargo": "train_under_embargo" in request.POST}
         try:
-            services.sign_permissions(
-                by=request.user, version=found, kinds=form["held"], signer_name=form["signer"]
-            )
+            signing.sign_draft(request, found, form)
         except Refused as refused:
             return step_page(request, found, here, 422, problem=refused, **form)
         return _saved(request, found, here)

@@ -33,9 +33,14 @@ def read(token_of):
 def public(draft):
     """A version that is published, with one animal, two recordings and two raters."""
     version = draft(animals=1, licence="CC-BY-4.0")
-    Version.objects.update(state="published", published_at=timezone.now())
+    _publish()
     version.refresh_from_db()
     return version
+
+
+def _publish() -> None:
+    """Publish what there is; nothing of it can be changed from then on."""
+    Version.objects.update(state="published", published_at=timezone.now())
 
 
 def _bytes(answer) -> bytes:
@@ -152,9 +157,11 @@ def test_an_empty_table_is_still_one(draft, read, alice):
     assert _bytes(read("AMGS-000001.1/ratings.csv", alice)).startswith(b"version,licence,phantom,")
 
 
-def test_frames_that_are_not_in_the_version_have_no_ratings_in_it(public, read):
+def test_frames_that_are_not_in_the_version_have_no_ratings_in_it(draft, read):
+    version = draft(animals=1, licence="CC-BY-4.0")
     frame = Rating.objects.first().frame
-    Exclusion.objects.create(version=public, frame=frame, reason="blurred")
+    Exclusion.objects.create(version=version, frame=frame, reason="blurred")
+    _publish()
     rows = list(csv.DictReader(io.StringIO(_bytes(read("AMGS-000001.1/ratings.csv")).decode())))
     assert len(rows) == Rating.objects.exclude(frame=frame).count()
 
@@ -216,8 +223,10 @@ def test_citations_are_files_and_the_page_offers_them(public, read):
     assert "Phantom data: these recordings are rendered" in page
 
 
-def test_the_page_tells_search_engines_and_cannot_be_broken_out_of(public):
+def test_the_page_tells_search_engines_and_cannot_be_broken_out_of(draft):
+    draft(animals=1, licence="CC-BY-4.0")
     Version.objects.update(title="</script><script>alert(1)</script>")
+    _publish()
     page = Client().get("/datasets/AMGS-000001.1/").content.decode()
     start = page.index('<script type="application/ld+json">') + 35
     found = json.loads(page[start : page.index("</script>", start)])

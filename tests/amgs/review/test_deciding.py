@@ -42,10 +42,10 @@ def version_in(alice, harbour):
     """Put a version without grades, checks passed, into any state (for the walk of triples)."""
     from django.utils import timezone
 
-    version = services.create_dataset(by=alice, lab=harbour, title="Walk")
-    Screening.objects.create(version=version, facts={}, passed=True)
-
     def put(state: str) -> Version:
+        # A new one each time: what is published never becomes anything else again.
+        version = services.create_dataset(by=alice, lab=harbour, title="Walk")
+        Screening.objects.create(version=version, facts={}, passed=True)
         Version.objects.filter(pk=version.pk).update(state=state, published_at=timezone.now())
         return Version.objects.select_related("dataset__lab").get(pk=version.pk)
 

@@ -64,7 +64,13 @@ def test_without_the_owners_permission_no_outside_rater_sees_a_frame(
     draft, take, alice, cora, rita
 ):
     version = draft(animals=1)
-    services.sign_permissions(by=alice, version=version, kinds=["train"], signer_name="Prof. Arber")
+    services.sign_permissions(
+        by=alice,
+        version=version,
+        kinds=["train"],
+        signer_name="Prof. Arber",
+        right_to_share=True,
+    )
     take(version, ("submit", alice), ("start_review", cora))
     assert version.state == "in_review"
     assert not Audit.objects.exists()

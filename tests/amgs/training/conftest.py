@@ -21,6 +21,7 @@ def publish(lab) -> Callable[..., object]:
     """
     from amgs.files.models import Blob
     from amgs.files.services import store_file
+    from amgs.repository.frozen import freeze
     from amgs.repository.models import (
         Animal,
         Dataset,
@@ -56,10 +57,8 @@ def publish(lab) -> Callable[..., object]:
         version = Version.objects.create(
             dataset=dataset,
             number=number,
-            state=state,
             title="A study",
             metadata={"assay": "post_surgical"},
-            published_at=timezone.now(),
         )
         if train:
             Permission.objects.create(
@@ -101,6 +100,11 @@ def publish(lab) -> Callable[..., object]:
                 Consensus.objects.bulk_create(
                     _consensus(Consensus, frame, unit, chance) for unit in units
                 )
+        # At last: what is published takes no more recordings, and keeps its design as it is.
+        Version.objects.filter(pk=version.pk).update(
+            state=state, published_at=timezone.now(), design=freeze(version)
+        )
+        version.refresh_from_db()
         return version
 
     return make

@@ -106,9 +106,10 @@ def test_only_the_newest_published_version_of_a_dataset_is_frozen(publish):
 
 
 def test_an_excluded_frame_is_not_frozen(publish):
-    version = publish()
+    version = publish(state="accepted")
     frame = Frame.objects.first()
     Exclusion.objects.create(version=version, frame=frame, reason="the camera moved")
+    type(version).objects.filter(pk=version.pk).update(state="published")
     assert frame.public_id not in set(frozen(freeze_snapshot(by=SYSTEM)).frames["frame"])
 
 

@@ -1,12 +1,13 @@
-"""Make datasets, edit drafts, sign permissions, remark."""
+"""Make datasets, edit drafts, remark."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils import timezone
 
 from amgs.accounts.models import Lab, User
 from amgs.core import decisions, policy
@@ -14,13 +15,12 @@ from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
 from amgs.core.models import Decision
 from amgs.repository import search
-from amgs.repository.models import Dataset, Permission, Version
-from curation.citing import LICENCES
+from amgs.repository.models import Dataset, Version
+from curation import embargo
 from curation.dataset_version import DRAFT
+from curation.licences import LICENCES
 from curation.metadata import validate
 
-# The wording of the four permissions that is signed now; a new wording gets a new number.
-PERMISSION_TEXT = "2026-1"
 EDITABLE = (
     "title",
     "description",
@@ -29,12 +29,17 @@ EDITABLE = (
     "funder",
     "metadata",
     "embargo_until",
+    "train_under_embargo",
 )
 
 
 def require_draft(by: Actor, act: str, version: Version) -> None:
     """Raise unless the actor may do the act and the version may still be changed."""
     policy.require(by, act, version)
+    if version.deleted_at is not None:
+        raise Refused(
+            f"{version.identifier} was deleted; bring it back under “Deleted drafts” first."
+        )
     if version.state != DRAFT:
         raise Refused(
             f"{version.identifier} is {version.lifecycle.title(version.state)} and cannot be "
@@ -118,6 +123,10 @@ def update_version(*, by: Actor, version: Version, **fields: Any) -> Version:
     _check_licence(fields.get("licence") or "")
     if "metadata" in fields:
         check_metadata("dataset", fields["metadata"])
+    if fields.get("embargo_until") and fields["embargo_until"] != version.embargo_until:
+        sentence = embargo.refusal(version.state, fields["embargo_until"], timezone.localdate())
+        if sentence:
+            raise Refused(sentence, field="embargo_until")
     _change_draft(version, **fields)
     search.refresh(version)
     decisions.record(version, "edit", by=by, facts={"fields": sorted(fields)})
@@ -125,47 +134,11 @@ def update_version(*, by: Actor, version: Version, **fields: Any) -> Version:
 
 
 def _change_draft(version: Version, **fields: Any) -> None:
-    if fields and not Version.objects.filter(pk=version.pk, state=DRAFT).update(**fields):
+    held = Version.objects.filter(pk=version.pk, state=DRAFT, deleted_at=None)
+    if fields and not held.update(**fields):
         raise Conflict("Somebody submitted this version meanwhile; nothing was changed.")
     for name, value in fields.items():
         setattr(version, name, value)
-
-
-@transaction.atomic
-def sign_permissions(
-    *, by: User, version: Version, kinds: Sequence[str], signer_name: str
-) -> list[Permission]:
-    """Allow exactly these uses of a draft, signed with a name; what is left out is not allowed."""
-    require_draft(by, "set_permissions", version)
-    unknown = [kind for kind in kinds if kind not in Permission.Kind.values]
-    if unknown:
-        raise Refused(
-            f"There is no permission '{unknown[0]}'; choose from "
-            f"{', '.join(Permission.Kind.values)}.",
-            field="kinds",
-        )
-    if not signer_name.strip():
-        raise Refused("Please give the name of the person who signs.", field="signer_name")
-    version.permissions.exclude(kind__in=kinds).delete()
-    held = set(version.permissions.values_list("kind", flat=True))
-    Permission.objects.bulk_create(
-        Permission(
-            version=version,
-            kind=kind,
-            text_version=PERMISSION_TEXT,
-            signed_by=by,
-            signer_name=signer_name.strip(),
-        )
-        for kind in dict.fromkeys(kinds)
-        if kind not in held
-    )
-    decisions.record(
-        version,
-        "sign_permissions",
-        by=by,
-        facts={"kinds": sorted(set(kinds)), "text": PERMISSION_TEXT, "signer": signer_name.strip()},
-    )
-    return list(version.permissions.order_by("kind"))
 
 
 def remark(*, by: Actor, version: Version, text: str) -> Decision:

@@ -13,26 +13,28 @@ from amgs.core.base import Actor
 from amgs.core.errors import NotFound, Refused
 from amgs.core.models import Decision
 from amgs.files.models import Upload
-from amgs.repository import steps
-from amgs.repository.models import LabelImport, Version
+from amgs.repository import consequences, frozen, search, steps
+from amgs.repository.models import LabelImport, Permission, Version
 from amgs.repository.services.recordings import pending_recordings
+from curation import embargo
 from curation.dataset_version import LIFECYCLE, PUBLISHED
+from curation.leaving import RETRACT, WITHDRAW
 from curation.sentences import listing
 
 
 @steps.guard("submit")
 def _everything_is_read(step: steps.Step) -> None:
     """Refuse while files are on their way: the checks would judge half a dataset."""
-    dataset = step.version.dataset_id
-    recordings = pending_recordings(dataset)
+    version = step.version
+    recordings = pending_recordings(version.dataset_id)
     sheets = (
-        LabelImport.objects.filter(dataset=dataset, status=LabelImport.Status.PENDING)
+        LabelImport.objects.filter(versions=version, status=LabelImport.Status.PENDING)
         .exclude(
             Q(upload__state__in=[Upload.State.REFUSED, Upload.State.DISCARDED]), blob__isnull=True
         )
         .count()
     )
-    asked = LabelImport.objects.filter(dataset=dataset, status=LabelImport.Status.OPEN)
+    asked = LabelImport.objects.filter(versions=version, status=LabelImport.Status.OPEN)
     if names := [f"'{name}'" for name in asked.order_by("pk").values_list("name", flat=True)]:
         one = len(names) == 1
         raise Refused(
@@ -57,7 +59,7 @@ def _everything_is_read(step: steps.Step) -> None:
 def _embargo_is_over(step: steps.Step) -> None:
     """An embargo is a date, not a state: before it, an accepted version waits."""
     until = step.version.embargo_until
-    if until is not None and until > timezone.now().date():
+    if not embargo.is_over(until, timezone.localdate()):
         raise Refused(
             f"{step.version.identifier} is under embargo until {until:%d %B %Y}; publish it then.",
             field="embargo_until",
@@ -67,6 +69,12 @@ def _embargo_is_over(step: steps.Step) -> None:
 def submit_version(*, by: Actor, version: Version, why: str = "") -> Decision:
     """Hand a draft in; the checks run by themselves and answer within minutes."""
     return decide_version(by=by, version=version, action="submit", why=why)
+
+
+@steps.guard(*LIFECYCLE.actions)
+def _is_not_deleted(step: steps.Step) -> None:
+    if step.version.deleted_at is not None:
+        raise Refused(f"{step.version.identifier} was deleted; bring it back first.")
 
 
 @transaction.atomic
@@ -92,17 +100,28 @@ def decide_version(
         kept = steps.ask(step) | dict(facts or {})
     except steps.Insist as objection:
         raise Refused(objection.sentence, field="without_audit") from objection
+    if action in {WITHDRAW, RETRACT}:
+        # In the numbers that were told beforehand, counted anew.
+        kept["consequences"] = consequences.told(action, version)
     target = LIFECYCLE.next(version.state, action).target
     changes: dict[str, Any] = {}
     if action == "submit":
         changes = {"submitted_by": by, "submitted_at": timezone.now()}
     if target == PUBLISHED:
         # Before the state changes: the database refuses a published version without a date.
-        changes = {"published_at": timezone.now(), "facts": kept.pop("version_facts", {})}
+        changes = {
+            "published_at": timezone.now(),
+            "facts": kept.pop("version_facts", {}),
+            "design": frozen.freeze(version),
+        }
+        if not version.permissions.filter(kind=Permission.Kind.DOWNLOAD).exists():
+            changes["licence"] = ""  # nothing is given to anybody under it
     if changes:
         Version.objects.filter(pk=version.pk, state=version.state).update(**changes)
         for name, value in changes.items():
             setattr(version, name, value)
+    if target == PUBLISHED:
+        search.refresh(version)
     decision = decisions.decide(version, action, by=by, why=why, facts=kept)
     steps.follow(step, decision)
     return decision

@@ -11,7 +11,16 @@ from amgs.core import decisions
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
 from amgs.repository import search
-from amgs.repository.models import Animal, Cage, Dataset, Group, Observation, Version
+from amgs.repository.frozen import is_held
+from amgs.repository.models import (
+    Animal,
+    Cage,
+    Dataset,
+    Group,
+    Observation,
+    Recording,
+    Version,
+)
 from amgs.repository.services.datasets import check_metadata, require_draft
 from amgs.repository.services.recordings import read_scores_again
 
@@ -41,11 +50,12 @@ def _upsert(
     values: Mapping[str, Mapping[str, Any]],
     letter: str,
 ) -> dict[str, Any]:
-    """Make or change rows by name, number new pseudonyms on, drop rows no longer named."""
+    """Make or change rows by name, number new pseudonyms on, drop rows no longer named.
+
+    Once a version was published, dropped rows stay for it and are only marked.
+    """
     held = {row.name: row for row in model.objects.filter(dataset=dataset)}
-    model.objects.filter(
-        pk__in=[row.pk for name, row in held.items() if name not in values]
-    ).delete()
+    _drop(model, dataset, [row.pk for name, row in held.items() if name not in values])
     number = max((int(row.pseudonym[1:]) for row in held.values()), default=0)
     new = []
     changed = []
@@ -59,12 +69,21 @@ def _upsert(
             continue
         for key, value in fields.items():
             setattr(row, key, value)
+        row.dropped = False
         changed.append(row)
     model.objects.bulk_create(new, batch_size=500)
-    fields = sorted({key for row in values.values() for key in row})
-    if changed and fields:
+    fields = sorted({key for row in values.values() for key in row} | {"dropped"})
+    if changed:
         model.objects.bulk_update(changed, fields, batch_size=100)
-    return {row.name: row for row in model.objects.filter(dataset=dataset)}
+    return {row.name: row for row in model.objects.filter(dataset=dataset, dropped=False)}
+
+
+def _drop(model: type[Any], dataset: Dataset, keys: list[int]) -> None:
+    """Delete rows of a design, or mark them where a version that was published holds them."""
+    if is_held(dataset.pk):
+        model.objects.filter(pk__in=keys).update(dropped=True)
+    else:
+        model.objects.filter(pk__in=keys).delete()
 
 
 @transaction.atomic
@@ -153,9 +172,9 @@ def _set_observations(
         (row.animal.name, row.name): row
         for row in Observation.objects.filter(animal__dataset=dataset).select_related("animal")
     }
-    Observation.objects.filter(
-        pk__in=[row.pk for key, row in held.items() if key not in wanted]
-    ).delete()
+    gone = [row.pk for key, row in held.items() if key not in wanted]
+    Recording.objects.filter(observation__in=gone).update(observation=None)
+    _drop(Observation, dataset, gone)
     Observation.objects.bulk_create(
         [
             Observation(animal=animals[animal], name=name, metadata=metadata)
@@ -167,5 +186,6 @@ def _set_observations(
     changed = [row for key, row in held.items() if key in wanted]
     for row in changed:
         row.metadata = wanted[row.animal.name, row.name]
+        row.dropped = False
     if changed:
-        Observation.objects.bulk_update(changed, ["metadata"], batch_size=100)
+        Observation.objects.bulk_update(changed, ["metadata", "dropped"], batch_size=100)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from amgs.accounts.models import User
 from amgs.core import decisions, jobs
@@ -94,7 +95,7 @@ def import_labels(
         raise Refused("Please give the sheet a name, such as its file name.", field="name")
     held = (
         LabelImport.objects.select_related("blob")
-        .filter(dataset=version.dataset_id, name=name)
+        .filter(versions=version, name=name)
         .exclude(status__in=[Status.UNDONE, Status.REFUSED])
         .first()
     )
@@ -165,12 +166,18 @@ def digest_of(row: LabelImport) -> str:
 
 
 def twin_of(row: LabelImport) -> LabelImport | None:
-    """Return another reading of the same file (of the same worksheet) that counts."""
-    others = LabelImport.objects.filter(
-        dataset=row.dataset_id, blob=row.blob_id, status=Status.DONE
-    ).exclude(pk=row.pk)
+    """Return another reading of the same file (of the same worksheet) that counts in a version
+    the row belongs to; what only earlier versions hold is no twin."""
+    others = _beside(row).filter(blob=row.blob_id, status=Status.DONE)
     sheet = row.mapping.get("worksheet", "")
     return next((one for one in others if one.mapping.get("worksheet", "") == sheet), None)
+
+
+def _beside(row: LabelImport) -> QuerySet[LabelImport]:
+    """Return the other label files of the versions that a label file belongs to."""
+    return LabelImport.objects.filter(
+        pk__in=LabelImport.objects.filter(versions__in=row.versions.all()).values("pk")
+    ).exclude(pk=row.pk)
 
 
 def twin_sentence(row: LabelImport, twin: LabelImport) -> str:
@@ -196,6 +203,7 @@ def answer_labels(
     """
     _require(by, version, label_import)
     given = answers.checked()
+    _not_published(label_import)
     row = _locked(label_import)
     if row.status in (Status.PENDING, Status.DONE):
         raise Refused(
@@ -260,8 +268,16 @@ def confirm_labels(*, by: Actor, version: Version, label_import: LabelImport) ->
 
 @transaction.atomic
 def undo_import(*, by: Actor, version: Version, label_import: LabelImport) -> None:
-    """Undo the reading of a label file as a whole; its rows count no more from this moment."""
+    """Undo the reading of a label file as a whole; its rows count no more from this moment.
+
+    One that a published version holds stays as it is: the draft only leaves it out.
+    """
     _require(by, version, label_import)
+    if label_import.versions.exclude(pk=version.pk).exists():
+        label_import.versions.remove(version)
+        search.refresh(version)
+        decisions.record(version, "undo_labels", by=by, facts={"name": label_import.name})
+        return
     changed = (
         LabelImport.objects.filter(pk=label_import.pk)
         .exclude(status=Status.UNDONE)
@@ -289,6 +305,7 @@ def redo_import(*, by: Actor, version: Version, label_import: LabelImport) -> La
     row = _locked(label_import)
     if row.status in (Status.PENDING, Status.DONE):
         return row
+    _not_published(row)
     if row.status != Status.UNDONE or not row.digest:
         raise Refused(f"'{row.name}' was not read before; look at it and confirm how it is read.")
     _free_name(row)
@@ -303,8 +320,17 @@ def redo_import(*, by: Actor, version: Version, label_import: LabelImport) -> La
 
 def _require(by: Actor, version: Version, label_import: LabelImport) -> None:
     require_draft(by, "import_labels", version)
-    if label_import.dataset_id != version.dataset_id:
+    if not label_import.versions.filter(pk=version.pk).exists():
         raise Refused(f"'{label_import.name}' is not a sheet of {version.identifier}.")
+
+
+def _not_published(row: LabelImport) -> None:
+    """Refuse to read anew what a published version holds: it is cited as it is."""
+    if row.versions.filter(published_at__isnull=False).exists():
+        raise Refused(
+            f"A published version holds '{row.name}', and what is cited stays as it is; undo it "
+            "here, and import the file again."
+        )
 
 
 def _locked(label_import: LabelImport) -> LabelImport:
@@ -314,7 +340,7 @@ def _locked(label_import: LabelImport) -> LabelImport:
 
 def _free_name(row: LabelImport) -> None:
     """Refuse to bring a file back while another one has its name."""
-    others = LabelImport.objects.filter(dataset=row.dataset_id, name=row.name).exclude(pk=row.pk)
+    others = _beside(row).filter(name=row.name)
     if others.exclude(status__in=[Status.UNDONE, Status.REFUSED]).exists():
         raise Conflict(
             f"Another sheet called '{row.name}' came meanwhile; undo that one first, so that no "

@@ -12,6 +12,7 @@ from amgs.core import decisions, jobs, policy
 from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import Refused
 from amgs.files.models import Blob, Upload
+from amgs.repository.frozen import held_by_published
 from amgs.repository.models import (
     Dataset,
     FaceBox,
@@ -43,7 +44,14 @@ def arrived(upload: Upload, start: Callable[[Blob], None]) -> None:
             field="upload",
         )
     if fresh.state == Upload.State.DONE and fresh.blob is not None:
-        start(fresh.blob)
+        # Locked: bytes that are being removed with a withdrawn version must come again.
+        blob = Blob.objects.select_for_update().get(pk=fresh.blob_id)
+        if blob.deleted_at is not None:
+            raise Refused(
+                f"The bytes of '{fresh.name}' were removed meanwhile; please send the file again.",
+                field="upload",
+            )
+        start(blob)
 
 
 def check_upload(by: Actor, version: Version, upload: Upload) -> None:
@@ -58,7 +66,10 @@ def _observation(version: Version, animal: str | None, name: str | None) -> Obse
     if not animal and not name:
         return None
     found = Observation.objects.filter(
-        animal__dataset=version.dataset_id, animal__name=animal or "", name=name or ""
+        animal__dataset=version.dataset_id,
+        animal__name=animal or "",
+        name=name or "",
+        dropped=False,
     ).first()
     if found is None:
         raise Refused(
@@ -92,9 +103,17 @@ def add_recording(
     where = _observation(version, animal, observation)
     held = Recording.objects.filter(dataset=version.dataset_id, name=name).first()
     if held is not None:
-        if held.upload_id == upload.pk:
-            held.versions.add(version)
+        if held.upload_id == upload.pk or (held.blob_id and held.blob_id == upload.blob_id):
+            if not held.versions.filter(pk=version.pk).exists():
+                Recording.objects.filter(pk=held.pk).update(observation=where)
+                held.versions.add(version)
             return held
+        if not held.versions.filter(pk=version.pk).exists():
+            raise Refused(
+                f"A published version holds another recording called '{name}', and what is cited "
+                "keeps its name; give the new file another one.",
+                field="name",
+            )
         raise Refused(
             f"There is already a recording called '{name}'; remove it first or choose another "
             "name.",
@@ -147,9 +166,7 @@ def remove_recording(*, by: Actor, version: Version, recording: Recording) -> No
     if not recording.versions.exists():
         recording.delete()
     decisions.record(version, "remove_recording", by=by, facts={"name": recording.name})
-    LabelImport.objects.filter(pk__in=touched, status=LabelImport.Status.DONE).update(
-        status=LabelImport.Status.PENDING
-    )
+    _read_again(version.dataset_id, Q(pk__in=touched))
     ask_for_labels(version.dataset_id)
 
 
@@ -163,23 +180,22 @@ def ask_for_labels(dataset_id: int) -> None:
     if pending_recordings(dataset_id):
         return
     # A sheet that named unknown frames or animals may know them now.
-    LabelImport.objects.filter(
-        Q(frames_unmatched__gt=0) | Q(observations_unmatched__gt=0),
-        dataset=dataset_id,
-        status=LabelImport.Status.DONE,
-    ).update(status=LabelImport.Status.PENDING)
+    _read_again(dataset_id, Q(frames_unmatched__gt=0) | Q(observations_unmatched__gt=0))
     _read_waiting(dataset_id)
 
 
 def read_scores_again(dataset_id: int) -> None:
     """Have sheets with scores of observations read again, because the design was changed."""
-    LabelImport.objects.filter(
-        Q(observations_matched__gt=0) | Q(observations_unmatched__gt=0),
-        dataset=dataset_id,
-        status=LabelImport.Status.DONE,
-    ).update(status=LabelImport.Status.PENDING)
+    _read_again(dataset_id, Q(observations_matched__gt=0) | Q(observations_unmatched__gt=0))
     if not pending_recordings(dataset_id):
         _read_waiting(dataset_id)
+
+
+def _read_again(dataset_id: int, which: Q) -> None:
+    """Mark sheets that were read as waiting, but for those a published version holds."""
+    LabelImport.objects.filter(which, dataset=dataset_id, status=LabelImport.Status.DONE).exclude(
+        pk__in=LabelImport.objects.filter(held_by_published()).values("pk")
+    ).update(status=LabelImport.Status.PENDING)
 
 
 def _read_waiting(dataset_id: int) -> None:

@@ -21,6 +21,7 @@ def graded_frames(version: Version) -> QuerySet[Frame]:
         recording__versions=version,
         ratings__source=Rating.Source.SHEET,
         ratings__label_import__status=LabelImport.Status.DONE,
+        ratings__label_import__versions=version,
     ).distinct()
 
 

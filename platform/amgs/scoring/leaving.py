@@ -1,0 +1,29 @@
+"""What scores rest on that left since, and whose bytes they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from amgs.files.removal import holder
+from amgs.repository.consequences import counter
+from amgs.repository.models import Version
+from amgs.scoring.models import ToolRun
+from amgs.training.leaving import models_with, notes_of_model
+from curation.leaving import Note
+
+
+@holder
+def _held_by_runs(keys: set[int]) -> Iterable[int]:
+    """A film somebody sent to be scored is theirs, whoever else has the same bytes."""
+    return ToolRun.objects.filter(blob__in=keys).values_list("blob", flat=True)
+
+
+@counter
+def _scores(version: Version) -> Mapping[str, Any]:
+    return {"scores": ToolRun.objects.filter(model_version__in=models_with([version])).count()}
+
+
+def notes_of_score(row: ToolRun) -> list[Note]:
+    """Return what stands on a score's page about data that its model rests on and that left."""
+    return notes_of_model(row.model_version, "This score") if row.model_version else []
