@@ -7,7 +7,8 @@ job writes those of versions that have none yet.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -154,41 +155,46 @@ def found(rows: QuerySet[Version], chosen: Mapping[str, str]) -> QuerySet[Versio
 
 
 def facets(rows: QuerySet[Version], chosen: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return what the versions that fit can be narrowed by, with counts; a query per facet.
+    """Return what the versions that fit can be narrowed by, with counts.
 
     Each is ``{key, title, values: [{value, title, count, chosen}]}``, the commonest value first.
-    A facet counts as if nothing of its own were chosen, so that one can change one's mind.
+    A facet counts as if nothing of its own were chosen, so that one can change one's mind: two
+    queries serve for all that are not chosen, and two more for each that is.
     """
-    made = []
+    counted = _counted(found(rows, chosen))
     for key in FACETS:
-        others = {name: value for name, value in chosen.items() if name != key}
-        counted = _counted(key, found(rows, others).order_by())
-        made.append({"key": key, "title": TITLES[key], "values": _ranked(key, counted, chosen)})
-    return made
-
-
-def _counted(key: str, rows: QuerySet[Version]) -> list[tuple[str, str, int]]:
-    """Return (value, title, count) of one facet."""
-    count = Count("pk")
-    if key == "lab":
-        labs = rows.values_list("dataset__lab__public_id", "dataset__lab__name")
-        return list(labs.annotate(count=count))
-    if key in STORED:
-        held = Facet.objects.filter(version__in=rows.values("pk"), key=key).order_by()
-        values = held.values_list("value").annotate(count=count)
-        return [(value, _said(key, value), number) for value, number in values]
-    values = rows.exclude(**{key: ""}).values_list(key).annotate(count=count)
+        if key in chosen:
+            others = {name: value for name, value in chosen.items() if name != key}
+            counted[key] = _counted(found(rows, others))[key]
     return [
-        (value, LIFECYCLE.title(value) if key == "state" else value, number)
-        for value, number in values
+        {"key": key, "title": TITLES[key], "values": _ranked(key, counted[key], chosen)}
+        for key in FACETS
     ]
 
 
+def _counted(rows: QuerySet[Version]) -> dict[str, dict[tuple[str, str], int]]:
+    """Return (value, title) → count of every facet; two queries."""
+    counts: dict[str, dict[tuple[str, str], int]] = {key: defaultdict(int) for key in FACETS}
+    rows = rows.order_by()
+    columns = rows.values_list(
+        "state", "licence", "dataset__lab__public_id", "dataset__lab__name"
+    ).annotate(count=Count("pk"))
+    for state, licence, lab, name, count in columns:
+        counts["state"][state, LIFECYCLE.title(state)] += count
+        counts["lab"][lab, name] += count
+        if licence:
+            counts["licence"][licence, licence] += count
+    stored = Facet.objects.filter(version__in=rows.values("pk"), key__in=STORED).order_by()
+    for key, value, count in stored.values_list("key", "value").annotate(count=Count("pk")):
+        counts[key][value, _said(key, value)] += count
+    return counts
+
+
 def _ranked(
-    key: str, values: Iterable[tuple[str, str, int]], chosen: Mapping[str, str]
+    key: str, counts: Mapping[tuple[str, str], int], chosen: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    ranked = sorted(values, key=lambda row: (-row[2], row[1].casefold()))[:MOST_VALUES]
+    ranked = sorted(counts.items(), key=lambda row: (-row[1], row[0][1].casefold()))
     return [
         {"value": value, "title": title, "count": count, "chosen": chosen.get(key) == value}
-        for value, title, count in ranked
+        for (value, title), count in ranked[:MOST_VALUES]
     ]

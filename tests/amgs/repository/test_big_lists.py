@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 ROOT = Path(__file__).parents[3]
-FRAMES, RATINGS, EXPORTED = 100_000, 100_000, 2_000
+FRAMES, RATINGS, EXPORTED = 100_000, 500_000, 10_000
 LISTS = (
     "datasets",
     "datasets/facets",
