@@ -295,9 +295,11 @@ def picture(request) -> Callable[[Any, str], None]:
         from PIL import Image
 
         page.wait_for_load_state("networkidle")
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
         shown = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
         shown.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3).save(
-            Path(folder) / f"{name}.png", optimize=True
+            place / f"{name}.png", optimize=True
         )
 
     return take
