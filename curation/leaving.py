@@ -104,7 +104,8 @@ def consequences(act: str, counts: Counts) -> tuple[Consequence, ...]:
     if act == DELETE:
         return _of_deletion(counts)
     if act == WITHDRAW:
-        return (*_of_withdrawal(counts), *_of_absence(counts), *_of_the_past(counts))
+        past = _of_the_past(counts)
+        return (*_of_withdrawal(counts), *_of_absence(counts), *past, _licensed())
     if act == RETRACT:
         return (*_of_retraction(counts), *_of_absence(counts), *_flags(counts))
     if act in TAKE_BACK:
@@ -192,7 +193,9 @@ def _of_absence(counts: Counts) -> tuple[Consequence, ...]:
             "no_snapshot",
             counts.graded_frames,
             f"{_count(counts.graded_frames, 'graded frame')} {_is(counts.graded_frames)} absent "
-            "from every future snapshot, so no later model learns from them.",
+            "from every future snapshot, so no later model learns from them."
+            if counts.graded_frames
+            else "It comes into no future snapshot, so no later model learns from it.",
         )
     ]
     if counts.runs_under_way:
@@ -208,7 +211,7 @@ def _of_absence(counts: Counts) -> tuple[Consequence, ...]:
 
 
 def _of_the_past(counts: Counts) -> tuple[Consequence, ...]:
-    return (
+    told = (
         Consequence(
             "manifests",
             counts.snapshots,
@@ -231,15 +234,24 @@ def _of_the_past(counts: Counts) -> tuple[Consequence, ...]:
             f"{_is(counts.scores, 'stays', 'stay')} valid, with a note.",
             stays=True,
         ),
-        _licensed(),
+    )
+    return tuple(row for row in told if row.number) or (_untouched(),)
+
+
+def _untouched() -> Consequence:
+    return Consequence(
+        "untouched", 0, "No snapshot, model or score rests on it so far.", stays=True
     )
 
 
 def _flags(counts: Counts) -> tuple[Consequence, ...]:
+    depending = counts.snapshots + counts.models + counts.scores
+    if not depending:
+        return (_untouched(), _licensed())
     told = [
         Consequence(
             "flags",
-            counts.snapshots + counts.models + counts.scores,
+            depending,
             f"{_count(counts.snapshots, 'snapshot')}, {_count(counts.models, 'model version')} "
             f"and {_count(counts.scores, 'score')} that depend on it are flagged, each on its "
             "own page.",
@@ -271,7 +283,7 @@ def _of_taking_back(kind: str, counts: Counts) -> tuple[Consequence, ...]:
             ),
         )
     if kind == TRAIN:
-        return (*_of_absence(counts), *_of_the_past(counts)[:3])
+        return (*_of_absence(counts), *_of_the_past(counts))
     if kind == SHOW_FRAMES:
         return (
             Consequence(
