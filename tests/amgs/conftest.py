@@ -251,6 +251,7 @@ def draft(alice, harbour, clip, sheet, send, run_jobs) -> Callable[..., object]:
                 "assigned_unit": "animal",
                 "raters_blind": "yes",
                 "frames_chosen": "random",
+                "people_and_cards": "none_seen",
             },
             "phantom": True,
         }

@@ -56,7 +56,11 @@ def sound_version() -> VersionFacts:
             "download": True,
         },
         ethics="Approved, number 12/2026",
-        metadata={"assay": "post_surgical", "assigned_unit": "animal"},
+        metadata={
+            "assay": "post_surgical",
+            "assigned_unit": "animal",
+            "people_and_cards": "none_seen",
+        },
         groups=(GroupFacts("alpha"), GroupFacts("gamma", {"drug": "carprofen"})),
         animals=(
             AnimalFacts("A1", "m1", "alpha", "c1", "female", coat, "CD-1", 9.0, ("lab-a",)),

@@ -59,6 +59,7 @@ def _sheet(**changes: Any) -> Fault:
 
 BAD_CELL = Problem("3 is not possible.", file="scores.csv", row=7, column="nb1")
 GOOD = {"width": 640, "height": 480, "has_location_tag": False, "problems": []}
+SEEN = {"assay": "post_surgical", "assigned_unit": "animal", "people_and_cards": "seen"}
 TAGGED = {"width": 640, "height": 480, "has_location_tag": True, "problems": []}
 SMALL = {"width": 60, "height": 480, "has_location_tag": False, "problems": []}
 TORN = {"width": 640, "height": 480, "problems": ["Decoding stopped at 3.2 s."]}
@@ -85,6 +86,13 @@ FAULTS: list[tuple[str, str, Fault, str]] = [
     ("duplicates", "blocks", _recording(1, sha256=f"{1:064x}"), "r0002"),
     ("labels_match", "blocks", _sheet(frames_matched=0, frames_unmatched=20), "scores.csv"),
     ("location_tags", "blocks", _recording(3, media=TAGGED), "r0004"),
+    (
+        "people_and_cards",
+        "blocks",
+        _whole(metadata={"assay": "post_surgical", "assigned_unit": "animal"}),
+        "contact sheets",
+    ),
+    ("people_and_cards", "blocks", _whole(metadata=SEEN), "cut those seconds"),
     ("licence", "blocks", _whole(licence=" "), "licence"),
     ("ethics", "blocks", _whole(ethics=""), "ethics"),
     ("permissions", "blocks", _whole(permissions={"train": False}), "download"),
