@@ -77,6 +77,7 @@ LONG_S, STRETCH_S = 5.0, 2.5
 
 COMMON = {
     "assigned_unit": "animal",
+    "people_and_cards": "none_seen",
     "scored_from": "video",
     "raters_blind": "yes",
     "frames_chosen": "random",

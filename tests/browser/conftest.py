@@ -127,6 +127,7 @@ class Story:
                 "assigned_unit": "animal",
                 "raters_blind": "yes",
                 "frames_chosen": "random",
+                "people_and_cards": "none_seen",
             },
             "phantom": True,
         }

@@ -44,7 +44,11 @@ def _describe(folder: Path, **changes: Any) -> None:
         "phantom": True,
         "licence": "CC0-1.0",
         "ethics": "None needed: rendered",
-        "metadata": {"assay": "post_surgical", "assigned_unit": "animal"},
+        "metadata": {
+            "assay": "post_surgical",
+            "assigned_unit": "animal",
+            "people_and_cards": "none_seen",
+        },
         "permissions": dict.fromkeys(("outside_raters", "train", "show_frames", "download"), True),
         "groups": [{"name": "one", "treatment": {}}],
         "animals": [

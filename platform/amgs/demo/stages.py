@@ -82,7 +82,11 @@ class Demo:
                     "description": "Public recordings of head-fixed mice (MIT licence).",
                     "ethics": "Published by others; see the sources of the recordings.",
                     "phantom": False,
-                    "metadata": {"assay": "other_assay", "assigned_unit": "animal"},
+                    "metadata": {
+                        "assay": "other_assay",
+                        "assigned_unit": "animal",
+                        "people_and_cards": "none_seen",
+                    },
                 }
             )
             # Nobody has said yes to any use of this dataset, so nobody rates or publishes it.

@@ -55,6 +55,7 @@ def contribute(speak, alice, harbour, send, clip, sheet, run_jobs):
                 "metadata": {
                     "assay": "neuropathic",
                     "assigned_unit": "animal",
+                    "people_and_cards": "none_seen",
                     "raters_blind": "yes",
                 },
                 "design": {

@@ -171,7 +171,12 @@ def test_grades_not_given_blind_are_shown_and_not_counted(
     in_review, rate_all, rita, roger, take, cora
 ):
     version = in_review(
-        metadata={"assay": "post_surgical", "assigned_unit": "animal", "raters_blind": "no"}
+        metadata={
+            "assay": "post_surgical",
+            "assigned_unit": "animal",
+            "people_and_cards": "none_seen",
+            "raters_blind": "no",
+        }
     )
     rate_all(rita, 0)
     rate_all(roger, 0)
@@ -204,7 +209,14 @@ def test_the_consensus_holds_every_vote_that_counts_under_neutral_names(
 def test_a_unit_nobody_could_score_keeps_no_invented_distribution(
     in_review, take, rita, roger, cora, grades, run_jobs
 ):
-    version = in_review(animals=1, metadata={"assay": "post_surgical", "assigned_unit": "animal"})
+    version = in_review(
+        animals=1,
+        metadata={
+            "assay": "post_surgical",
+            "assigned_unit": "animal",
+            "people_and_cards": "none_seen",
+        },
+    )
     unit = load_scale().unit_keys[0]
     reason = {"reason": load_scale().reason_keys[0]}
     for rater in (rita, roger):

@@ -209,6 +209,7 @@ def test_a_frame_chosen_by_eye_is_no_random_share(in_review, rita, grades, draft
         metadata={
             "assay": "post_surgical",
             "assigned_unit": "animal",
+            "people_and_cards": "none_seen",
             "raters_blind": "yes",
             "frames_chosen": "by_eye",
         },

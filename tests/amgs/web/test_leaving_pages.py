@@ -89,7 +89,7 @@ def test_a_permission_is_taken_back_and_given_on_its_pages(client, out, alice):
     assert current().text("train").digest in text
     assert f"{PAGE}leave/take_back_train" in text
     told = client.get(f"{PAGE}leave/take_back_train").content.decode()
-    assert "absent from every future snapshot" in told
+    assert "no later model learns from it" in told
     refused = client.post(f"{PAGE}leave/take_back_train", {"why": "No."})
     assert refused.status_code == 422
     assert "tick that you have read" in refused.content.decode()
