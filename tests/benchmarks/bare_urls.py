@@ -44,7 +44,7 @@ def _sent_by(where: str, authorization: str) -> list[tuple[str, Any]]:
         sent.append((sql, given))
         return execute(sql, given, many, context)
 
-    client = Client(headers={"Authorization": authorization})
+    client = Client(headers={"Authorization": authorization}, SERVER_NAME="127.0.0.1")
     assert client.get(where).status_code == 200
     with connection.execute_wrapper(keep):
         answer = client.get(where)
