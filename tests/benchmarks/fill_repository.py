@@ -37,10 +37,11 @@ def main(frames: int, ratings: int, exported: int) -> dict[str, Any]:
 
 
 def _version(alice: Any, lab: Any, title: str, frames: int, per_frame: int) -> str:
-    """Make a published version; return the id of its frame before the last hundred."""
+    """Make a published version; return where its last hundred frames begin."""
     from django.utils import timezone
 
     from amgs.core import vocabulary
+    from amgs.repository.frozen import freeze
     from amgs.repository.models import (
         Animal,
         Frame,
@@ -112,9 +113,11 @@ def _version(alice: Any, lab: Any, title: str, frames: int, per_frame: int) -> s
         source="'sheet'",
         label_import_id=str(sheet.pk),
     )
-    Version.objects.filter(pk=version.pk).update(state="published", published_at=timezone.now())
+    Version.objects.filter(pk=version.pk).update(
+        state="published", published_at=timezone.now(), design=freeze(version)
+    )
     last = Frame.objects.filter(pk=first + max(0, frames - PER_RECORDING - 1))
-    return last.values_list("public_id", flat=True)[0]
+    return "{}.{}".format(*last.values_list("recording_id", "pk")[0])
 
 
 def _fill(model: Any, count: int, **expressions: str) -> int:

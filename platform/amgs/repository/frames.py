@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from amgs.core import policy
-from amgs.core.errors import Refused
+from amgs.core.errors import NotFound, Refused
 from amgs.files.storage import get_storage
 from amgs.repository.frozen import places_of
 from amgs.repository.models import Frame, Recording, Version
@@ -26,25 +28,29 @@ _FIELDS = (
     "time_s",
     "drawn",
     "still_key",
+    "recording_id",
+    "pk",
 )
+
+
+_PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
 def frames_query(version: Version, *, after: str = "", recording: str = "") -> QuerySet[Frame]:
     """Return the frames of a version behind ``after``, recording by recording.
 
-    The cost of a page is the same however deep it is: both the frames and the recordings they
-    belong to are taken up where the page before ended.
+    ``after`` names the recording and the frame that the page before ended with, so that a page
+    costs the same however deep it is: both are taken up there.
     """
     held = Recording.versions.through.objects.filter(version=version)
     rows = Frame.objects.all()
     if after:
-        anchor = Frame.objects.filter(public_id=after).values_list("recording_id", "pk").first()
-        if anchor is None:
+        place = _PLACE.fullmatch(after)
+        if place is None:
             raise Refused("'after' is not the `next` of any page.", field="after")
-        held = held.filter(recording_id__gte=anchor[0])
-        rows = rows.filter(
-            Q(recording_id__gt=anchor[0]) | Q(pk__gt=anchor[1]), recording_id__gte=anchor[0]
-        )
+        ended, last = int(place[1]), int(place[2])
+        held = held.filter(recording_id__gte=ended)
+        rows = rows.filter(Q(recording_id__gt=ended) | Q(pk__gt=last), recording_id__gte=ended)
     rows = rows.filter(recording_id__in=held.values("recording_id"))
     if version.published_at is not None:
         # What a later draft named of shared recordings is not in it.
@@ -54,12 +60,35 @@ def frames_query(version: Version, *, after: str = "", recording: str = "") -> Q
     return rows.order_by("recording_id", "pk")
 
 
+def still_address(frame: str, key: str) -> str:
+    """Return an address from which the picture of a frame may be had for some minutes."""
+    seconds = settings.STORAGE_ADDRESS_SECONDS
+    return get_storage().sign_get(key, seconds, media_type="image/jpeg")
+
+
+def still_of(user: Any, version: Version, frame: str) -> str:
+    """Return the address of the picture of one frame of a version; raises ``NotFound``."""
+    found = None
+    if policy.may(user, "see_recordings", version) and may_see_pictures(user, version):
+        found = frames_query(version).filter(public_id=frame).exclude(still_key="").first()
+    if found is None:
+        raise NotFound("There is no such frame in this version, or no picture of it for you.")
+    return still_address(found.public_id, found.still_key)
+
+
 def frames_after(
-    user: Any, version: Version, *, after: str, limit: int, recording: str = ""
+    user: Any,
+    version: Version,
+    *,
+    after: str,
+    limit: int,
+    recording: str = "",
+    address: Callable[[str, str], str] = still_address,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return some frames as lists show them, and the ``after`` of the next page.
 
-    None of a version that was withdrawn, and pictures only for those who may see them.
+    None of a version that was withdrawn, and pictures only for those who may see them; ``address``
+    makes theirs of the id of the frame and the key of the picture.
     """
     if not policy.may(user, "see_recordings", version):
         return [], None
@@ -70,7 +99,6 @@ def frames_after(
     kept = places_of(version, own)
     # Tuples, not objects: a page of rows is all that is wanted of them.
     found = list(rows.values_list(*(field.format(name=name) for field in _FIELDS))[: limit + 1])
-    storage, seconds = get_storage(), settings.STORAGE_ADDRESS_SECONDS
     shown = [
         {
             "id": public_id,
@@ -82,9 +110,7 @@ def frames_after(
             "time_base": f"{num}/{den}",
             "time_s": time_s,
             "drawn": drawn,
-            "still": storage.sign_get(key, seconds, media_type="image/jpeg")
-            if key and pictures
-            else None,
+            "still": address(public_id, key) if key and pictures else None,
         }
         for (
             public_id,
@@ -98,7 +124,12 @@ def frames_after(
             time_s,
             drawn,
             key,
+            _,
+            _,
         ) in found[:limit]
         for place in [(animal, observation) if kept is None else kept.get(of, (None, None))]
     ]
-    return shown, shown[-1]["id"] if len(found) > limit else None
+    if len(found) <= limit:
+        return shown, None
+    *_, in_recording, last = found[limit - 1]
+    return shown, f"{in_recording}.{last}"

@@ -10,6 +10,7 @@ add and drop rows without anything published changing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.apps import apps
@@ -100,8 +101,14 @@ def places_of(version: Version, own: bool) -> dict[str, tuple[str, str]] | None:
     ``own``: the animals by the names their lab gave them, else by pseudonym. ``None`` of a version
     that keeps nothing: its rows tell.
     """
-    kept = version.design
-    if version.published_at is None or not kept:
+    return None if version.published_at is None else _kept_places(version.public_id, own)
+
+
+# What is published never changes: a process reads its design once, not with every page.
+@lru_cache(maxsize=32)
+def _kept_places(version: str, own: bool) -> dict[str, tuple[str, str]] | None:
+    kept = Version.objects.values_list("design", flat=True).get(public_id=version)
+    if not kept:
         return None
     key = "name" if own else "pseudonym"
     animals = {row["id"]: row[key] for row in kept["animals"]}

@@ -39,7 +39,7 @@ class Page:
 
 def datasets_visible_to(user: Any) -> QuerySet[Version]:
     """Return the versions a person (or the anonymous public) may know of, with their labs."""
-    return Version.objects.visible_to(user).select_related("dataset__lab")
+    return Version.objects.visible_to(user).select_related("dataset__lab").defer("facts", "design")
 
 
 def find_version(user: Any, name: str) -> Version:

@@ -93,6 +93,17 @@ def test_pages_of_frames_follow_each_other_without_a_gap(draft, as_person, alice
     assert client.get(where, {"after": "nowhere"}).status_code == 400
 
 
+def test_the_picture_of_a_frame_is_had_by_those_who_see_it(draft, as_person, alice, bob):
+    draft(animals=1, grades=False)
+    client = as_person(alice)
+    row = client.get("/api/versions/AMGS-000001.1/frames?limit=1").json()["results"][0]
+    picture = client.get(client.get(row["still"])["Location"])
+    assert picture["Content-Type"] == "image/jpeg"
+    assert as_person(bob).get(row["still"]).status_code == 404
+    elsewhere = row["still"].replace(row["id"], "nothing")
+    assert client.get(elsewhere).status_code == 404
+
+
 def test_frames_are_for_those_who_may_have_them(draft, as_person, alice, bob, cora, take):
     version = draft(animals=1, grades=False)
     where = "/api/versions/AMGS-000001.1/frames"

@@ -41,7 +41,7 @@ def main() -> dict[str, dict[str, list[str]]]:
     everything = Version.objects.select_related("dataset__lab")
     lists = {
         "first page of frames": frames_query(big)[:101],
-        "last page of frames": frames_query(big, after=deep.public_id)[:101],
+        "last page of frames": frames_query(big, after=f"{deep.recording_id}.{deep.pk}")[:101],
         "frames of a recording": frames_query(big, recording=recording.public_id)[:101],
         "ratings of a small version": ratings_of(small).order_by(
             "frame__recording_id", "frame_id", "pk"
