@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -64,10 +65,15 @@ class User(AbstractBaseUser, PermissionsMixin):
     @cached_property
     def roles(self) -> frozenset[str]:
         """The roles held; whoever belongs to a lab is a contributor."""
-        granted = set(self.grants.values_list("role", flat=True))
-        if self.lab_ids:
-            granted.add("contributor")
-        return frozenset(granted)
+        return self._all_roles(self.grants.values_list("role", flat=True))
+
+    def _all_roles(self, granted: Iterable[str]) -> frozenset[str]:
+        return frozenset([*granted, *(["contributor"] if self.lab_ids else [])])
+
+    def remember(self, *, roles: Iterable[str], lab_ids: Iterable[int]) -> None:
+        """Take roles and labs as they were read together with this person."""
+        self.__dict__["lab_ids"] = frozenset(lab_ids)
+        self.__dict__["roles"] = self._all_roles(roles)
 
     @cached_property
     def lab_ids(self) -> frozenset[int]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from amgs.accounts.holders import token_with
 from amgs.accounts.models import ApiToken, Grant, Lab, Membership, User
 from amgs.core import policy, vocabulary
 from amgs.core.base import Actor
@@ -125,7 +126,7 @@ def user_of_token(secret: str) -> ApiToken | None:
     parts = secret.split("_", 2)
     if len(parts) != 3 or parts[0] != "amgs":
         return None
-    token = ApiToken.objects.select_related("user").filter(prefix=parts[1]).first()
+    token = token_with(parts[1])
     if token is None or not hmac.compare_digest(token.digest, _digest(secret)):
         return None
     now = timezone.now()

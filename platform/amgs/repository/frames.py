@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
+from amgs.core.prepared import Prepared
 from amgs.files.storage import get_storage
 from amgs.repository.frozen import places_of
 from amgs.repository.models import Frame, Recording, Version
@@ -36,28 +37,44 @@ _FIELDS = (
 _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
-def frames_query(version: Version, *, after: str = "", recording: str = "") -> QuerySet[Frame]:
-    """Return the frames of a version behind ``after``, recording by recording.
+def frames_query(
+    version: Any, *, after: tuple[Any, Any] | None = None, recording: str = "", until: Any = None
+) -> QuerySet[Frame]:
+    """Return the frames of a version (primary key), recording by recording.
 
-    ``after`` names the recording and the frame that the page before ended with, so that a page
-    costs the same however deep it is: both are taken up there.
+    ``after`` names the recording and the frame (primary keys) that the page before ended with: a
+    page costs the same however deep it is, for both are taken up there. ``until`` leaves out what
+    was named later, ``recording`` (public id) all other recordings.
     """
-    held = Recording.versions.through.objects.filter(version=version)
+    held = Recording.versions.through.objects.filter(version_id=version)
     rows = Frame.objects.all()
     if after:
-        place = _PLACE.fullmatch(after)
-        if place is None:
-            raise Refused("'after' is not the `next` of any page.", field="after")
-        ended, last = int(place[1]), int(place[2])
+        ended, last = after
         held = held.filter(recording_id__gte=ended)
         rows = rows.filter(Q(recording_id__gt=ended) | Q(pk__gt=last), recording_id__gte=ended)
     rows = rows.filter(recording_id__in=held.values("recording_id"))
-    if version.published_at is not None:
-        # What a later draft named of shared recordings is not in it.
-        rows = rows.filter(created_at__lte=version.published_at)
+    if until is not None:
+        rows = rows.filter(created_at__lte=until)
     if recording:
         rows = rows.filter(recording__public_id=recording)
     return rows.order_by("recording_id", "pk")
+
+
+def _page(shape: Mapping[str, Any], values: Mapping[str, Any]) -> QuerySet[Frame, Any]:
+    after = (values["ended"], values["last"]) if "last" in values else None
+    # What a later draft named of shared recordings is not in a published version.
+    until = Subquery(Version.objects.filter(pk=values["version"]).values("published_at"))
+    rows = frames_query(
+        values["version"],
+        after=after,
+        recording=values.get("recording", ""),
+        until=until if shape["published"] else None,
+    )
+    fields = (field.format(name=shape["name"]) for field in _FIELDS)
+    return rows.values_list(*fields)[: shape["limit"]]
+
+
+_ask = Prepared(_page)
 
 
 def still_address(frame: str, key: str) -> str:
@@ -70,7 +87,8 @@ def still_of(user: Any, version: Version, frame: str) -> str:
     """Return the address of the picture of one frame of a version; raises ``NotFound``."""
     found = None
     if policy.may(user, "see_recordings", version) and may_see_pictures(user, version):
-        found = frames_query(version).filter(public_id=frame).exclude(still_key="").first()
+        rows = frames_query(version.pk, until=version.published_at)
+        found = rows.filter(public_id=frame).exclude(still_key="").first()
     if found is None:
         raise NotFound("There is no such frame in this version, or no picture of it for you.")
     return still_address(found.public_id, found.still_key)
@@ -93,12 +111,19 @@ def frames_after(
     if not policy.may(user, "see_recordings", version):
         return [], None
     pictures = may_see_pictures(user, version)
-    rows = frames_query(version, after=after, recording=recording)
+    values: dict[str, str | int] = {"version": version.pk}
+    if after:
+        place = _PLACE.fullmatch(after)
+        if place is None:
+            raise Refused("'after' is not the `next` of any page.", field="after")
+        values |= {"ended": int(place[1]), "last": int(place[2])}
+    if recording:
+        values["recording"] = recording
     own = is_of_own_lab(user, version)
     name = "name" if own else "pseudonym"
     kept = places_of(version, own)
-    # Tuples, not objects: a page of rows is all that is wanted of them.
-    found = list(rows.values_list(*(field.format(name=name) for field in _FIELDS))[: limit + 1])
+    published = version.published_at is not None
+    found = _ask(values, name=name, limit=limit + 1, published=published)
     shown = [
         {
             "id": public_id,

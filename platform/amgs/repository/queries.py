@@ -19,6 +19,7 @@ from amgs.files.services import blob_address
 from amgs.files.storage import get_storage
 from amgs.repository import steps
 from amgs.repository.frozen import design_of, places_of
+from amgs.repository.lookup import LARGE, visible_version
 from amgs.repository.models import Frame, LabelImport, Permission, Recording, Version
 from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab, may_see_pictures
 from amgs.repository.tombstone import tombstone
@@ -39,7 +40,7 @@ class Page:
 
 def datasets_visible_to(user: Any) -> QuerySet[Version]:
     """Return the versions a person (or the anonymous public) may know of, with their labs."""
-    return Version.objects.visible_to(user).select_related("dataset__lab").defer("facts", "design")
+    return Version.objects.visible_to(user).select_related("dataset__lab").defer(*LARGE)
 
 
 def find_version(user: Any, name: str) -> Version:
@@ -48,16 +49,16 @@ def find_version(user: Any, name: str) -> Version:
     A dataset without a number (``AMGS-000123``) is its newest version that is public, or else
     the newest that is open to this person.
     """
-    rows = datasets_visible_to(user)
     match = _IDENTIFIER.fullmatch(name)
     if match and match[2]:
-        version = rows.filter(dataset__number=int(match[1]), number=int(match[2])).first()
+        version = visible_version(user, dataset=int(match[1]), number=int(match[2]))
     elif match:
-        all_of_it = list(rows.filter(dataset__number=int(match[1])).order_by("-number"))
+        rows = datasets_visible_to(user).filter(dataset__number=int(match[1]))
+        all_of_it = list(rows.order_by("-number"))
         public = (row for row in all_of_it if row.state in PUBLIC_STATES)
         version = next(public, all_of_it[0] if all_of_it else None)
     else:
-        version = rows.filter(public_id=name).first()
+        version = visible_version(user, public_id=name)
     if version is None:
         raise NotFound("There is no such dataset version, or it is not open to you.")
     return version

@@ -36,13 +36,14 @@ def main() -> dict[str, dict[str, list[str]]]:
         cursor.execute("ANALYZE")
     big, small = Version.objects.filter(state="published").order_by("pk")
     deep = Frame.objects.filter(recording__versions=big).order_by("-recording_id", "-pk")[150]
+    place, until = (deep.recording_id, deep.pk), {"until": big.published_at}
     recording = big.recordings.order_by("-pk").first()
     visible = queries.datasets_visible_to(AnonymousUser())
     everything = Version.objects.select_related("dataset__lab")
     lists = {
-        "first page of frames": frames_query(big)[:101],
-        "last page of frames": frames_query(big, after=f"{deep.recording_id}.{deep.pk}")[:101],
-        "frames of a recording": frames_query(big, recording=recording.public_id)[:101],
+        "first page of frames": frames_query(big.pk, **until)[:101],
+        "last page of frames": frames_query(big.pk, after=place, **until)[:101],
+        "frames of a recording": frames_query(big.pk, recording=recording.public_id, **until)[:101],
         "ratings of a small version": ratings_of(small).order_by(
             "frame__recording_id", "frame_id", "pk"
         ),

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
@@ -282,7 +283,14 @@ def mark_seen(*, user: Any, dataset: Dataset) -> None:
 
     Frames of it that they hold go back into the queue.
     """
-    if not user.is_authenticated or Seen.objects.filter(user=user, dataset=dataset).exists():
+    if not user.is_authenticated:
+        return
+    # What was seen stays seen, so that this process need not ask the database for every page.
+    known = f"seen:{user.public_id}:{dataset.public_id}"
+    if cache.get(known):
+        return
+    if Seen.objects.filter(user=user, dataset=dataset).exists():
+        cache.set(known, True, 3600)
         return
     Seen.objects.bulk_create([Seen(user=user, dataset=dataset)], ignore_conflicts=True)
     now = timezone.now()
