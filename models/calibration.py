@@ -55,13 +55,15 @@ def fit_calibration(
     coats: Sequence[str] | None = None,
     left_out: LeftOut | None = None,
     awake: Array | None = None,
+    animals: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The content of `calibration.json`.
 
     `logits` (n, units, steps), `distribution[u]` (n, grades) with NaN where unknown,
     `scorable_logits` and `scorable` (n, units), `embedding` (n, features) and `familiar` (n,)
     logits are those of the calibration crops; `reference` (m, features) are embeddings of training
-    crops. `labs` and `coats` (n,) let sets be calibrated by group, `left_out` for unseen labs.
+    crops. `labs` and `coats` (n,) let sets be calibrated by group, `animals` (n,) for animals that
+    calibration has not seen, `left_out` for unseen labs.
     `awake` (m,) are the probabilities of the graded state of the frames that raters graded.
     """
     units: dict[str, Any] = {}
@@ -91,6 +93,7 @@ def fit_calibration(
         nowhere if coats is None else coats,
         alpha,
         left_out,
+        animals,
     )
     for key in scale.unit_keys:
         units[key]["set_threshold"] = sets["units"][key]["pooled"]["threshold"]

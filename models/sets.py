@@ -1,9 +1,8 @@
 """Prediction sets of grades: which thresholds a bundle keeps, and which one a frame gets.
 
-Three kinds of threshold per unit: `pooled` over all calibration frames, one per lab × coat that
-calibration has seen often enough, and `elsewhere` for labs it has not seen, from predictions on
-labs that were left out of training. Numpy only; the content lies in `calibration.json` under
-`sets`.
+Three kinds of threshold per unit: `pooled` over all calibration animals, one per lab × coat with
+enough of them, and `elsewhere` for labs that calibration has not seen, from predictions on labs
+that were left out of training. Numpy only; the content lies in `calibration.json` under `sets`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.stats.conformal import conformal_threshold, covered, grade_sets, never_empty
+from models.stats.conformal import (
+    clustered_threshold,
+    conformal_threshold,
+    covered,
+    fewest_clusters,
+    grade_sets,
+    never_empty,
+)
 
 Array = NDArray[np.float64]
 
@@ -52,14 +58,18 @@ def fit_sets(
     coats: Sequence[str],
     alpha: float,
     left_out: LeftOut | None = None,
+    animals: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Thresholds of all units, the part `sets` of `calibration.json`.
 
     `probabilities[u]` and `targets[u]` are (n, grades) of the calibration frames, targets NaN where
-    unknown; `labs` and `coats` (n,), empty where not known. Groups are Mondrian categories (Vovk,
-    Gammerman, Shafer 2005, Algorithmic Learning in a Random World, ch. 4).
+    unknown; `labs` and `coats` (n,), empty where not known; `animals` (n,), so that sets keep their
+    promise for animals that calibration has not seen (without, every frame counts as one). Groups
+    are Mondrian categories (Vovk, Gammerman, Shafer 2005, Algorithmic Learning in a Random World,
+    ch. 4).
     """
     groups = np.array([group_of(*pair) for pair in zip(labs, coats, strict=True)], object)
+    seen = np.array(range(len(groups)) if animals is None else list(animals), str)
     result: dict[str, Any] = {}
     for index, unit in enumerate(units):
         p, target = never_empty(probabilities[index]), targets[index]
@@ -67,10 +77,11 @@ def fit_sets(
         own = {}
         for name in sorted(set(groups[known]) - {group_of("", "")}):
             rows = known & (groups == name)
-            if int(rows.sum()) >= FEWEST_IN_GROUP:
-                own[str(name)] = _threshold(p[rows], target[rows], alpha)
+            enough = len(set(seen[rows])) >= fewest_clusters(alpha)
+            if enough and int(rows.sum()) >= FEWEST_IN_GROUP:
+                own[str(name)] = _threshold(p[rows], target[rows], alpha, seen[rows])
         result[unit] = {
-            "pooled": _threshold(p[known], target[known], alpha),
+            "pooled": _threshold(p[known], target[known], alpha, seen[known]),
             "groups": own,
             "elsewhere": _elsewhere(left_out, index, alpha) if left_out else None,
         }
@@ -111,8 +122,9 @@ def possible_grades(probabilities: Sequence[float], threshold: float) -> tuple[i
     return tuple(k for k, p in enumerate(probabilities) if k == top or p >= threshold)
 
 
-def _threshold(p: Array, target: Array, alpha: float) -> dict[str, Any]:
-    return {"threshold": conformal_threshold(p, target, alpha), "n": len(p)}
+def _threshold(p: Array, target: Array, alpha: float, animals: NDArray[np.str_]) -> dict[str, Any]:
+    threshold = clustered_threshold(p, target, alpha, animals.tolist())
+    return {"threshold": threshold, "n": len(p), "animals": len(set(animals))}
 
 
 def _elsewhere(left_out: LeftOut, index: int, alpha: float) -> dict[str, Any] | None:

@@ -388,6 +388,7 @@ def _calibrate(
         known["coat"].tolist(),
         run.left_out,
         likely[graded][:, scale.state_keys.index(scale.graded_state.key)],
+        known["animal"].tolist(),
     )
 
 

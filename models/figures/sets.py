@@ -22,18 +22,18 @@ def set_figures(
     """Coverage and size of the sets of `calibration.json`; None where there are none.
 
     Per unit: `served`, with the threshold that each frame gets in use; `pooled` on the labs that
-    calibration has seen (all, where it has seen none of them); `groups` with a threshold of their
-    own; `elsewhere`, unseen labs one by one with the threshold for them; `left_out`, what the
-    calibration itself found on left-out labs. Intervals are over animals, and those of groups and
-    unseen labs corrected after Bonferroni for all `cells` of their kind, units included.
+    calibration has seen (all, where it has seen none of them); `groups`, lab × coat of these labs
+    one by one with the threshold each gets; `elsewhere`, unseen labs one by one with the threshold
+    for them; `left_out`, what the calibration itself found on left-out labs. Intervals are over
+    animals, and those of groups and unseen labs corrected after Bonferroni for all `cells` of their
+    kind, units included.
     """
     if sets is None:
         return None
     labs, coats, animals = (texts(graded, name) for name in ("lab", "coat", "animal"))
     groups = np.array([group_of(*pair) for pair in zip(labs, coats, strict=True)], object)
     seen = np.isin(labs, sets["labs"])
-    own = sorted({name for unit in scale.units for name in sets["units"][unit.key]["groups"]})
-    own = [name for name in own if (groups == name).any()]
+    own = sorted(set(groups[seen]))
     unseen = sorted(set(labs[~seen]))
     cells = {"groups": len(own) * len(scale.units), "elsewhere": len(unseen) * len(scale.units)}
     level = {name: 1 - 0.05 / max(1, count) for name, count in cells.items()}
@@ -59,9 +59,8 @@ def set_figures(
             "served": row(np.ones_like(known), used[:, None]),
             "pooled": row(seen if seen.any() else np.ones_like(known), pooled),
             "groups": {
-                name: row(groups == name, facts["groups"][name]["threshold"], level["groups"])
+                name: row(groups == name, threshold_for(sets, unit.key, name), level["groups"])
                 for name in own
-                if name in facts["groups"]
             },
             "elsewhere": {name: row(labs == name, away, level["elsewhere"]) for name in unseen},
             "left_out": (facts["elsewhere"] or {}).get("labs"),

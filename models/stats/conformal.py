@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,11 +28,38 @@ def conformal_threshold(
     if weights is not None:
         scale = np.asarray(weights, np.float64)
         target = target * (scale * n / scale.sum())[:, None]
+    return _quantile(probabilities, target, level)
+
+
+def clustered_threshold(
+    probabilities: Array, target: Array, alpha: float, clusters: Sequence[str]
+) -> float:
+    """The least probability as in `conformal_threshold`, for frames that come in clusters.
+
+    Frames of one animal resemble each other, so that a promise for another animal rests on the
+    number of animals, not of frames. Every cluster counts the same, and the correction is that of
+    K clusters: (K + 1) · alpha / K of the mass may lie below (hierarchical conformal prediction:
+    Lee, Barber, Willett 2023, arXiv:2306.06342). With fewer clusters than `fewest_clusters` every
+    grade is in the set. Both arrays are (n, grades), `clusters` names that of every row (n,).
+    """
+    names, place = np.unique(np.asarray(clusters, str), return_inverse=True)
+    if len(names) < fewest_clusters(alpha):
+        return 0.0
+    share = 1 / (len(names) * np.bincount(place)[place])
+    level = (alpha * (len(names) + 1) - 1) / len(names)
+    return _quantile(probabilities, target * share[:, None], level)
+
+
+def fewest_clusters(alpha: float) -> int:
+    """How many clusters `clustered_threshold` needs to promise anything less than every grade."""
+    return max(1, math.ceil(1 / alpha - 1 - 1e-9))
+
+
+def _quantile(probabilities: Array, mass: Array, level: float) -> float:
     order = np.argsort(probabilities.ravel(), kind="stable")
-    values, mass = probabilities.ravel()[order], target.ravel()[order]
-    below = np.cumsum(mass) <= level + 1e-9
-    place = int(below.sum())
-    return float(values[min(place, len(values) - 1)])
+    values = probabilities.ravel()[order]
+    below = np.cumsum(mass.ravel()[order]) <= level + 1e-9
+    return float(values[min(int(below.sum()), len(values) - 1)])
 
 
 def never_empty(probabilities: Array) -> Array:

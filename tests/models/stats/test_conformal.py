@@ -10,7 +10,14 @@ from models.sets import (
     prediction_set,
     threshold_for,
 )
-from models.stats.conformal import conformal_threshold, covered, grade_sets, never_empty
+from models.stats.conformal import (
+    clustered_threshold,
+    conformal_threshold,
+    covered,
+    fewest_clusters,
+    grade_sets,
+    never_empty,
+)
 
 ALPHA = 0.1
 
@@ -32,6 +39,53 @@ def test_the_threshold_is_the_corrected_quantile() -> None:
     heavy = np.ones(19)
     heavy[:2] = 0.1
     assert conformal_threshold(p, votes, ALPHA, heavy) > 0.10
+
+
+def test_clusters_of_one_are_the_plain_case() -> None:
+    p, votes = sample(np.random.default_rng(5), 200)
+    plain = conformal_threshold(p, votes, ALPHA)
+    assert clustered_threshold(p, votes, ALPHA, [str(n) for n in range(200)]) == plain
+
+
+def test_nothing_is_promised_on_too_few_clusters() -> None:
+    assert (fewest_clusters(0.1), fewest_clusters(0.2), fewest_clusters(0.5)) == (9, 4, 1)
+    p, votes = sample(np.random.default_rng(6), 900)
+    names = [str(n % 9) for n in range(900)]
+    assert clustered_threshold(p, votes, ALPHA, names) > 0
+    assert clustered_threshold(p[:800], votes[:800], ALPHA, [str(n % 8) for n in range(800)]) == 0
+    assert clustered_threshold(p[:0], votes[:0], ALPHA, []) == 0
+
+
+def test_sets_keep_their_promise_for_animals_not_seen() -> None:
+    """Animals differ in how honest the probabilities are; 30 are seen, 30 others come."""
+
+    def herd(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        parts = [sample(rng, 20, honest=float(rng.choice([0.1, 0.6, 2.0]))) for _ in range(30)]
+        p, votes = (np.concatenate(two) for two in zip(*parts, strict=True))
+        return p, votes, [str(n // 20) for n in range(600)]
+
+    promised, plain = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        (p, votes, animals), (fresh, truth, _) = herd(rng), herd(rng)
+        for found, threshold in (
+            (promised, clustered_threshold(p, votes, ALPHA, animals)),
+            (plain, conformal_threshold(p, votes, ALPHA)),
+        ):
+            found.append(covered(grade_sets(fresh, threshold), truth).mean())
+    assert np.mean(promised) >= 0.9
+    assert np.mean(promised) > np.mean(plain) + 0.01
+
+
+def test_a_group_of_few_animals_has_the_pooled_threshold() -> None:
+    p, votes = sample(np.random.default_rng(7), 1000)
+    labs = ["many"] * 500 + ["few"] * 500
+    animals = [f"m{n % 20}" for n in range(500)] + [f"f{n % 3}" for n in range(500)]
+    found = fit_sets(["u"], [p], [votes], labs, ["c"] * 1000, ALPHA, animals=animals)
+    facts = found["units"]["u"]
+    assert set(facts["groups"]) == {group_of("many", "c")}
+    assert facts["pooled"]["animals"] == 23
+    assert threshold_for(found, "u", group_of("few", "c")) == facts["pooled"]["threshold"]
 
 
 def test_a_set_is_never_empty() -> None:
@@ -88,7 +142,7 @@ def test_unknown_targets_are_left_out_and_nothing_is_promised_on_nothing() -> No
     votes[:] = np.nan
     found = fit_sets(["u"], [p], [votes], [""] * 30, [""] * 30, ALPHA)
     assert found["units"]["u"] == {
-        "pooled": {"threshold": 0.0, "n": 0},
+        "pooled": {"threshold": 0.0, "n": 0, "animals": 0},
         "groups": {},
         "elsewhere": None,
     }
