@@ -23,13 +23,7 @@ def excel_sheet(name: str, data: bytes, worksheet: str = "") -> Sheet:
 
     The other worksheets with content are listed as skipped.
     """
-    formulas = _checked(name, data)
-    try:
-        pages = _pages(data, formulas)
-    except Exception:  # the library lets whatever a damaged file provokes pass through
-        raise UnknownFormat(
-            f"{name} is a damaged Excel file; save it again and send that."
-        ) from None
+    pages = excel_pages(name, data)
     filled = [title for title, rows in pages if any(any(row) for row in rows)]
     if worksheet and worksheet not in filled:
         raise UnknownFormat(
@@ -44,6 +38,17 @@ def excel_sheet(name: str, data: bytes, worksheet: str = "") -> Sheet:
     rows = next((rows for title, rows in pages if title == chosen), [])
     found = table(name, rows, decimal_comma=False, skipped=skipped)
     return dataclasses.replace(found, worksheet=chosen)
+
+
+def excel_pages(name: str, data: bytes) -> list[tuple[str, list[list[str]]]]:
+    """Return (title, rows of cells as text) of every worksheet; raises `UnknownFormat`."""
+    formulas = _checked(name, data)
+    try:
+        return _pages(data, formulas)
+    except Exception:  # the library lets whatever a damaged file provokes pass through
+        raise UnknownFormat(
+            f"{name} is a damaged Excel file; save it again and send that."
+        ) from None
 
 
 def _checked(name: str, data: bytes) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from amgs.core.errors import Refused
-from curation.metadata import BY_KEY, fields_at
+from curation.metadata import BY_KEY, fields_at, validate
+from curation.problems import Problem
 
 Row = dict[str, Any]
 
@@ -32,11 +33,16 @@ def read(text: str, table: str, title: str, columns: Sequence[str]) -> list[Row]
 
     The first line names the columns. Raises ``Refused`` that names line and column.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    return [row for _, row in read_lines(text, table, title, columns)]
+
+
+def read_lines(text: str, table: str, title: str, columns: Sequence[str]) -> list[tuple[int, Row]]:
+    """Return (line, row) as ``read`` does; the first line is 1."""
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         return []
     delimiter = "\t" if "\t" in text else ","
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    rows = list(csv.reader((line for _, line in lines), delimiter=delimiter))
     head = [cell.strip().lower().replace(" ", "_") for cell in rows[0]]
     for name in head:
         if name not in columns:
@@ -47,7 +53,7 @@ def read(text: str, table: str, title: str, columns: Sequence[str]) -> list[Row]
     if len(set(head)) != len(head):
         raise Refused(f"{title} names a column twice in its first line.", field=table)
     found = []
-    for number, cells in enumerate(rows[1:], start=2):
+    for (number, _), cells in zip(lines[1:], rows[1:], strict=True):
         if len(cells) > len(head):
             raise Refused(
                 f"{title}, line {number} has {len(cells)} cells but only {len(head)} columns "
@@ -60,8 +66,54 @@ def read(text: str, table: str, title: str, columns: Sequence[str]) -> list[Row]
             if cell.strip()
         }
         if row:
-            found.append(row)
+            found.append((number, row))
     return found
+
+
+def problems(given: Mapping[str, str]) -> list[Problem]:
+    """Return all that is wrong with the three tables as texts, row by row.
+
+    Raises ``Refused`` where a table cannot be read at all.
+    """
+    lines = {
+        name: read_lines(given.get(name, ""), name, f"The table of {title.lower()}", columns)
+        for name, (title, columns) in TABLES.items()
+    }
+    names = {
+        name: [str(row.get("name", "")).strip() for _, row in rows] for name, rows in lines.items()
+    }
+    return [
+        Problem(sentence, TABLES[name][0], number, column)
+        for name, rows in lines.items()
+        for place, (number, row) in enumerate(rows)
+        for column, sentence in _wrong(name, row, names, place)
+    ]
+
+
+def _wrong(
+    table: str, row: Row, names: Mapping[str, Sequence[str]], place: int
+) -> Iterator[tuple[str, str]]:
+    """Yield (column, sentence) for every fault of a row."""
+    name = names[table][place]
+    if not name:
+        yield "name", "The name is missing."
+    elif table != "observations" and name in names[table][:place]:
+        yield "name", f"“{name}” is named twice; every name stands once."
+    for column, known in (("group", "groups"), ("animal", "animals")):
+        said = str(row.get(column, ""))
+        if said and said not in names[known]:
+            yield column, f"“{said}” is not among the {known}."
+    fields = {key: value for key, value in row.items() if key in BY_KEY}
+    for problem in validate(table.removesuffix("s"), fields):
+        yield problem.field or "", problem.sentence
+
+
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "animals": ("Animals", ("name", "group", "cage", *ANIMAL_FIELDS)),
+    "observations": ("Time points", ("animal", "name", *OBSERVATION_FIELDS)),
+    "groups": ("Groups", ("name", *GROUP_FIELDS)),
+}
+"""Table → (title, columns), in the order of the template's worksheets."""
 
 
 def groups(text: str) -> list[Row]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -19,7 +21,7 @@ from amgs.repository.models import Permission, Recording, Version
 from amgs.review import queries as review
 from amgs.review.models import CheckResult
 from amgs.review.services import answer_check, mark_seen
-from amgs.web import citing, design_table, signing
+from amgs.web import citing, design_book, design_table, signing
 from amgs.web.people import actor
 from curation import embargo
 from curation.dataset_version import DRAFT, RETRACTED
@@ -34,6 +36,8 @@ STEPS = (
     ("version-submit", "Submit"),
 )
 RECORDINGS = 24
+MOST_SHOWN = 50
+"""Faults of a design that a refusal lists one by one."""
 PLAIN = ("title", "description", "ethics", "funder")
 Shown = dict[str, Any]
 
@@ -294,8 +298,11 @@ def design(request: HttpRequest, name: str) -> HttpResponse:
         "coats": BY_KEY["coat"].term_keys,
     }
     if request.method == "POST":
-        given = {key: request.POST.get(key, "") for key in ("groups", "animals", "observations")}
+        given = {key: request.POST.get(key, "") for key in design_table.TABLES}
         try:
+            if book := request.FILES.get("book"):
+                given = _tables_of(book)
+            _require_sound(given)
             animals = design_table.animals(given["animals"])
             services.set_design(
                 by=request.user,
@@ -309,6 +316,35 @@ def design(request: HttpRequest, name: str) -> HttpResponse:
         return _saved(request, found, here)
     shape = queries.design(request.user, found)
     return step_page(request, found, here, given=design_table.texts(shape), **columns)
+
+
+def _tables_of(book: UploadedFile) -> dict[str, str]:
+    if book.size is None or book.size > design_book.MOST_BYTES:
+        raise Refused("A design has at most 5 MB; send the filled template.", field="book")
+    return design_book.read(book.name or "The file", book.read())
+
+
+def _require_sound(given: Mapping[str, str]) -> None:
+    """Raise ``Refused`` with every fault of the tables by its row and column."""
+    if problems := design_table.problems(given):
+        count = len(problems)
+        raise Refused(
+            "One cell cannot be right." if count == 1 else f"{count} cells cannot be right.",
+            details=[{"sentence": str(row)} for row in problems[:MOST_SHOWN]],
+        )
+
+
+@require_safe
+@login_required
+def book(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the template for Excel, filled with what the draft says so far."""
+    found = draft_of(request, name)
+    shape = queries.design(request.user, found)
+    return HttpResponse(
+        design_book.template(design_table.texts(shape)),
+        content_type=design_book.MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{ref(found)}-design.xlsx"'},
+    )
 
 
 @require_safe
@@ -413,6 +449,7 @@ urlpatterns = [
         name="recording-remove",
     ),
     path("datasets/<str:name>/checks/<str:check>", answer, name="check-answer"),
+    path("datasets/<str:name>/design.xlsx", book, name="version-book"),
     path("datasets/<str:name>/remarks", remark, name="version-remark"),
     path("datasets/<str:name>/acts/", version, name="version-acts"),
     path("datasets/<str:name>/acts/<str:action>", act, name="version-act"),

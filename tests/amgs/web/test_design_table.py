@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
+import openpyxl
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from amgs.core.errors import Refused
-from amgs.web import design_table
+from amgs.repository.models import Animal
+from amgs.web import design_book, design_table
 
 
 def test_tabs_and_commas_are_both_understood():
@@ -70,3 +75,88 @@ def test_what_is_written_is_read_again(names, age):
     assert design_table.observations(texts["observations"], animals) == [
         {"animal": name, "name": "after"} for name in names
     ]
+
+
+def test_every_fault_is_told_with_its_row_and_column():
+    found = design_table.problems(
+        {
+            "groups": "name\tdose\nalpha\tmuch",
+            "animals": "name\tgroup\tsex\n\nm1\tbeta\tfemale\nm1\talpha\tmale\n\talpha\tmale",
+            "observations": "animal\tname\nm1\tafter\nm7\tafter",
+        }
+    )
+    told = [(row.file, row.row, row.column) for row in found]
+    assert told == [
+        ("Animals", 3, "group"),
+        ("Animals", 4, "name"),
+        ("Animals", 5, "name"),
+        ("Time points", 3, "animal"),
+        ("Groups", 2, "dose"),
+    ]
+    assert "“beta” is not among the groups" in found[0].sentence
+
+
+def test_a_filled_template_comes_back_as_it_was():
+    texts = {
+        "groups": "name\tdrug\tdose\nalpha\tvehicle\t0.5",
+        "animals": "name\tgroup\tcoat\n=m1\talpha\twhite\nm2\talpha\tblack",
+        "observations": "name\thours_after_procedure\nafter\t-4",
+    }
+    found = design_book.read("design.xlsx", design_book.template(texts))
+    assert design_table.animals(found["animals"]) == design_table.animals(texts["animals"])
+    assert design_table.groups(found["groups"]) == design_table.groups(texts["groups"])
+    times = [
+        design_table.observations(each["observations"], [{"name": "x"}]) for each in (found, texts)
+    ]
+    assert times[0] == times[1]
+    assert design_table.problems(found) == []
+
+
+def test_the_template_explains_every_column_and_offers_its_terms():
+    book = openpyxl.load_workbook(io.BytesIO(design_book.template({})))
+    assert book.sheetnames == [*(title for title, _ in design_table.TABLES.values()), "Columns"]
+    for title, columns in design_table.TABLES.values():
+        assert [cell.value for cell in book[title][1]] == list(columns)
+        for choice in book[title].data_validations.dataValidation:
+            assert len(choice.formula1) < 255  # Excel takes no longer list
+    explained = {(row[0], row[1]) for row in book["Columns"].iter_rows(min_row=2, values_only=True)}
+    wanted = {(title, name) for title, names in design_table.TABLES.values() for name in names}
+    assert explained == wanted
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", openpyxl.Workbook])
+def test_what_is_no_filled_template_is_refused(data):
+    if not isinstance(data, bytes):
+        target = io.BytesIO()
+        data().save(target)
+        data = target.getvalue()
+    with pytest.raises(Refused) as refused:
+        design_book.read("notes.xlsx", data)
+    assert refused.value.field == "book"
+    assert "notes.xlsx" in refused.value.sentence
+
+
+@pytest.mark.django_db
+def test_a_template_is_had_filled_and_sent_back(draft, client, alice):
+    draft(animals=2, grades=False)
+    client.force_login(alice)
+    page = "/datasets/AMGS-000001.1/design"
+    answer = client.get(f"{page}.xlsx")
+    assert answer["Content-Type"] == design_book.MEDIA_TYPE
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    names = [cell.value for cell in book["Animals"]["A"]]
+    assert names == ["name", "m1", "m2"]
+    book["Animals"].append(["m3", "nowhere"])
+    refused = client.post(page, {"book": _file(book)})
+    assert refused.status_code == 422
+    assert "Animals, row 4, column group" in refused.content.decode()
+    assert "m3\tnowhere" in refused.content.decode()  # nothing typed is lost
+    book["Animals"]["B4"] = "alpha"
+    assert client.post(page, {"book": _file(book)}).status_code == 302
+    assert Animal.objects.filter(dropped=False).count() == 3
+
+
+def _file(book: openpyxl.Workbook) -> SimpleUploadedFile:
+    target = io.BytesIO()
+    book.save(target)
+    return SimpleUploadedFile("design.xlsx", target.getvalue())
