@@ -98,6 +98,7 @@ def contribute(page: Any, study: Path) -> str:
     page.get_by_label("Ethics statement").fill("No animal was used: the mice are rendered.")
     page.get_by_label("Assay").select_option("post_surgical")
     page.get_by_label("What was assigned to treatment").select_option("animal")
+    page.get_by_label("People, badges and cage cards").select_option("none_seen")
     page.get_by_role("button", name="Save and go on").click()
 
     lines = ["name\tgroup\tcage\tsex\tstrain\tcoat\tage_weeks"]
