@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from amgs.core.errors import Refused
 from amgs.core.spreadsheets import plain_cell
 from amgs.web.design_table import TABLES
-from curation.labels.excel import excel_pages
+from curation.labels.excel import UNCALCULATED, excel_pages
 from curation.labels.rows import UnknownFormat
 from curation.metadata import BY_KEY, Field
 
@@ -75,6 +75,12 @@ def read(name: str, data: bytes) -> dict[str, str]:
         pages = dict(excel_pages(name, data))
     except UnknownFormat as unknown:
         raise Refused(str(unknown), field="book") from None
+    if any(UNCALCULATED in cells for rows in pages.values() for cells in rows):
+        raise Refused(
+            f"{name} holds formulas that were never calculated; open it in your spreadsheet "
+            "program, save it, and send it again.",
+            field="book",
+        )
     found = {
         table: "\n".join("\t".join(map(_plain, cells)).rstrip() for cells in pages[title])
         for table, (title, _) in TABLES.items()

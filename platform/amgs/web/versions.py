@@ -328,8 +328,12 @@ def _require_sound(given: Mapping[str, str]) -> None:
     """Raise ``Refused`` with every fault of the tables by its row and column."""
     if problems := design_table.problems(given):
         count = len(problems)
+        first = next(
+            key for key, (title, _) in design_table.TABLES.items() if title == problems[0].file
+        )
         raise Refused(
             "One cell cannot be right." if count == 1 else f"{count} cells cannot be right.",
+            field=first,
             details=[{"sentence": str(row)} for row in problems[:MOST_SHOWN]],
         )
 

@@ -136,6 +136,15 @@ def test_what_is_no_filled_template_is_refused(data):
     assert "notes.xlsx" in refused.value.sentence
 
 
+def test_a_formula_that_was_never_calculated_is_no_name():
+    book = openpyxl.load_workbook(io.BytesIO(design_book.template({})))
+    book["Animals"]["A2"] = "=1+1"
+    target = io.BytesIO()
+    book.save(target)
+    with pytest.raises(Refused, match="never calculated"):
+        design_book.read("design.xlsx", target.getvalue())
+
+
 @pytest.mark.django_db
 def test_a_template_is_had_filled_and_sent_back(draft, client, alice):
     draft(animals=2, grades=False)
@@ -149,8 +158,11 @@ def test_a_template_is_had_filled_and_sent_back(draft, client, alice):
     book["Animals"].append(["m3", "nowhere"])
     refused = client.post(page, {"book": _file(book)})
     assert refused.status_code == 422
-    assert "Animals, row 4, column group" in refused.content.decode()
-    assert "m3\tnowhere" in refused.content.decode()  # nothing typed is lost
+    text = refused.content.decode()
+    assert "Animals, row 4, column group" in text
+    assert 'id="animals" name="animals"' in text
+    assert text.count('aria-invalid="true"') == 1
+    assert "m3\tnowhere" in text  # nothing typed is lost
     book["Animals"]["B4"] = "alpha"
     assert client.post(page, {"book": _file(book)}).status_code == 302
     assert Animal.objects.filter(dropped=False).count() == 3

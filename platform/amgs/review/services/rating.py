@@ -290,7 +290,7 @@ def mark_seen(*, user: Any, dataset: Dataset) -> None:
     if cache.get(known):
         return
     if Seen.objects.filter(user=user, dataset=dataset).exists():
-        cache.set(known, True, 3600)
+        transaction.on_commit(lambda: cache.set(known, True, 3600))  # not what is rolled back
         return
     Seen.objects.bulk_create([Seen(user=user, dataset=dataset)], ignore_conflicts=True)
     now = timezone.now()
