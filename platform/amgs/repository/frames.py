@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import F, FilteredRelation, Q, QuerySet, Subquery
+from django.db.models.fields.tuple_lookups import TupleGreaterThan
 
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
@@ -19,9 +20,9 @@ from amgs.repository.rules import is_of_own_lab, may_see_pictures
 
 _FIELDS = (
     "public_id",
-    "recording__public_id",
-    "recording__observation__animal__{name}",
-    "recording__observation__name",
+    "{of}__public_id",
+    "{of}__observation__animal__{name}",
+    "{of}__observation__name",
     "number",
     "pts",
     "tb_num",
@@ -51,7 +52,8 @@ def frames_query(
     if after:
         ended, last = after
         held = held.filter(recording_id__gte=ended)
-        rows = rows.filter(Q(recording_id__gt=ended) | Q(pk__gt=last), recording_id__gte=ended)
+        # A comparison of rows is a place in the index; with "or" the recording is read anew.
+        rows = rows.filter(TupleGreaterThan((F("recording_id"), F("pk")), (ended, last)))
     rows = rows.filter(recording_id__in=held.values("recording_id"))
     if until is not None:
         rows = rows.filter(created_at__lte=until)
@@ -60,7 +62,12 @@ def frames_query(
     return rows.order_by("recording_id", "pk")
 
 
-def _page(shape: Mapping[str, Any], values: Mapping[str, Any]) -> QuerySet[Frame, Any]:
+def page_query(shape: Mapping[str, Any], values: Mapping[str, Any]) -> QuerySet[Frame, Any]:
+    """Return the rows of one page as `Prepared` asks for them.
+
+    The shape has ``name`` (the column that names an animal), ``limit`` and ``published``; the
+    values are ``version`` and, where there are any, ``ended``, ``last`` and ``recording``.
+    """
     after = (values["ended"], values["last"]) if "last" in values else None
     # What a later draft named of shared recordings is not in a published version.
     until = Subquery(Version.objects.filter(pk=values["version"]).values("published_at"))
@@ -70,11 +77,18 @@ def _page(shape: Mapping[str, Any], values: Mapping[str, Any]) -> QuerySet[Frame
         recording=values.get("recording", ""),
         until=until if shape["published"] else None,
     )
-    fields = (field.format(name=shape["name"]) for field in _FIELDS)
+    of = "recording"
+    if after:
+        # PostgreSQL does not see that the bound of the frames holds for the recordings as well,
+        # and would read all recordings up to it.
+        bound = Q(recording__pk__gte=values["ended"])
+        rows = rows.alias(of=FilteredRelation("recording", condition=bound))
+        rows, of = rows.filter(of__pk__gte=values["ended"]), "of"
+    fields = (field.format(of=of, name=shape["name"]) for field in _FIELDS)
     return rows.values_list(*fields)[: shape["limit"]]
 
 
-_ask = Prepared(_page)
+_ask = Prepared(page_query)
 
 
 def still_address(frame: str, key: str) -> str:

@@ -1,6 +1,7 @@
 """Print, as JSON, how PostgreSQL answers the big lists of a filled site: table → ways of access.
 
-Run with the settings of that site, after ``tests/benchmarks/fill_repository.py``.
+Beside them, under ``blocks``, how many blocks the pages of frames read. Run with the settings of
+that site, after ``tests/benchmarks/fill_repository.py``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from django.db import connection
 SEARCHED = 4000
 
 
-def main() -> dict[str, dict[str, list[str]]]:
-    """Return the plan of each list by its name."""
+def main() -> dict[str, dict[str, Any]]:
+    """Return the plan of each list by its name, and the blocks of some."""
     from django.contrib.auth.models import AnonymousUser
 
     from amgs.repository import queries, search
-    from amgs.repository.frames import frames_query
+    from amgs.repository.frames import frames_query, page_query
     from amgs.repository.models import Dataset, Frame, SearchEntry, Version
     from amgs.repository.ratings_table import ratings_of
 
@@ -50,7 +51,24 @@ def main() -> dict[str, dict[str, list[str]]]:
         "newest versions": visible.order_by("-pk")[:51],
         "words": search.found(everything, {"q": "w777"}).order_by("-pk")[:51],
     }
-    return {name: plan(rows) for name, rows in lists.items()}
+    shape = {"name": "pseudonym", "limit": 101, "published": True}
+    middle = big.recordings.order_by("pk")[big.recordings.count() // 2].frames.order_by("pk")[49]
+    pages = {
+        "first": {},
+        "middle": {"ended": middle.recording_id, "last": middle.pk},
+        "last": {"ended": place[0], "last": place[1]},
+    }
+    read = {
+        name: blocks(page_query(shape, {"version": big.pk, **after}))
+        for name, after in pages.items()
+    }
+    return {name: plan(rows) for name, rows in lists.items()} | {"blocks": read}
+
+
+def blocks(rows: Any) -> int:
+    """Return how many blocks a query reads, from memory or not."""
+    told = json.loads(rows.explain(format="json", analyze=True, buffers=True))[0]["Plan"]
+    return int(told["Shared Hit Blocks"] + told["Shared Read Blocks"])
 
 
 def plan(rows: Any) -> dict[str, list[str]]:

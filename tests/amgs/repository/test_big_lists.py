@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -63,7 +64,7 @@ def test_every_list_asks_as_often_however_long_it_is(draft, send, clip, alice, t
 
 
 @pytest.fixture(scope="module")
-def plans(postgresql_url, tmp_path_factory) -> dict[str, dict[str, list[str]]]:
+def plans(postgresql_url, tmp_path_factory) -> dict[str, dict[str, Any]]:
     """How PostgreSQL answers the big lists, on a hundred thousand frames."""
     with closing(psycopg2.connect(postgresql_url)) as server:
         server.autocommit = True
@@ -107,3 +108,9 @@ def test_big_lists_are_read_through_an_index(plans, name, table, index):
     ways = plans[name][table]
     assert not [way for way in ways if way.startswith("Seq Scan")], plans[name]
     assert any(index in way for way in ways), plans[name]
+
+
+@pytest.mark.service("postgresql")
+def test_a_deep_page_of_frames_reads_no_more_than_the_first(plans):
+    read = plans["blocks"]
+    assert max(read["middle"], read["last"]) <= 2 * read["first"], read
