@@ -199,7 +199,7 @@ class Story:
         from amgs.repository import services
 
         upload = self.send(by, name, text.encode(), "labels")
-        row = services.import_labels(
+        row, _ = services.import_labels(
             by=by, version=version, upload=upload, name=name, declared={}, confirmed=confirmed
         )
         self.run_jobs()

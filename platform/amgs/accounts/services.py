@@ -50,14 +50,14 @@ def create_lab(*, name: str, by: User, institution: str = "") -> Lab:
 
 
 @transaction.atomic
-def add_member(*, lab: Lab, user: User, by: Actor) -> Membership:
-    """Let a person belong to a lab."""
+def add_member(*, lab: Lab, user: User, by: Actor) -> tuple[Membership, bool]:
+    """Let a person belong to a lab; return the membership, and whether it is new."""
     policy.require(by, "accounts.lab.add_member", lab)
     membership, created = Membership.objects.get_or_create(user=user, lab=lab)
     if created:
         record(lab, "add_member", by=by, facts={"user": user.public_id, "name": user.name})
     _forget_cached(user)
-    return membership
+    return membership, created
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -154,7 +154,14 @@ class Members(APIView):
     permission_classes = [IsAuthenticated, Scoped]
     scope = "contribute"
 
-    @extend_schema(request=MemberBody, responses={201: LabView, **documented(400, 401, 403, 404)})
+    @extend_schema(
+        request=MemberBody,
+        responses={
+            200: OpenApiResponse(LabView, "The person belonged to it before."),
+            201: LabView,
+            **documented(400, 401, 403, 404),
+        },
+    )
     def post(self, request: Request, public_id: str) -> Response:
         """Add a person who has an account to a lab whose head I am."""
         body = MemberBody(data=request.data)
@@ -169,8 +176,8 @@ class Members(APIView):
                 "Nobody has an account with this address; ask them to make one first.",
                 field="email",
             )
-        services.add_member(lab=lab, user=user, by=request.user)
-        return Response(lab_json(lab), 201)
+        _, is_new = services.add_member(lab=lab, user=user, by=request.user)
+        return Response(lab_json(lab), 201 if is_new else 200)
 
 
 class Tokens(APIView):

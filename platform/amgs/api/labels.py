@@ -223,8 +223,7 @@ class Sheets(APIView):
         body.is_valid(raise_exception=True)
         values = body.validated_data
         upload = find_upload(values["upload"], by=request.user)
-        last = queries.label_rows(version).order_by("-pk").values_list("pk", flat=True).first()
-        row = services.import_labels(
+        row, is_new = services.import_labels(
             by=request.user,
             version=version,
             upload=upload,
@@ -232,7 +231,7 @@ class Sheets(APIView):
             answers=_answers(values),
             confirmed=values["confirmed"],
         )
-        return Response(queries.label_row(row), 201 if row.pk > (last or 0) else 200)
+        return Response(queries.label_row(row), 201 if is_new else 200)
 
 
 def _found(request: Request, public_id: str) -> tuple[Version, LabelImport]:

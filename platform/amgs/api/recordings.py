@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
@@ -94,7 +94,12 @@ class Recordings(APIView):
         )
 
     @extend_schema(
-        request=RecordingBody, responses={201: RecordingView, **documented(400, 401, 403, 404)}
+        request=RecordingBody,
+        responses={
+            200: OpenApiResponse(RecordingView, "It was there before; nothing was doubled."),
+            201: RecordingView,
+            **documented(400, 401, 403, 404),
+        },
     )
     def post(self, request: Request, name: str) -> Response:
         """Add a recording to a draft; it is read as soon as its upload is done."""
@@ -103,9 +108,11 @@ class Recordings(APIView):
         body.is_valid(raise_exception=True)
         values = dict(body.validated_data)
         upload = find_upload(values.pop("upload"), by=request.user)
-        row = services.add_recording(by=request.user, version=version, upload=upload, **values)
+        row, is_new = services.add_recording(
+            by=request.user, version=version, upload=upload, **values
+        )
         fresh = queries.recording_rows(version).get(pk=row.pk)
-        return Response(queries.recording_row(request.user, version, fresh), 201)
+        return Response(queries.recording_row(request.user, version, fresh), 201 if is_new else 200)
 
 
 class RecordingFile(APIView):

@@ -50,8 +50,9 @@ def test_only_people_make_labs():
 
 def test_only_the_head_lets_people_in(petra, alice, bob, harbour, mia):
     lab = services.create_lab(name="Ridge", by=petra)
-    services.add_member(lab=lab, user=bob, by=petra)
-    services.add_member(lab=lab, user=bob, by=petra)
+    first, is_new = services.add_member(lab=lab, user=bob, by=petra)
+    assert is_new
+    assert services.add_member(lab=lab, user=bob, by=petra) == (first, False)
     assert lab.pk in bob.lab_ids
     with pytest.raises(NotAllowed, match="Only the head of 'Harbour'"):
         services.add_member(lab=harbour, user=petra, by=alice)

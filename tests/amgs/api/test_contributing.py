@@ -271,3 +271,21 @@ def test_recordings_are_downloaded_by_the_lab_and_by_others_where_it_allows_it(
     Permission.objects.filter(kind="download").delete()
     assert "please ask the lab" in speak()("GET", path, expect=403)["detail"]
     assert speak(alice)("GET", path)["size"] == file["size"]
+
+
+def test_what_is_sent_twice_is_told_to_be_there_already(contribute, speak, alice, bob, harbour):
+    name = contribute()
+    lab = speak(alice)
+    for path, file in (("recordings", "r0.mp4"), ("labels", "scores.csv")):
+        before = lab("GET", f"versions/{name}/{path}")["results"]
+        body = {"upload": Upload.objects.get(name=file).public_id, "name": file}
+        if path == "recordings":
+            body |= {"animal": "m1", "observation": "baseline"}
+        row = lab("POST", f"versions/{name}/{path}", body, expect=200)
+        assert row["id"] in {held["id"] for held in before}
+        assert len(lab("GET", f"versions/{name}/{path}")["results"]) == len(before)
+    harbour.memberships.filter(user=alice).update(is_head=True)
+    path, body = f"labs/{harbour.public_id}/members", {"email": "new@example.org"}
+    person = type(alice).objects.create_user(body["email"], full_name="Nora New")
+    assert lab("POST", path, body, expect=201) == lab("POST", path, body, expect=200)
+    assert harbour.pk in person.lab_ids

@@ -41,7 +41,7 @@ class Site:
 
     def look(self, name: str, data: bytes) -> str:
         """Send a file; return the address of its page once it was looked at."""
-        row = services.import_labels(
+        row, _ = services.import_labels(
             by=self.person,
             version=self.version,
             upload=self._send(self.person, name, data, "labels"),

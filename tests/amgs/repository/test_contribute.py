@@ -115,13 +115,13 @@ def test_a_recording_may_be_added_before_its_file_arrived(draft, clip, send, run
 
     version = draft(animals=1, grades=False)
     upload = send(alice, "late.mp4", clip(60), "recording", complete=False)
-    row = services.add_recording(
+    row, _ = services.add_recording(
         by=alice, version=version, upload=upload, name="late.mp4", animal="m1", observation="after"
     )
-    again = services.add_recording(
+    again, is_new = services.add_recording(
         by=alice, version=version, upload=upload, name="late.mp4", animal="m1", observation="after"
     )
-    assert again == row
+    assert (again, is_new) == (row, False)
     with pytest.raises(Refused, match="1 recording is still being sent or read"):
         services.submit_version(by=alice, version=version)
     complete_upload(upload=upload, by=alice)

@@ -24,7 +24,7 @@ def test_a_killed_worker_is_followed_by_one_that_reads_the_recording_once(
 ) -> None:
     version = services.create_dataset(by=alice, lab=harbour, title="A long film")
     upload = send(alice, "film.mp4", clip(80, frames=FRAMES), "recording", complete=False)
-    recording = services.add_recording(by=alice, version=version, upload=upload, name="film.mp4")
+    recording, _ = services.add_recording(by=alice, version=version, upload=upload, name="film.mp4")
     complete_upload(upload=upload, by=alice)
     # The upload is checked here; reading is left to the workers.
     jobs.run(Job.objects.get(kind="files.check_upload").public_id)

@@ -15,7 +15,7 @@ def add_sheet(send, run_jobs, alice):
     """Import a sheet of Alice's and have it read."""
 
     def add(version, data: bytes, name: str = "sheet.csv", **declared):
-        row = services.import_labels(
+        row, _ = services.import_labels(
             by=alice,
             version=version,
             upload=send(alice, name, data, "labels"),
@@ -145,7 +145,7 @@ def test_a_sheet_waits_for_its_films(draft, clip, send, sheet, run_jobs, alice):
     version = draft(animals=1, grades=False)
     upload = send(alice, "late.mp4", clip(60), "recording", complete=False)
     services.add_recording(by=alice, version=version, upload=upload, name="late.mp4")
-    row = services.import_labels(
+    row, _ = services.import_labels(
         by=alice,
         version=version,
         upload=send(alice, "s.csv", sheet({("late.mp4", 3, "1"): 2}), "labels"),

@@ -145,7 +145,7 @@ def test_a_cited_name_is_not_given_to_another_recording(first, second, alice, se
             upload=send(alice, recording.name, clip(79), "recording"),
             name=recording.name,
         )
-    back = services.add_recording(
+    back, _ = services.add_recording(
         by=alice,
         version=second,
         upload=recording.upload,

@@ -57,7 +57,7 @@ def test_a_draft_reads_anew_what_a_published_version_holds(first, second, alice,
     services.undo_import(by=alice, version=second, label_import=held)
     assert (history(second), len(history(first))) == ([], 1)
     assert not ratings_of(second).exists()
-    row = services.import_labels(
+    row, _ = services.import_labels(
         by=alice, version=second, upload=send(alice, held.name, data, "labels"), name=held.name
     )
     run_jobs()
@@ -72,7 +72,7 @@ def test_a_file_of_the_draft_is_undone_and_redone_in_it(
     first, second, alice, sheet, send, run_jobs
 ):
     before = table(alice, first)
-    row = services.import_labels(
+    row, _ = services.import_labels(
         by=alice,
         version=second,
         upload=send(alice, "more.csv", sheet({("r0001.mp4", 5, "9"): 2}), "labels"),

@@ -20,7 +20,7 @@ from amgs.repository import search
 from amgs.repository.models import Dataset, LabelImport, Version
 from amgs.repository.places import Told
 from amgs.repository.services.datasets import check_metadata, require_draft
-from amgs.repository.services.recordings import arrived, ask_for_labels, check_upload
+from amgs.repository.services.recordings import arrived, ask_for_labels, check_upload, lock_for
 from curation.labels import Declaration, UnknownFormat
 from curation.labels import Mapping as Columns
 from curation.metadata import BY_KEY
@@ -80,12 +80,13 @@ def import_labels(
     declared: Mapping[str, Any] | None = None,
     answers: Answers | None = None,
     confirmed: bool = True,
-) -> LabelImport:
+) -> tuple[LabelImport, bool]:
     """Have a label file read once the recordings of the draft are read.
 
     What ``declared`` leaves out is taken from the dataset. A file that is not ``confirmed`` is only
-    looked at, and waits for ``confirm_labels``; so does one that asks what has no answer yet. The
-    same file under the same name, with the same answers, gives the import there is.
+    looked at, and waits for ``confirm_labels``; so does one that asks what has no answer yet.
+    Returns the import, and whether it is new: the same file under the same name, with the same
+    answers, gives the import there is.
     """
     require_draft(by, "import_labels", version)
     check_upload(by, version, upload)
@@ -93,6 +94,7 @@ def import_labels(
     name = name.strip()
     if not name:
         raise Refused("Please give the sheet a name, such as its file name.", field="name")
+    lock_for(upload, version.dataset_id)
     held = (
         LabelImport.objects.select_related("blob")
         .filter(versions=version, name=name)
@@ -103,7 +105,7 @@ def import_labels(
         # A file that arrived before is the same one, by whichever upload it came.
         same = upload.blob_id is not None and held.blob_id == upload.blob_id
         if held.upload_id == upload.pk or (same and not _contradicts(held, given)):
-            return held
+            return held, False
         raise Refused(
             f"There is already a sheet called '{name}'; undo it first, so that no grade counts "
             "twice.",
@@ -122,7 +124,7 @@ def import_labels(
         decisions.record(version, "import_labels", by=by, facts=facts)
     arrived(upload, lambda blob: start_reading(row, blob))
     row.refresh_from_db()
-    return row
+    return row, True
 
 
 def _contradicts(held: LabelImport, given: Mapping[str, Any]) -> bool:

@@ -54,6 +54,17 @@ def arrived(upload: Upload, start: Callable[[Blob], None]) -> None:
         start(blob)
 
 
+def lock_for(upload: Upload, dataset_id: int) -> None:
+    """Lock an upload, the bytes that came with it and the dataset they are for, in this order.
+
+    Of two that add the same file at once, the second then sees what the first added.
+    """
+    fresh = Upload.objects.select_for_update().get(pk=upload.pk)
+    if fresh.blob_id is not None:
+        Blob.objects.select_for_update().get(pk=fresh.blob_id)
+    Dataset.objects.select_for_update().get(pk=dataset_id)
+
+
 def check_upload(by: Actor, version: Version, upload: Upload) -> None:
     """Refuse an upload that belongs to somebody else: its id must not open a door."""
     if not policy.may(by, "files.upload.use", upload):
@@ -89,11 +100,11 @@ def add_recording(
     name: str,
     animal: str | None = None,
     observation: str | None = None,
-) -> Recording:
-    """Add a recording to a draft; it is read as soon as its upload is done.
+) -> tuple[Recording, bool]:
+    """Add a recording to a draft, which is read as soon as its upload is done.
 
-    ``animal`` and ``observation`` are names of the design. Adding the same upload under the same
-    name again returns the recording there is.
+    ``animal`` and ``observation`` are names of the design. Returns the recording, and whether it
+    was added: the same upload under the same name again gives the recording there is.
     """
     require_draft(by, "edit_draft", version)
     check_upload(by, version, upload)
@@ -101,13 +112,15 @@ def add_recording(
     if not name:
         raise Refused("Please give the recording a name, such as its file name.", field="name")
     where = _observation(version, animal, observation)
+    lock_for(upload, version.dataset_id)
     held = Recording.objects.filter(dataset=version.dataset_id, name=name).first()
     if held is not None:
         if held.upload_id == upload.pk or (held.blob_id and held.blob_id == upload.blob_id):
-            if not held.versions.filter(pk=version.pk).exists():
+            is_new = not held.versions.filter(pk=version.pk).exists()
+            if is_new:
                 Recording.objects.filter(pk=held.pk).update(observation=where)
                 held.versions.add(version)
-            return held
+            return held, is_new
         if not held.versions.filter(pk=version.pk).exists():
             raise Refused(
                 f"A published version holds another recording called '{name}', and what is cited "
@@ -125,7 +138,7 @@ def add_recording(
     recording.versions.add(version)
     decisions.record(version, "add_recording", by=by, facts={"name": name})
     arrived(upload, lambda blob: start_ingest(recording, blob))
-    return recording
+    return recording, True
 
 
 def start_ingest(recording: Recording, blob: Blob) -> None:
