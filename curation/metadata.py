@@ -15,6 +15,7 @@ from models.scale import load_scale
 
 Level = Literal["dataset", "group", "cage", "animal", "observation", "recording"]
 Kind = Literal["text", "choice", "number", "date", "boolean"]
+Asked = Literal["describe", "submit"]
 
 LEVELS: tuple[Level, ...] = ("dataset", "group", "cage", "animal", "observation", "recording")
 """From the highest to the lowest; a value given higher up is inherited below."""
@@ -37,6 +38,8 @@ class Field:
     """Whether a choice also takes words of the lab's own."""
     minimum: float | None = None
     maximum: float | None = None
+    asked: Asked = "describe"
+    """At which step of contributing the pages ask for a field of the dataset."""
 
     @property
     def term_keys(self) -> tuple[str, ...]:
@@ -64,6 +67,7 @@ def _load() -> tuple[Field, ...]:
                 open=row.get("open", False),
                 minimum=row.get("minimum"),
                 maximum=row.get("maximum"),
+                asked=row.get("asked", "describe"),
             )
         )
     return tuple(fields)
@@ -76,6 +80,11 @@ BY_KEY: dict[str, Field] = {row.key: row for row in FIELDS}
 def fields_at(level: str) -> tuple[Field, ...]:
     """Return the fields whose usual level this is, in the order of the form."""
     return tuple(row for row in FIELDS if row.level == level)
+
+
+def asked_at(step: Asked) -> tuple[Field, ...]:
+    """Return the fields of the dataset that the pages ask for at a step."""
+    return tuple(row for row in fields_at("dataset") if row.asked == step)
 
 
 def validate(level: str, values: Mapping[str, Any]) -> list[Problem]:

@@ -98,7 +98,6 @@ def contribute(page: Any, study: Path) -> str:
     page.get_by_label("Ethics statement").fill("No animal was used: the mice are rendered.")
     page.get_by_label("Assay").select_option("post_surgical")
     page.get_by_label("What was assigned to treatment").select_option("animal")
-    page.get_by_label("People, badges and cage cards").select_option("none_seen")
     page.get_by_role("button", name="Save and go on").click()
 
     lines = ["name\tgroup\tcage\tsex\tstrain\tcoat\tage_weeks"]
@@ -135,6 +134,8 @@ def contribute(page: Any, study: Path) -> str:
     page.get_by_label("We have the right to share these data").check()
     page.get_by_role("button", name="Sign and go on").click()
 
+    assert page.locator("#contact-sheets img").count() == ANIMALS
+    page.get_by_label("People, badges and cage cards").select_option("none_seen")
     page.get_by_role("button", name="Submit for review").click()
     page.locator(".page-head .state", has_text="screened").wait_for(timeout=PATIENCE)
     assert page.get_by_text("to mend").count() == 0

@@ -11,6 +11,7 @@ NOUNS = (
     "scores",
     "datasets",
     "versions",
+    "submitting",
     "labels",
     "permissions",
     "leaving",

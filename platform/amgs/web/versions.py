@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from amgs.core import policy
-from amgs.core.errors import NotAllowed, NotFound, Refused
+from amgs.core.errors import NotFound, Refused
 from amgs.repository import label_queries, queries, services
 from amgs.repository.models import Permission, Recording, Version
 from amgs.review import queries as review
@@ -25,7 +25,7 @@ from amgs.web import citing, design_book, design_table, signing
 from amgs.web.people import actor
 from curation import embargo
 from curation.dataset_version import DRAFT, RETRACTED
-from curation.metadata import BY_KEY, Field, fields_at, missing
+from curation.metadata import BY_KEY, Asked, Field, asked_at, missing
 
 STEPS = (
     ("version-describe", "Describe"),
@@ -71,11 +71,20 @@ def draft_of(request: HttpRequest, name: str) -> Version:
     return version
 
 
+def lacking(version: Version, step: Asked) -> list[str]:
+    """Return a sentence for each needed field without a value that a step asks for."""
+    return _missing(version.metadata, step)
+
+
+def _missing(metadata: Mapping[str, Any], step: Asked) -> list[str]:
+    return [row.sentence for row in missing("dataset", metadata) if BY_KEY[row.field].asked == step]
+
+
 def _done(page: Shown) -> dict[str, bool]:
     """Return which steps of a draft have what they need."""
     counts = page["counts"]
     return {
-        "version-describe": bool(page["ethics"]) and not missing("dataset", page["metadata"]),
+        "version-describe": bool(page["ethics"]) and not _missing(page["metadata"], "describe"),
         "version-design": counts["observations"] > 0,
         "version-files": counts["recordings"] > 0,
         "version-labels": counts["sheets"] > 0,
@@ -193,6 +202,8 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
     """Take one step of a version's life."""
     found = _find(request, name)
     why = request.POST.get("why", "")
+    if action == "submit" and lacking(found, "submit"):
+        return redirect("version-submit", ref(found))
     try:
         services.decide_version(
             by=request.user,
@@ -202,8 +213,6 @@ def act(request: HttpRequest, name: str, action: str) -> HttpResponse:
             without_audit="without_audit" in request.POST,
         )
     except Refused as refused:
-        if request.POST.get("from") == "submit" and found.state == DRAFT:
-            return step_page(request, found, "version-submit", 422, problem=refused)
         found.refresh_from_db()
         return _page(request, found, 422, problem=refused, tried=action, why=why)
     messages.success(request, f"{found.identifier} is {found.lifecycle.title(found.state)} now.")
@@ -243,10 +252,18 @@ def answer(request: HttpRequest, name: str, check: str) -> HttpResponse:
 # The steps of a draft ----------------------------------------------------------------------
 
 
-def _metadata(request: HttpRequest) -> dict[str, Any]:
-    """Return the dataset's fields as given; numbers as numbers, empty ones left out."""
-    found: dict[str, Any] = {}
-    for field in fields_at("dataset"):
+def metadata_of(request: HttpRequest, version: Version, step: Asked) -> dict[str, Any]:
+    """Return the metadata of a version with the fields of a step as given.
+
+    Numbers are numbers, and empty fields are left out.
+    """
+    asked = asked_at(step)
+    found = {
+        key: value
+        for key, value in version.metadata.items()
+        if key not in {field.key for field in asked}
+    }
+    for field in asked:
         text = request.POST.get(f"meta-{field.key}", "").strip()
         if not text:
             continue
@@ -263,9 +280,9 @@ def describe(request: HttpRequest, name: str) -> HttpResponse:
     """Title, description, licence, ethics and the fields of the whole dataset."""
     found = draft_of(request, name)
     here = "version-describe"
-    form = {"fields": fields_at("dataset")}
+    form = {"fields": asked_at("describe")}
     if request.method == "POST":
-        metadata = _metadata(request)
+        metadata = metadata_of(request, found, "describe")
         plain = {key: request.POST.get(key, "") for key in PLAIN}
         try:
             services.update_version(by=request.user, version=found, metadata=metadata, **plain)
@@ -418,27 +435,7 @@ def permissions(request: HttpRequest, name: str) -> HttpResponse:
     return step_page(request, found, here, **form)
 
 
-@require_safe
-@login_required
-def submit(request: HttpRequest, name: str) -> HttpResponse:
-    """What is there and what is missing, and the button that hands the draft in."""
-    found = draft_of(request, name)
-    page = queries.version_page(request.user, found)
-    step = next((row for row in page["actions"] if row["action"] == "submit"), None)
-    if step is None:
-        raise NotAllowed("This version cannot be submitted.")
-    lacking = [problem.sentence for problem in missing("dataset", page["metadata"])]
-    return step_page(
-        request,
-        found,
-        "version-submit",
-        submit=step,
-        lacking=lacking,
-        screening=screening(found),
-    )
-
-
-_VIEWS = (describe, design, files, permissions, submit)
+_VIEWS = (describe, design, files, permissions)
 
 urlpatterns = [
     path("datasets/<str:name>/", version, name="version"),

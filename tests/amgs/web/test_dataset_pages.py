@@ -91,6 +91,35 @@ def test_a_version_that_was_handed_in_cannot_be_edited(draft, take, browser, add
         assert "only a draft can" in answer.content.decode()
 
 
+def test_people_and_cards_are_asked_about_where_a_draft_is_handed_in(
+    draft, browser, address, alice
+):
+    from amgs.repository import services
+
+    version = draft(animals=1, grades=False)
+    kept = {key: value for key, value in version.metadata.items() if key != "people_and_cards"}
+    services.update_version(by=alice, version=version, metadata=kept)
+    client, where = browser(alice), address(version)
+    assert "meta-people_and_cards" not in client.get(f"{where}describe").content.decode()
+    assert client.post(f"{where}acts/submit").headers["Location"] == f"{where}submit"
+    page = client.get(f"{where}submit").content.decode()
+    assert page.count('alt="Contact sheet of ') == version.recordings.count()
+    answer = client.post(f"{where}submit", {"meta-people_and_cards": ""})
+    assert answer.status_code == 422
+    assert "People, badges and cage cards is missing" in answer.content.decode()
+    said = {"meta-people_and_cards": "none_seen"}
+    assert client.post(f"{where}submit", said | {"keep": "1"}).status_code == 204
+    version.refresh_from_db()
+    assert version.metadata == kept | {"people_and_cards": "none_seen"}
+    describe = {"title": "Another title", "meta-assay": "neuropathic", "stay": "1"}
+    client.post(f"{where}describe", describe)
+    version.refresh_from_db()
+    assert version.metadata == {"assay": "neuropathic", "people_and_cards": "none_seen"}
+    assert client.post(f"{where}submit", said).headers["Location"] == where
+    version.refresh_from_db()
+    assert version.state == "submitted"
+
+
 def test_lists_take_a_constant_number_of_queries(
     draft, browser, alice, django_assert_max_num_queries
 ):
