@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from curation.contributors import AUTHOR, BY_KEY, ORCID_ORG, Contributor
 from curation.licences import LICENCES
 
 PUBLISHER = "aMGS"
@@ -40,6 +41,8 @@ class Cited:
     doi: str = ""
     funder: str = ""
     keywords: tuple[str, ...] = ()
+    contributors: tuple[Contributor, ...] = ()
+    """Who made it; the lab is cited where there is no author among them."""
     phantom: bool = False
     previous: str = ""
     """DOI or page of the version before, where there is one."""
@@ -52,6 +55,16 @@ class Cited:
     def link(self) -> str:
         """The address that a citation ends with: the DOI's, or our page's."""
         return f"https://doi.org/{self.doi}" if self.doi else self.url
+
+    @property
+    def authors(self) -> tuple[Contributor, ...]:
+        """The people whom a citation names, in the order given."""
+        return tuple(row for row in self.contributors if row.role == AUTHOR)
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The names that a citation begins with: those of the authors, or the lab's."""
+        return tuple(row.name for row in self.authors) or (self.lab,)
 
     @property
     def year(self) -> str:
@@ -82,7 +95,7 @@ def doi_of(prefix: str, identifier: str) -> str:
 def sentence(cited: Cited) -> str:
     """Return the citation as a reference list has it."""
     parts = [
-        f"{cited.lab} ({cited.year}).",
+        f"{'; '.join(cited.by)} ({cited.year}).",
         f"{cited.title.rstrip('.')} (version {cited.number}, {cited.identifier}) [Data set].",
         f"{PUBLISHER}.",
         *([cited.link] if cited.published or cited.doi else []),
@@ -93,7 +106,7 @@ def sentence(cited: Cited) -> str:
 def bibtex(cited: Cited) -> str:
     """Return the citation for BibTeX and BibLaTeX."""
     rows = {
-        "author": "{" + _tex(cited.lab) + "}",
+        "author": " and ".join(_tex_author(cited)),
         "title": "{" + _tex(cited.title) + "}",
         "year": str(cited.published.year) if cited.published else "",
         "publisher": PUBLISHER,
@@ -119,6 +132,17 @@ def _tex(text: str) -> str:
     return "".join(_TEX.get(sign, sign) for sign in _line(text))
 
 
+def _tex_author(cited: Cited) -> list[str]:
+    """Return the names as BibTeX takes them apart; what has no given name stays whole."""
+    if not cited.authors:
+        return ["{" + _tex(cited.lab) + "}"]
+    found = []
+    for person in cited.authors:
+        family, given = (_tex(part) for part in person.parts)
+        found.append(f"{{{family}}}, {{{given}}}" if given else f"{{{family}}}")
+    return found
+
+
 def _line(text: str) -> str:
     """Return a text on one line, without control characters."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
@@ -128,7 +152,7 @@ def ris(cited: Cited) -> str:
     """Return the citation for reference managers (RIS)."""
     rows = [
         ("TY", "DATA"),
-        ("AU", cited.lab),
+        *(("AU", name) for name in cited.by),
         ("TI", cited.title),
         ("PY", str(cited.published.year) if cited.published else ""),
         ("DA", f"{cited.published:%Y/%m/%d}" if cited.published else ""),
@@ -147,9 +171,6 @@ def ris(cited: Cited) -> str:
 
 def schema_org(cited: Cited) -> dict[str, Any]:
     """Return the schema.org `Dataset` that search engines read off the page (JSON-LD)."""
-    creator: dict[str, Any] = {"@type": "Organization", "name": cited.lab}
-    if cited.institution:
-        creator["parentOrganization"] = {"@type": "Organization", "name": cited.institution}
     found: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Dataset",
@@ -161,7 +182,7 @@ def schema_org(cited: Cited) -> dict[str, Any]:
         "identifier": [cited.identifier, *([f"doi:{cited.doi}"] if cited.doi else [])],
         "url": cited.url,
         "version": str(cited.number),
-        "creator": creator,
+        "creator": creators(cited),
         "publisher": {"@type": "Organization", "name": PUBLISHER},
         "isAccessibleForFree": True,
         "citation": sentence(cited),
@@ -173,11 +194,75 @@ def schema_org(cited: Cited) -> dict[str, Any]:
         found["datePublished"] = cited.published.isoformat()
     if cited.keywords:
         found["keywords"] = list(cited.keywords)
+    if others := [_role(row) for row in cited.contributors if row.role != AUTHOR]:
+        found["contributor"] = others
     if cited.funder:
         found["funder"] = {"@type": "Organization", "name": cited.funder}
     if cited.previous:
         found["isBasedOn"] = cited.previous
     return found
+
+
+def creators(cited: Cited) -> list[dict[str, Any]] | dict[str, Any]:
+    """Return the authors as schema.org's people, or the lab as its organization."""
+    lab: dict[str, Any] = {"@type": "Organization", "name": cited.lab}
+    if cited.institution:
+        lab["parentOrganization"] = {"@type": "Organization", "name": cited.institution}
+    return [_person(row) | {"affiliation": lab} for row in cited.authors] or lab
+
+
+def _person(row: Contributor) -> dict[str, Any]:
+    found: dict[str, Any] = {"@type": "Person", "name": row.name}
+    family, given = row.parts
+    if given:
+        found |= {"name": f"{given} {family}", "givenName": given, "familyName": family}
+    if row.orcid:
+        found |= {"@id": row.orcid_url, "identifier": row.orcid_url}
+    return found
+
+
+def _role(row: Contributor) -> dict[str, Any]:
+    """Return somebody with what they did (https://schema.org/Role)."""
+    return {"@type": "Role", "roleName": row.role_title, "contributor": _person(row)}
+
+
+def _datacite_person(cited: Cited, row: Contributor) -> dict[str, Any]:
+    family, given = row.parts
+    found: dict[str, Any] = {
+        "name": row.name,
+        "nameType": "Personal",
+        "affiliation": [{"name": cited.institution or cited.lab}],
+        "nameIdentifiers": [],
+    }
+    if given:
+        found |= {"givenName": given, "familyName": family}
+    if row.orcid:
+        found["nameIdentifiers"] = [
+            {
+                "nameIdentifier": row.orcid_url,
+                "nameIdentifierScheme": "ORCID",
+                "schemeUri": ORCID_ORG.rstrip("/"),
+            }
+        ]
+    return found
+
+
+def _datacite_people(cited: Cited) -> dict[str, list[dict[str, Any]]]:
+    """Return the creators and the contributors; beside authors the lab is one of the latter."""
+    lab: dict[str, Any] = {
+        "name": cited.lab,
+        "nameType": "Organizational",
+        "affiliation": [{"name": cited.institution}] if cited.institution else [],
+    }
+    authors = [_datacite_person(cited, row) for row in cited.authors]
+    others = [
+        _datacite_person(cited, row) | {"contributorType": BY_KEY[row.role].datacite}
+        for row in cited.contributors
+        if row.role != AUTHOR
+    ]
+    if authors:
+        others.append(lab | {"contributorType": "ResearchGroup"})
+    return {"creators": authors or [lab], "contributors": others}
 
 
 def datacite(cited: Cited, doi: str) -> dict[str, Any]:
@@ -208,7 +293,6 @@ def datacite(cited: Cited, doi: str) -> dict[str, Any]:
                 "dateInformation": left_note(cited),
             }
         )
-    affiliation = [{"name": cited.institution}] if cited.institution else []
     return {
         "data": {
             "type": "dois",
@@ -217,13 +301,7 @@ def datacite(cited: Cited, doi: str) -> dict[str, Any]:
                 "doi": doi,
                 "event": "hide" if cited.state == "withdrawn" else "publish",
                 "url": cited.url,
-                "creators": [
-                    {
-                        "name": cited.lab,
-                        "nameType": "Organizational",
-                        "affiliation": affiliation,
-                    }
-                ],
+                **_datacite_people(cited),
                 "titles": [{"title": _title(cited)}],
                 "publisher": {"name": PUBLISHER},
                 "publicationYear": cited.published.year if cited.published else None,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from curation.citing import PUBLISHER, Cited, sentence
+from curation.citing import PUBLISHER, Cited, creators, sentence
 from curation.licences import LICENCES
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
@@ -98,7 +98,7 @@ def croissant(
         "citeAs": sentence(cited),
         "url": cited.url,
         "version": f"{cited.number}.0.0",
-        "creator": {"@type": "Organization", "name": cited.lab},
+        "creator": creators(cited),
         "publisher": {"@type": "Organization", "name": PUBLISHER},
         "isLiveDataset": True,  # the table of ratings is made when it is asked for
         "distribution": [

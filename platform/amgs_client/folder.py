@@ -215,7 +215,8 @@ def make_draft(client: Client, lab: str, plan: Json) -> Json:
             "There is no dataset.json with a title in this folder. Write one, or make the dataset "
             "on the site and name it with --dataset."
         )
-    fields = ("title", "description", "licence", "ethics", "funder", "metadata", "phantom")
+    fields = ("title", "description", "licence", "ethics", "funder", "metadata", "contributors")
+    fields += ("phantom",)
     version = client.create_dataset(
         {"lab": lab} | {key: plan[key] for key in fields if key in plan}
     )

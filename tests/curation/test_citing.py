@@ -21,6 +21,7 @@ from curation.citing import (
     schema_org,
     sentence,
 )
+from curation.contributors import Contributor
 from curation.croissant import CONTEXT, FileObject, croissant
 
 ONE = Cited(
@@ -36,6 +37,61 @@ ONE = Cited(
     doi="10.1234/amgs-000123.2",
     keywords=("mouse", "CD-1"),
 )
+
+PEOPLE = replace(
+    ONE,
+    contributors=(
+        Contributor("Arber, Alice", "0000-0002-1825-0097"),
+        Contributor("The Ridge group"),
+        Contributor("Baum & Sons, Bob", "0000-0002-1694-233X", "data_collector"),
+    ),
+)
+
+
+def test_authors_are_named_everywhere_and_all_others_where_there_is_a_place_for_them() -> None:
+    assert sentence(PEOPLE).startswith("Arber, Alice; The Ridge group (2026). ")
+    assert "author = {{Arber}, {Alice} and {The Ridge group}}" in bibtex(PEOPLE)
+    lines = ris(PEOPLE).split("\r\n")
+    assert [line for line in lines if line.startswith("AU")] == [
+        "AU  - Arber, Alice",
+        "AU  - The Ridge group",
+    ]
+    found = schema_org(PEOPLE)
+    assert [row["name"] for row in found["creator"]] == ["Alice Arber", "The Ridge group"]
+    assert found["creator"][0]["@id"] == "https://orcid.org/0000-0002-1825-0097"
+    assert found["creator"][0]["affiliation"]["name"] == "Harbour"
+    assert "@id" not in found["creator"][1]
+    [role] = found["contributor"]
+    assert (role["roleName"], role["contributor"]["familyName"]) == (
+        "Did the experiment and filmed",
+        "Baum & Sons",
+    )
+    assert croissant(PEOPLE, [], None, {})["creator"] == found["creator"]
+
+
+def test_datacite_learns_names_identifiers_and_roles() -> None:
+    said = datacite(PEOPLE, PEOPLE.doi)["data"]["attributes"]
+    assert said["creators"][0] == {
+        "name": "Arber, Alice",
+        "nameType": "Personal",
+        "givenName": "Alice",
+        "familyName": "Arber",
+        "affiliation": [{"name": "Test University"}],
+        "nameIdentifiers": [
+            {
+                "nameIdentifier": "https://orcid.org/0000-0002-1825-0097",
+                "nameIdentifierScheme": "ORCID",
+                "schemeUri": "https://orcid.org",
+            }
+        ],
+    }
+    assert [(row["name"], row["contributorType"]) for row in said["contributors"]] == [
+        ("Baum & Sons, Bob", "DataCollector"),
+        ("Harbour", "ResearchGroup"),
+    ]
+    alone = datacite(ONE, ONE.doi)["data"]["attributes"]
+    assert [row["name"] for row in alone["creators"]] == ["Harbour"]
+    assert alone["contributors"] == []
 
 
 def test_the_sentence_names_who_when_what_and_where() -> None:

@@ -20,7 +20,7 @@ from amgs.api.authentication import Scoped
 from amgs.api.details import DETAIL, detail
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
-from amgs.api.versions import DesignBody, VersionRowView, VersionView
+from amgs.api.versions import ContributorBody, DesignBody, VersionRowView, VersionView
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, search, services
 from amgs.repository.models import Permission, Version
@@ -52,6 +52,7 @@ class DatasetBody(serializers.Serializer):
     ethics = serializers.CharField(required=False, default="", allow_blank=True)
     funder = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     metadata = serializers.DictField(required=False, default=dict)
+    contributors = ContributorBody(many=True, required=False)
     phantom = serializers.BooleanField(required=False, default=False)
     design = DesignBody(required=False)
 

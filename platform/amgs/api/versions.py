@@ -26,6 +26,8 @@ from amgs.repository import queries, services
 from amgs.repository.models import Permission, Version
 from amgs.review import queries as review
 from amgs.review.services import mark_seen
+from curation.contributors import AUTHOR, MOST_NAME
+from curation.contributors import BY_KEY as ROLES
 from curation.dataset_version import LIFECYCLE
 from curation.licences import LICENCES
 from curation.roles import CONTRIBUTOR
@@ -42,6 +44,22 @@ class DesignBody(serializers.Serializer):
     observations = serializers.ListField(child=serializers.DictField(), default=list)
 
 
+class ContributorBody(serializers.Serializer):
+    """One person with one role; the order of the authors is that of the citation."""
+
+    name = serializers.CharField(
+        max_length=MOST_NAME, help_text="family name, comma, given names: `Arber, Alice`"
+    )
+    orcid = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=60,
+        help_text="as digits or address; its check digit is verified (ISO 7064 mod 11-2)",
+    )
+    role = serializers.ChoiceField(tuple(ROLES), required=False, default=AUTHOR)
+
+
 class PatchBody(serializers.Serializer):
     """Fields of a draft to change."""
 
@@ -51,6 +69,7 @@ class PatchBody(serializers.Serializer):
     ethics = serializers.CharField(required=False, allow_blank=True)
     funder = serializers.CharField(required=False, allow_blank=True, max_length=300)
     metadata = serializers.DictField(required=False)
+    contributors = ContributorBody(many=True, required=False)
     embargo_until = serializers.DateField(required=False, allow_null=True)
     train_under_embargo = serializers.BooleanField(required=False)
 
@@ -147,6 +166,7 @@ class VersionView(VersionRowView):
     ethics = serializers.CharField()
     funder = serializers.CharField()
     metadata = serializers.DictField()
+    contributors = ContributorBody(many=True)
     completeness = serializers.FloatField()
     embargo_until = serializers.DateField(allow_null=True)
     train_under_embargo = serializers.BooleanField()

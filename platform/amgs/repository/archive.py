@@ -162,6 +162,7 @@ def _texts(actor: Actor, version: Version, about: Cited) -> dict[str, str]:
         "funder": version.funder,
         "phantom": version.dataset.phantom,
         "metadata": version.metadata,
+        "contributors": version.contributors,
         "design": queries.design(actor, version),
     }
     return {

@@ -10,6 +10,7 @@ from amgs.core.models import Decision, Job
 from amgs.repository.models import Animal, Version
 from amgs.repository.rules import PUBLIC_STATES
 from curation.citing import LEFT, Cited, doi_of
+from curation.contributors import kept
 from curation.metadata import BY_KEY
 
 REGISTER = "repository.register_doi"
@@ -51,6 +52,7 @@ def cited(version: Version) -> Cited:
         doi=version.doi,
         funder=version.funder,
         keywords=_keywords(version),
+        contributors=kept(version.contributors),
         phantom=dataset.phantom,
         previous=(before.doi or page_of(before)) if before else "",
         state=version.state,

@@ -23,6 +23,7 @@ CONTENT = (
     "ethics",
     "funder",
     "metadata",
+    "contributors",
     "embargo_until",
     "submitted_at",
     "published_at",
@@ -78,7 +79,7 @@ def _sqlite() -> list[str]:
 
 def _postgresql() -> list[str]:
     differs = _differs("postgresql")
-    for column in ("metadata", "facts", "design"):
+    for column in ("metadata", "contributors", "facts", "design"):
         differs = differs.replace(f"NEW.{column} ", f"NEW.{column}::text ").replace(
             f"OLD.{column} ", f"OLD.{column}::text "
         )

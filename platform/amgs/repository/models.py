@@ -83,6 +83,8 @@ class Version(Row):
     ethics = models.TextField(blank=True)
     funder = models.CharField(max_length=300, blank=True)
     metadata = models.JSONField(default=dict)
+    # Who made it: ``curation.contributors.Contributor`` as JSON, in the order of a citation.
+    contributors = models.JSONField(default=list)
     embargo_until = models.DateField(null=True, blank=True)
     # The owner's tick that training may use the version while it is under embargo.
     train_under_embargo = models.BooleanField(default=False)

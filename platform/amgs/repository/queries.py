@@ -140,6 +140,7 @@ def version_page(user: Any, version: Version) -> Json:
         "ethics": version.ethics,
         "funder": version.funder,
         "metadata": version.metadata,
+        "contributors": version.contributors,
         "completeness": round(completeness(values), 3),
         "embargo_until": version.embargo_until,
         "train_under_embargo": version.train_under_embargo,

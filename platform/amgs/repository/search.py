@@ -73,6 +73,7 @@ def refresh(version: Version) -> None:
         version.title,
         version.description,
         version.funder,
+        *(row["name"] for row in version.contributors),
         version.licence,
         version.doi,
         dataset.lab.name,

@@ -24,6 +24,7 @@ from amgs.review.services import answer_check, mark_seen
 from amgs.web import citing, design_book, design_table, signing
 from amgs.web.people import actor
 from curation import embargo
+from curation.contributors import ROLES, kept
 from curation.dataset_version import DRAFT, RETRACTED
 from curation.metadata import BY_KEY, Asked, Field, asked_at, missing
 
@@ -139,6 +140,7 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "history": queries.history(version)[0],
         "actions": page["actions"],
         "facts": _facts(page["metadata"]),
+        "people": kept(page["contributors"]),
         "permissions": Permission.Kind.choices,
         "editable": version.state == DRAFT and bool(may_edit),
         "may_answer": policy.may(person, "answer_check", version),
@@ -280,10 +282,11 @@ def describe(request: HttpRequest, name: str) -> HttpResponse:
     """Title, description, licence, ethics and the fields of the whole dataset."""
     found = draft_of(request, name)
     here = "version-describe"
-    form = {"fields": asked_at("describe")}
+    form = {"fields": asked_at("describe"), "roles": ROLES}
     if request.method == "POST":
         metadata = metadata_of(request, found, "describe")
-        plain = {key: request.POST.get(key, "") for key in PLAIN}
+        plain: Shown = {key: request.POST.get(key, "") for key in PLAIN}
+        plain["contributors"] = _people(request)
         try:
             services.update_version(by=request.user, version=found, metadata=metadata, **plain)
         except Refused as refused:
@@ -292,6 +295,16 @@ def describe(request: HttpRequest, name: str) -> HttpResponse:
         return _saved(request, found, here)
     page = queries.version_page(request.user, found)
     return step_page(request, found, here, given=page, **form)
+
+
+def _people(request: HttpRequest) -> list[dict[str, str]]:
+    """Return the rows of people as given, without the empty ones."""
+    columns = [request.POST.getlist(f"person-{key}") for key in ("name", "orcid", "role")]
+    return [
+        {"name": name, "orcid": orcid, "role": role}
+        for name, orcid, role in zip(*columns, strict=False)
+        if name.strip() or orcid.strip()
+    ]
 
 
 def _saved(request: HttpRequest, version: Version, here: str) -> HttpResponse:

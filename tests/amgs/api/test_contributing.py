@@ -289,3 +289,22 @@ def test_what_is_sent_twice_is_told_to_be_there_already(contribute, speak, alice
     person = type(alice).objects.create_user(body["email"], full_name="Nora New")
     assert lab("POST", path, body, expect=201) == lab("POST", path, body, expect=200)
     assert harbour.pk in person.lab_ids
+
+
+def test_people_are_named_with_their_orcid(contribute, speak, alice):
+    name = contribute()
+    lab = speak(alice)
+    assert lab("GET", f"versions/{name}")["contributors"] == []
+    people = [
+        {"name": "Arber, Alice", "orcid": "https://orcid.org/0000-0002-1825-0097"},
+        {"name": "Baum, Bob", "role": "rater"},
+    ]
+    found = lab("PATCH", f"versions/{name}", {"contributors": people})["contributors"]
+    assert found == [
+        {"name": "Arber, Alice", "orcid": "0000-0002-1825-0097", "role": "author"},
+        {"name": "Baum, Bob", "orcid": "", "role": "rater"},
+    ]
+    wrong = [people[1], {"name": "Arber, Alice", "orcid": "0000-0002-1825-0098"}]
+    refusal = lab("PATCH", f"versions/{name}", {"contributors": wrong}, expect=400)
+    assert refusal["detail"].startswith("Person 2: The last digit of the ORCID iD")
+    assert lab("GET", f"versions/{name}")["contributors"] == found

@@ -43,6 +43,7 @@ OTHER = {
     "ethics": "New",
     "funder": "New",
     "metadata": {"assay": "other_assay"},
+    "contributors": [{"name": "New", "orcid": "", "role": "author"}],
     "embargo_until": datetime.date(2099, 1, 1),
     "submitted_at": NOW,
     "published_at": NOW,

@@ -201,6 +201,7 @@ OTHER = {
     "ethics": "New",
     "funder": "New",
     "metadata": {"assay": "other_assay"},
+    "contributors": [{"name": "New", "orcid": "", "role": "author"}],
     "embargo_until": datetime.date(2099, 1, 1),
     "submitted_at": datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),
     "published_at": datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC),

@@ -120,6 +120,30 @@ def test_people_and_cards_are_asked_about_where_a_draft_is_handed_in(
     assert version.state == "submitted"
 
 
+def test_people_are_edited_row_by_row(draft, browser, address, alice):
+    version = draft(animals=1, grades=False)
+    client, where = browser(alice), address(version)
+    form = {
+        "title": version.title,
+        "person-name": ["Arber, Alice", "", "Baum, Bob"],
+        "person-orcid": ["0000-0002-1825-0097", "", "1234"],
+        "person-role": ["author", "author", "rater"],
+        "stay": "1",
+    }
+    answer = client.post(f"{where}describe", form)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "Person 2: “1234” is no ORCID iD" in page
+    assert 'value="1234"' in page
+    assert page.count('name="person-name"') == 3
+    client.post(f"{where}describe", form | {"person-orcid": ["0000-0002-1825-0097", "", ""]})
+    version.refresh_from_db()
+    assert [row["role"] for row in version.contributors] == ["author", "rater"]
+    page = client.get(where).content.decode()
+    assert "https://orcid.org/0000-0002-1825-0097" in page
+    assert "Arber, Alice (unpublished)" in page
+
+
 def test_lists_take_a_constant_number_of_queries(
     draft, browser, alice, django_assert_max_num_queries
 ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,6 +17,7 @@ from amgs.core.models import Decision
 from amgs.repository import search
 from amgs.repository.models import Dataset, Version
 from curation import embargo
+from curation.contributors import read as read_contributors
 from curation.dataset_version import DRAFT
 from curation.licences import LICENCES
 from curation.metadata import validate
@@ -28,6 +29,7 @@ EDITABLE = (
     "ethics",
     "funder",
     "metadata",
+    "contributors",
     "embargo_until",
     "train_under_embargo",
 )
@@ -60,6 +62,26 @@ def check_metadata(level: str, values: Mapping[str, Any], where: str = "metadata
         )
 
 
+def checked_contributors(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return people as they are kept; raises ``Refused`` with one sentence per fault."""
+    people, problems = read_contributors(rows)
+    if problems:
+        details = [
+            {
+                "field": f"contributors.{row.row}.{row.field or 'name'}",
+                "sentence": f"Person {row.row}: {row.sentence}",
+            }
+            for row in problems
+        ]
+        one = len(details) == 1
+        raise Refused(
+            details[0]["sentence"] if one else "Some of the people cannot be named so.",
+            field="contributors",
+            details=[] if one else details,
+        )
+    return [person.to_json() for person in people]
+
+
 def _check_licence(licence: str) -> None:
     if licence and licence not in LICENCES:
         raise Refused(
@@ -79,6 +101,7 @@ def create_dataset(
     ethics: str = "",
     funder: str = "",
     metadata: Mapping[str, Any] | None = None,
+    contributors: Iterable[Mapping[str, Any]] = (),
     phantom: bool = False,
 ) -> Version:
     """Make a dataset of a lab; return its first version, a draft."""
@@ -87,6 +110,7 @@ def create_dataset(
         raise Refused("Please give the dataset a title.", field="title")
     _check_licence(licence)
     check_metadata("dataset", metadata or {})
+    people = checked_contributors(contributors)
     last = Dataset.objects.aggregate(last=Max("number"))["last"] or 0
     try:
         with transaction.atomic():
@@ -105,6 +129,7 @@ def create_dataset(
         ethics=ethics,
         funder=funder,
         metadata=dict(metadata or {}),
+        contributors=people,
     )
     search.refresh(version)
     decisions.record(version, "create", by=by, facts={"lab": lab.name, "title": title})
@@ -123,6 +148,8 @@ def update_version(*, by: Actor, version: Version, **fields: Any) -> Version:
     _check_licence(fields.get("licence") or "")
     if "metadata" in fields:
         check_metadata("dataset", fields["metadata"])
+    if "contributors" in fields:
+        fields["contributors"] = checked_contributors(fields["contributors"])
     if fields.get("embargo_until") and fields["embargo_until"] != version.embargo_until:
         sentence = embargo.refusal(version.state, fields["embargo_until"], timezone.localdate())
         if sentence:

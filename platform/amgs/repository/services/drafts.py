@@ -17,7 +17,7 @@ from curation.dataset_version import PUBLISHED, RETRACTED
 from curation.leaving import DELETE, UNDO_FOR, may_be_deleted, undo_refusal
 
 CLEAR = "repository.clear_deleted"
-COPIED = ("title", "description", "licence", "ethics", "funder", "metadata")
+COPIED = ("title", "description", "licence", "ethics", "funder", "metadata", "contributors")
 
 
 def unfinished(dataset: Dataset) -> Version | None:
