@@ -109,9 +109,9 @@ def test_a_refusal_tells_no_more_than_an_answer(waiting, rater_client):
 
 
 def test_frames_come_shuffled_over_animals_and_times(waiting, rita):
-    from amgs.review.models import AuditFrame
+    from amgs.review.models import Task
 
-    rows = AuditFrame.objects.order_by("priority").values_list("frame__recording", "frame__number")
+    rows = Task.objects.order_by("priority").values_list("frame__recording", "frame__number")
     assert list(rows) != sorted(rows)
 
 
