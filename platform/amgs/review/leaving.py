@@ -18,6 +18,7 @@ from amgs.review.acceptance import CONSENSUS
 from amgs.review.facts import has_grades
 from amgs.review.models import Assignment, Task
 from amgs.review.services.audits import close_audit, start_audit
+from curation.asking import UNITS
 from curation.dataset_version import IN_REVIEW
 
 CLEAR_CLIPS = "review.clear_clips"
@@ -50,7 +51,7 @@ def _open(step: Step, decision: Decision) -> None:
 
 @counter
 def _what_waits(version: Version) -> Mapping[str, Any]:
-    waiting = Task.objects.filter(audit__version=version, closed=False)
+    waiting = Task.objects.filter(audit__version=version, kind=UNITS, closed=False)
     held = Assignment.objects.filter(
         task__audit__version=version,
         task__closed=False,

@@ -16,6 +16,7 @@ NOUNS = (
     "leaving",
     "curation",
     "rating",
+    "scale",
     "registry",
     "training",
 )

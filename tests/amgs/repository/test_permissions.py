@@ -137,7 +137,7 @@ def test_frames_are_given_to_no_rater_any_more_once_taken_back(draft, take, alic
         row["key"]: row
         for row in consequences_page(alice, "take_back_outside_raters", version)["consequences"]
     }
-    waiting = Task.objects.filter(closed=False).count()
+    waiting = Task.objects.filter(kind="units", closed=False).count()
     assert waiting
     assert told["raters"]["number"] == waiting
     assert "1 rater has one on the screen now" in told["raters"]["sentence"]

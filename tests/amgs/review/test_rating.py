@@ -19,11 +19,11 @@ from models.scale import load_scale
 
 def test_raters_of_other_labs_rate_every_frame_of_the_audit_once(in_review, rate_all, rita, roger):
     version = in_review()
-    assert Task.objects.filter(audit__version=version).count() == 8
+    assert Task.objects.filter(audit__version=version, kind="units").count() == 8
     assert rate_all(rita) == 8
     assert rate_all(roger, 2) == 8
     assert Rating.objects.filter(source="audit").count() == 2 * 8 * 5
-    assert not Task.objects.exclude(finished=2, taken=2).exists()
+    assert not Task.objects.filter(kind="units").exclude(finished=2, taken=2).exists()
     assert next_assignment(rater=rita) is None
 
 
@@ -79,7 +79,7 @@ def test_without_the_owners_permission_no_outside_rater_sees_a_frame(
 
 def test_a_frame_is_given_to_no_more_raters_than_wanted(in_review, rita, roger, person):
     in_review(animals=1)
-    frames = Task.objects.count()
+    frames = Task.objects.filter(kind="units").count()
     third = person("Rana Rossi", "rater")
     beside: dict = {rita: [], roger: [], third: []}
     for rater, held in beside.items():
@@ -196,7 +196,7 @@ def test_the_next_frame_is_one_look_into_one_index(in_review, rita):
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = " ".join(str(row) for row in cursor.fetchall())
-        assert "USING INDEX audit_next" in plan
+        assert "USING INDEX task_next" in plan
         assert "TEMP B-TREE FOR ORDER BY" not in plan
     assert len(queries) <= 12
 
