@@ -40,6 +40,11 @@ def begin(page, kind: str = "") -> None:
     page.wait_for_load_state("networkidle")
 
 
+def fetched_ahead(page) -> None:
+    """Wait until as many frames are held as the page wants."""
+    page.locator("[data-ahead='4']").wait_for(timeout=30_000)
+
+
 def settled(page) -> None:
     """Wait until the browser keeps no answer any more."""
     page.wait_for_function(
@@ -69,6 +74,7 @@ def next_frame(page, press) -> None:
     page.wait_for_function(
         "before => document.getElementById('grades')?.getAttribute('action') !== before",
         arg=before,
+        timeout=30_000,
     )
 
 
@@ -79,6 +85,7 @@ def test_fifty_frames_by_keys_and_twenty_by_thumbs_are_stored_each_once(queue, o
     expected = []
     for number in range(50):
         if number == 20:
+            fetched_ahead(page)
             page.context.set_offline(True)
         if number == 23:
             assert page.locator("#waiting").is_visible()
@@ -123,6 +130,7 @@ def test_answers_outlive_the_page_and_are_sent_by_the_next_one(queue, open_page,
     rita, _ = queue(animals=1, frames=4)
     page = open_page(rita)
     begin(page)
+    fetched_ahead(page)
     page.context.set_offline(True)
     for _ in range(2):
         for _ in units:

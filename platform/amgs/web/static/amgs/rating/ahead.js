@@ -21,7 +21,9 @@ export class Ahead {
   #filling = null;
   #ended = false;
 
-  constructor(kind, deep, others) {
+  // `told` hears how many frames are held.
+  constructor(kind, deep, others, told = () => {}) {
+    this.told = told;
     this.kind = kind;
     this.deep = deep;
     this.others = others;
@@ -38,6 +40,7 @@ export class Ahead {
     for (;;) {
       const first = this.#held.shift();
       if (first) {
+        this.told(this.#held.length);
         this.fill();
         return first;
       }
@@ -80,6 +83,7 @@ export class Ahead {
       }
       await decoded(told.assignment);
       this.#held.push(told.assignment);
+      this.told(this.#held.length);
     }
   }
 }

@@ -24,7 +24,14 @@ const kind = root.dataset.kind;
 const answers = kind === "units" ? new Units(form) : new Choice(form);
 const picture = new Picture(still, document.getElementById("looking"));
 const outbox = new Outbox(root.dataset.rater);
-const ahead = new Ahead(kind, DEEP, () => [current.id, ...outbox.ids]);
+const ahead = new Ahead(
+  kind,
+  DEEP,
+  () => [current.id, ...outbox.ids],
+  (count) => {
+    root.dataset.ahead = count;
+  },
+);
 
 let current = {
   id: root.dataset.assignment,
