@@ -58,9 +58,7 @@ def _telling(version) -> set[str]:
 
 def test_no_answer_a_rater_gets_holds_metadata(waiting, rater_client):
     telling = _telling(waiting)
-    allowed = set(
-        ["id", "kind", "question", "still", "clip", "training", "units", "choices", "reasons"]
-    )
+    allowed = {"id", "kind", "question", "still", "clip", "training", "units", "choices", "reasons"}
     seen: list[str] = []
     stills = []
     while True:
