@@ -46,16 +46,8 @@ def fetched_ahead(page) -> None:
 
 
 def settled(page) -> None:
-    """Wait until the browser keeps no answer any more."""
-    page.wait_for_function(
-        """() => new Promise((resolve) => {
-          const opening = indexedDB.open("amgs-rating", 1);
-          opening.onsuccess = () => {
-            const all = opening.result.transaction("answers").objectStore("answers").count();
-            all.onsuccess = () => { opening.result.close(); resolve(all.result === 0); };
-          };
-        })"""
-    )
+    """Wait until the site has every answer."""
+    page.locator("[data-waiting='0']").wait_for(timeout=60_000)
 
 
 def votes(rater) -> Counter:
@@ -79,7 +71,7 @@ def next_frame(page, press) -> None:
 
 
 def test_fifty_frames_by_keys_and_twenty_by_thumbs_are_stored_each_once(queue, open_page, units):
-    rita, roger = queue(animals=4, frames=8)
+    rita, roger = queue(animals=6, frames=5)
     page = open_page(rita)
     begin(page)
     expected = []
@@ -210,7 +202,7 @@ def test_one_unit_over_six_faces_then_the_next(queue, open_page, units, picture)
     for _ in units[1:]:
         for _ in range(5):
             page.keyboard.press("1")
-    page.wait_for_function("() => document.querySelectorAll('.face').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('.face').length === 2", timeout=60_000)
     settled(page)
     assert sorted(votes(rita).values()) == [len(units)] * 6
     from amgs.repository.models import Rating

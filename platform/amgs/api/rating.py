@@ -139,7 +139,7 @@ class Next(APIView):
     )
     def get(self, request: Request) -> Response:
         """Return the frame I hold, or else the next; it is mine for 15 minutes."""
-        beside = [name for name in request.query_params.get("beside", "").split(",") if name][:20]
+        beside = [name for name in request.query_params.get("beside", "").split(",") if name][:200]
         kind = request.query_params.get("kind", UNITS)
         found = next_assignment(rater=request.user, kind=kind, beside=beside)
         return Response(

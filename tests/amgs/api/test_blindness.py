@@ -84,7 +84,8 @@ def test_no_answer_a_rater_gets_holds_metadata(waiting, rater_client):
             content_type="application/json",
         )
         assert response.status_code == 200
-        assert set(response.json()) == {"id", "rated_at"}
+        assert set(response.json()) == {"id", "rated_at", "feedback"}
+        assert response.json()["feedback"] is None
         seen += [response.content.decode(), str(dict(response.headers))]
     assert len(stills) == len(set(stills)) == 8
     for text in seen:

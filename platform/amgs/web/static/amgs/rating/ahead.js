@@ -18,6 +18,7 @@ async function decoded(assignment) {
 // `others` gives the ids that are on the screen or on their way: the site must not hand them out.
 export class Ahead {
   #held = [];
+  #given = []; // the frame that was given out last: its taker may not have shown it yet
   #filling = null;
   #ended = false;
 
@@ -40,6 +41,7 @@ export class Ahead {
     for (;;) {
       const first = this.#held.shift();
       if (first) {
+        this.#given = [first.id];
         this.told(this.#held.length);
         this.fill();
         return first;
@@ -66,7 +68,7 @@ export class Ahead {
 
   async #fill() {
     while (this.#held.length < this.deep) {
-      const beside = [...this.ids, ...this.others()].join(",");
+      const beside = [...this.ids, ...this.#given, ...this.others()].join(",");
       let told;
       try {
         told = await ask("GET", `rating/next?kind=${this.kind}&beside=${beside}`);

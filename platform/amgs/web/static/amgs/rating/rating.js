@@ -51,7 +51,8 @@ function show(frame) {
     film.src = frame.film ?? frame.clip;
     film.play().catch(() => {});
   }
-  remaining.textContent = ahead.left ? `${ahead.left} more after this one` : "this is the last one";
+  const left = ahead.left + ahead.ids.length;
+  remaining.textContent = left ? `${left} more after this one` : "this is the last one";
   answers.clear();
   picture.reset();
   flag.value = "";
@@ -75,6 +76,7 @@ function refuse(sentence) {
 
 function tellWaiting() {
   const { size, connected } = outbox;
+  root.dataset.waiting = size;
   waiting.hidden = size === 0 || connected;
   waiting.textContent = `The site cannot be reached. ${size === 1 ? "One frame is" : `${size} frames are`} kept in this browser and sent when it can.`;
 }

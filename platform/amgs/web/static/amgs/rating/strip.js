@@ -217,6 +217,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 function tellWaiting() {
+  root.dataset.waiting = outbox.size;
   waiting.hidden = outbox.size === 0 || outbox.connected;
   waiting.textContent = `The site cannot be reached. ${outbox.size} faces are kept in this browser and sent when it can.`;
 }
