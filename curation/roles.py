@@ -68,6 +68,7 @@ ACTS: dict[str, Act] = {
     "rate_frames": _act("grade frames", RATER, CURATOR, scope="other_labs"),
     "remark": _act("write a remark", *_PEOPLE, scope="own_lab"),
     "assign_audit": _act("draw an audit sample", CURATOR, SYSTEM),
+    "set_gold": _act("say which grades of a frame are agreed", CURATOR),
     "hand_over": _act("hand a review over", CURATOR),
     "grant_role": _act("give or take roles", MAINTAINER),
     "edit_policy": _act("edit the training policy", MAINTAINER),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from models.media.frames import Frame, Picture
+from models.media.frames import Frame, Picture, Unreadable
 from models.media.video import Video
 from models.records import MediaFacts
 
@@ -86,6 +86,32 @@ def make_proxy(
     At most `longest` pixels a side, even in both; `progress` hears the number of frames done.
     Raises Unreadable where no frame can be read, and then leaves nothing.
     """
+    return _coded(source, target, longest, iter, progress)
+
+
+def make_clip(
+    source: Path, target: Path, middle_s: float, seconds: float = 10.0, longest: int = 640
+) -> Proxy:
+    """Write the seconds of a film round a moment as a proxy, silent and without tags.
+
+    Shifted so that it begins with the film where the moment lies near its start. Raises Unreadable
+    as `make_proxy` does.
+    """
+    start_s = max(0.0, middle_s - seconds / 2)
+
+    def part(film: Video) -> Iterator[Frame]:
+        return film.between(start_s, start_s + seconds)
+
+    return _coded(source, target, longest, part, None)
+
+
+def _coded(
+    source: Path,
+    target: Path,
+    longest: int,
+    frames: Callable[[Video], Iterator[Frame]],
+    progress: Progress | None,
+) -> Proxy:
     with tempfile.TemporaryDirectory(prefix=".proxy-", dir=target.parent) as folder:
         made = Path(folder) / "proxy.mp4"
         with Video(source) as film:
@@ -100,11 +126,13 @@ def make_proxy(
             }
             with av.open(str(made), "w", format="mp4", options=options) as container:
                 writer = _Writer(container, ticks, longest)
-                for frame in film:
+                for frame in frames(film):
                     writer.add(frame)
                     if progress is not None:
                         progress(writer.count)
                 writer.end()
+        if not writer.count:
+            raise Unreadable(f"{source.name} has no picture at that time.")
         with made.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = made.stat().st_size

@@ -73,6 +73,7 @@ def site(story):
         ("forgotten", None, "/accounts/password/reset/"),
         ("not-found", None, "/nothing/"),
         ("score", None, "/score/"),
+        ("scale", None, "/scale/"),
         ("result", None, f"/score/{scored}/"),
         ("result-empty", None, f"/score/{empty}/"),
         ("result-several", None, f"/score/{several}/"),

@@ -16,7 +16,14 @@ from rest_framework.views import APIView
 from amgs.api.authentication import Scoped
 from amgs.api.problems import documented
 from amgs.review import queries
-from amgs.review.services import discard, find_assignment, next_assignment, rate
+from amgs.review.services import (
+    discard,
+    find_assignment,
+    next_assignment,
+    rate,
+    take_back,
+)
+from curation.asking import KINDS, UNITS
 
 
 class UnitView(serializers.Serializer):
@@ -37,12 +44,29 @@ class ReasonView(serializers.Serializer):
     level = serializers.CharField()
 
 
+class ChoiceView(serializers.Serializer):
+    """An answer of a state or view task."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    note = serializers.CharField(allow_blank=True)
+
+
 class AssignmentView(serializers.Serializer):
     """All that a rater gets of a frame."""
 
     id = serializers.CharField()
+    kind = serializers.ChoiceField(list(KINDS))
+    question = serializers.CharField()
     still = serializers.CharField(help_text="signed address of the JPEG, good for minutes")
+    clip = serializers.CharField(
+        allow_null=True, help_text="signed address of a silent film, of state tasks alone"
+    )
+    training = serializers.BooleanField(
+        help_text="of the training set: the agreed grades are told after yours"
+    )
     units = UnitView(many=True)
+    choices = ChoiceView(many=True)
     reasons = ReasonView(many=True)
 
 
@@ -53,24 +77,48 @@ class NextView(serializers.Serializer):
     remaining = serializers.IntegerField()
 
 
-class GradesBody(serializers.Serializer):
-    """Grades of every unit: a number, or ``{"reason": key}`` where it is not scorable."""
+class ViewingBody(serializers.Serializer):
+    """How the picture was looked at."""
 
-    grades = serializers.DictField(child=serializers.JSONField())
+    zoom = serializers.FloatField(required=False, min_value=0.1, max_value=100)
+    contrast = serializers.FloatField(required=False, min_value=0.1, max_value=100)
+    width = serializers.FloatField(required=False, min_value=1, max_value=100000)
+
+
+class GradesBody(serializers.Serializer):
+    """The answers to one frame.
+
+    ``grades`` of every unit: a number, or ``{"reason": key}`` where it is not scorable; ``answer``
+    the one word of a state or view task.
+    """
+
+    grades = serializers.DictField(child=serializers.JSONField(), required=False)
+    answer = serializers.CharField(required=False, max_length=40)
     seconds = serializers.FloatField(required=False, allow_null=True, default=None, min_value=0)
+    viewing = ViewingBody(required=False)
+    flag = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
 
 
 class DiscardBody(serializers.Serializer):
-    """Why a frame is put aside."""
+    """Why a frame is put aside; ``recognised``: the animal or its group is known to the rater."""
 
-    why = serializers.CharField(max_length=100)
+    why = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+    recognised = serializers.BooleanField(required=False, default=False)
+
+
+class FeedbackView(serializers.Serializer):
+    """What is agreed of a frame of the training set; null where a unit is not scorable."""
+
+    agreed = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    note = serializers.CharField(allow_blank=True)
 
 
 class CommittedView(serializers.Serializer):
     """What was committed."""
 
     id = serializers.CharField()
-    rated_at = serializers.DateTimeField()
+    rated_at = serializers.DateTimeField(allow_null=True)
+    feedback = FeedbackView(allow_null=True)
 
 
 class Next(APIView):
@@ -82,20 +130,22 @@ class Next(APIView):
 
     @extend_schema(
         parameters=[
+            OpenApiParameter("kind", str, enum=list(KINDS), default=UNITS),
             OpenApiParameter(
                 "beside", str, description="ids of frames on your screen, joined by commas"
-            )
+            ),
         ],
-        responses={200: NextView, **documented(401, 403)},
+        responses={200: NextView, **documented(400, 401, 403)},
     )
     def get(self, request: Request) -> Response:
         """Return the frame I hold, or else the next; it is mine for 15 minutes."""
-        beside = [name for name in request.query_params.get("beside", "").split(",") if name][:20]
-        found = next_assignment(rater=request.user, beside=beside)
+        beside = [name for name in request.query_params.get("beside", "").split(",") if name][:200]
+        kind = request.query_params.get("kind", UNITS)
+        found = next_assignment(rater=request.user, kind=kind, beside=beside)
         return Response(
             {
                 "assignment": None if found is None else queries.assignment_row(found),
-                "remaining": queries.remaining(request.user),
+                "remaining": queries.remaining(request.user, kind),
             }
         )
 
@@ -114,8 +164,28 @@ class Rate(APIView):
         assignment = find_assignment(request.user, public_id)
         body = GradesBody(data=request.data)
         body.is_valid(raise_exception=True)
-        row = rate(assignment=assignment, by=request.user, **body.validated_data)
-        return Response({"id": row.public_id, "rated_at": row.rated_at})
+        told = dict(body.validated_data)
+        grades, answer = told.pop("grades", None), told.pop("answer", None)
+        row = rate(
+            assignment=assignment,
+            by=request.user,
+            grades=grades if answer is None else answer,
+            **told,
+        )
+        return Response(queries.committed_row(row))
+
+
+class TakeBack(APIView):
+    """The last frame, once more."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "rate"
+
+    @extend_schema(request=None, responses={200: CommittedView, **documented(400, 401, 403, 404)})
+    def post(self, request: Request, public_id: str) -> Response:
+        """Undo the last frame I committed, within ten minutes."""
+        row = take_back(assignment=find_assignment(request.user, public_id), by=request.user)
+        return Response(queries.committed_row(row))
 
 
 class Discard(APIView):
@@ -130,7 +200,7 @@ class Discard(APIView):
         assignment = find_assignment(request.user, public_id)
         body = DiscardBody(data=request.data)
         body.is_valid(raise_exception=True)
-        discard(assignment=assignment, by=request.user, why=body.validated_data["why"])
+        discard(assignment=assignment, by=request.user, **body.validated_data)
         return Response(status=204)
 
 
@@ -138,4 +208,5 @@ urlpatterns = [
     path("rating/next", Next.as_view()),
     path("rating/<str:public_id>", Rate.as_view()),
     path("rating/<str:public_id>/discard", Discard.as_view()),
+    path("rating/<str:public_id>/take-back", TakeBack.as_view()),
 ]

@@ -41,6 +41,13 @@ def states() -> list[tuple[str, str]]:
     return [(state.key, state.title) for state in _scale().states]
 
 
+def tasks() -> list[tuple[str, str]]:
+    """Return (key, title) of every kind of task raters are given."""
+    from curation.asking import KINDS
+
+    return [(kind.key, kind.title) for kind in KINDS.values()]
+
+
 def dataset_states() -> list[tuple[str, str]]:
     """Return (key, title) of every state of a dataset version."""
     from curation.dataset_version import LIFECYCLE

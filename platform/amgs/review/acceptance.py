@@ -68,7 +68,7 @@ def _is_checked(step: Step) -> dict[str, Any]:
 
 def _objection(version: Version) -> str | None:
     audit = Audit.objects.filter(version=version).first()
-    if audit is None or not audit.frames.exists():
+    if audit is None or not audit.tasks.exists():
         allowed = version.permissions.filter(kind=Permission.Kind.OUTSIDE_RATERS).exists()
         why = (
             "the review began without one"

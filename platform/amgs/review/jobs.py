@@ -9,22 +9,27 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from amgs.core.base import SYSTEM
 from amgs.core.jobs import Context, Finish, enqueue, job
+from amgs.files.storage import get_storage
 from amgs.repository.models import Frame, Rating, Version
 from amgs.repository.services import decide_version
 from amgs.repository.services.embargo import ask_to_lift, ended_today
+from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
 from amgs.review.leaving import needs_consensus, tell_of_the_end
-from amgs.review.models import Audit, CheckResult, Consensus, Screening
+from amgs.review.models import Audit, CheckResult, Consensus, Screening, Task
 from amgs.review.services.audits import ratings_of
-from amgs.review.services.rating import ask_for_agreement, counts_as_blind
+from amgs.review.services.blindness import counts_as_blind
+from amgs.review.services.rating import ask_for_agreement
 from curation import embargo
+from curation.asking import STATE, UNITS
 from curation.checks import CheckOutcome, run_checks
 from curation.consensus import Distribution, consensus
-from curation.dataset_version import ACCEPTED, SUBMITTED
+from curation.dataset_version import ACCEPTED, IN_REVIEW, SUBMITTED
 from models.records import Vote, to_json
 from models.scale import load_scale
 
@@ -170,7 +175,7 @@ def update_agreement(context: Context, audit: str) -> Finish:
     row = Audit.objects.select_related("version").get(public_id=audit)
     ratings = list(
         Rating.objects.visible()
-        .filter(frame__audit_frames__audit=row, frame__audit_frames__finished__gt=0)
+        .filter(frame__tasks__audit=row, frame__tasks__kind=UNITS, frame__tasks__finished__gt=0)
         .select_related("label_import", "frame__recording__observation__animal")
         .order_by("pk")
     )
@@ -240,6 +245,40 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+@job("ingest", limit=timedelta(hours=1))
+def cut_clips(context: Context, audit: str) -> dict[str, int]:
+    """Cut the silent films of an audit's state tasks and open these, one after the other."""
+    rows = list(
+        Task.objects.filter(audit__public_id=audit, kind=STATE, clip_key="")
+        .select_related("frame__recording__blob", "audit__version")
+        .order_by("frame__recording_id", "pk")
+    )
+    cut = 0
+    for number, task in enumerate(rows):
+        context.progress(number / len(rows), "cutting clips")
+        key = clip_of(context, task.frame)
+        if key is None:
+            continue
+        with transaction.atomic():
+            context.save_progress()
+            open_now = task.audit is not None and task.audit.version.state == IN_REVIEW
+            Task.objects.filter(pk=task.pk).update(clip_key=key, closed=not open_now)
+        cut += 1
+    return {"clips": cut, "unreadable": len(rows) - cut}
+
+
+@job("quick", limit=timedelta(minutes=10), attempts=8)
+def clear_clips(context: Context, version: str) -> dict[str, int]:
+    """Delete the films that were cut for the raters of a version that left."""
+    rows = Task.objects.filter(audit__version__public_id=version).exclude(clip_key="")
+    count = 0
+    for row in rows.order_by("pk"):
+        get_storage().delete(row.clip_key)
+        Task.objects.filter(pk=row.pk).update(clip_key="", closed=True, taken=F("finished"))
+        count += 1
+    return {"clips": count}
 
 
 @job("quick", limit=timedelta(minutes=10))

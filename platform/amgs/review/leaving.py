@@ -9,21 +9,37 @@ from django.db.models import F
 from django.utils import timezone
 
 from amgs.accounts import notices
+from amgs.core.jobs import enqueue
 from amgs.core.models import Decision, Job
 from amgs.repository.consequences import counter
 from amgs.repository.models import Frame, Version
 from amgs.repository.steps import Step, follower
 from amgs.review.acceptance import CONSENSUS
 from amgs.review.facts import has_grades
-from amgs.review.models import Assignment, AuditFrame
+from amgs.review.models import Assignment, Task
 from amgs.review.services.audits import close_audit, start_audit
+from curation.asking import UNITS
 from curation.dataset_version import IN_REVIEW
+
+CLEAR_CLIPS = "review.clear_clips"
 
 
 @follower("delete", "take_back_outside_raters")
 def _close(step: Step, decision: Decision) -> None:
     """Give no frame of the version to anybody any more, and take back those on a screen."""
     close_audit(version=step.version)
+
+
+@follower("delete", "withdraw")
+def _drop_clips(step: Step, decision: Decision) -> None:
+    """Have the films for raters deleted; they are cut anew where the version comes back."""
+    version = step.version
+    enqueue(
+        CLEAR_CLIPS,
+        subject=version,
+        key=f"{version.public_id}:{decision.number}",
+        version=version.public_id,
+    )
 
 
 @follower("restore", "give_outside_raters")
@@ -35,10 +51,10 @@ def _open(step: Step, decision: Decision) -> None:
 
 @counter
 def _what_waits(version: Version) -> Mapping[str, Any]:
-    waiting = AuditFrame.objects.filter(audit__version=version, closed=False)
+    waiting = Task.objects.filter(audit__version=version, kind=UNITS, closed=False)
     held = Assignment.objects.filter(
-        audit_frame__audit__version=version,
-        audit_frame__closed=False,
+        task__audit__version=version,
+        task__closed=False,
         rated_at=None,
         freed_at=None,
         discarded="",

@@ -53,30 +53,46 @@ class Audit(Row):
     agreement_ratings = models.PositiveIntegerField(default=0)
 
 
-class AuditFrame(models.Model):
-    """One frame of an audit, with its priority in the queue and how many raters it has.
+class Task(models.Model):
+    """One question about one frame, put to several raters, with its priority in the queue.
 
-    ``lab`` and ``dataset`` repeat what the audit's version says, so that "next frame" is one
+    ``lab`` and ``dataset`` repeat what the frame's recording says, so that "next frame" is one
     look into one index, whoever asks.
     """
 
-    audit = models.ForeignKey(Audit, on_delete=models.CASCADE, related_name="frames")
-    frame = models.ForeignKey(
-        "repository.Frame", on_delete=models.CASCADE, related_name="audit_frames"
-    )
+    class Purpose(models.TextChoices):
+        # Of these two every frame gets the same number of raters, whatever they say: agreement,
+        # calibration and benchmarks rest on them.
+        AUDIT = "audit", "audit of a version"
+        RANDOM = "random", "random share of the queue"
+        CHOSEN = "chosen", "chosen for training"
+
+    audit = models.ForeignKey(Audit, null=True, on_delete=models.CASCADE, related_name="tasks")
+    frame = models.ForeignKey("repository.Frame", on_delete=models.CASCADE, related_name="tasks")
     lab = models.ForeignKey("accounts.Lab", on_delete=models.CASCADE, related_name="+")
     dataset = models.ForeignKey("repository.Dataset", on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=vocabulary.tasks, default="units")
+    purpose = models.CharField(max_length=10, choices=Purpose.choices, default=Purpose.AUDIT)
+    # Why a frame was chosen, in one sentence.
+    why = models.CharField(max_length=200, blank=True)
+    # The film of a state task; until it is cut, the task waits.
+    clip_key = models.CharField(max_length=200, blank=True)
     priority = models.FloatField()
     wanted = models.PositiveSmallIntegerField()
     # Raters who hold this frame now or have rated it; never more than ``wanted``.
     taken = models.PositiveSmallIntegerField(default=0)
     finished = models.PositiveSmallIntegerField(default=0)
-    # The version left review: nobody is asked any more.
+    # Nobody is asked any more (the version left review), or not yet (no clip).
     closed = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["audit", "frame"], name="audited_once"),
+            models.UniqueConstraint(fields=["audit", "frame", "kind"], name="audited_once"),
+            models.UniqueConstraint(
+                fields=["frame", "kind"],
+                name="asked_once_outside_audits",
+                condition=models.Q(audit=None),
+            ),
             models.CheckConstraint(
                 name="no_more_raters_than_wanted",
                 condition=models.Q(taken__lte=models.F("wanted"))
@@ -85,22 +101,65 @@ class AuditFrame(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["priority"],
-                name="audit_next",
+                fields=["kind", "priority"],
+                name="task_next",
                 condition=models.Q(closed=False, taken__lt=models.F("wanted")),
             )
         ]
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is asked any more."""
+        return self.closed
+
+
+class Gold(Row):
+    """A frame whose answers are agreed: for learning to rate, or hidden among others."""
+
+    frame = models.ForeignKey("repository.Frame", on_delete=models.CASCADE, related_name="gold")
+    lab = models.ForeignKey("accounts.Lab", on_delete=models.CASCADE, related_name="+")
+    dataset = models.ForeignKey("repository.Dataset", on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=vocabulary.tasks, default="units")
+    # Unit → grade, or null where it is not scorable.
+    agreed = models.JSONField(default=dict)
+    # Of the training set: raters are told what is agreed once they have answered.
+    training = models.BooleanField(default=False)
+    # What raters of the training set read beside the agreed grades.
+    note = models.CharField(max_length=500, blank=True)
+    priority = models.FloatField()
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["frame", "kind"],
+                name="gold_once",
+                condition=models.Q(retired_at=None),
+            )
+        ]
+        indexes = [models.Index(fields=["kind", "training", "priority"], name="gold_next")]
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody is asked any more."""
+        return self.retired_at is not None
 
 
 class Assignment(Row):
     """One frame given to one rater; the public id is the neutral name the rater sees.
 
-    It is open until it is rated, discarded, or its time runs out and it is freed.
+    It is open until it is rated, discarded, or its time runs out and it is freed. It asks the
+    question of a task, which counts; the same once more (``repeat``); or that of a gold frame.
+    What was said is kept in ``answers`` as it was sent, with how the picture was looked at.
     """
 
-    audit_frame = models.ForeignKey(
-        AuditFrame, on_delete=models.CASCADE, related_name="assignments"
-    )
+    task = models.ForeignKey(Task, null=True, on_delete=models.CASCADE, related_name="assignments")
+    gold = models.ForeignKey(Gold, null=True, on_delete=models.CASCADE, related_name="assignments")
+    repeat = models.BooleanField(default=False)
+    kind = models.CharField(max_length=10, choices=vocabulary.tasks, default="units")
     rater = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="assignments"
     )
@@ -108,18 +167,71 @@ class Assignment(Row):
     rated_at = models.DateTimeField(null=True)
     freed_at = models.DateTimeField(null=True)
     discarded = models.CharField(max_length=100, blank=True)
+    # Why the rater wants somebody to look at the frame; it is rated all the same.
+    flag = models.CharField(max_length=200, blank=True)
+    answers = models.JSONField(null=True)
+    # Zoom and contrast at the moment of the answer: magnification biases agreement.
+    viewing = models.JSONField(default=dict)
+    seconds = models.FloatField(null=True)
 
     class Meta(Row.Meta):
         constraints = [
-            models.UniqueConstraint(fields=["audit_frame", "rater"], name="assigned_once")
+            models.UniqueConstraint(fields=["task", "rater", "repeat"], name="assigned_once"),
+            models.CheckConstraint(
+                name="a_task_or_gold",
+                condition=models.Q(task=None, gold__isnull=False, repeat=False)
+                | models.Q(task__isnull=False, gold=None),
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["expires_at"],
                 name="assignment_open",
                 condition=models.Q(rated_at=None, freed_at=None, discarded=""),
-            )
+            ),
+            models.Index(fields=["rater", "kind", "rated_at"], name="assignment_of_rater"),
         ]
+
+    @property
+    def asked(self) -> Task | Gold:
+        """The task or the gold frame whose question this is."""
+        found = self.gold or self.task
+        if found is None:
+            raise ValueError("an assignment asks the question of a task or of a gold frame")
+        return found
+
+
+class Judgement(models.Model):
+    """What one rater says of a frame in one word: the state of the animal, or the view."""
+
+    frame = models.ForeignKey(
+        "repository.Frame", on_delete=models.CASCADE, related_name="judgements"
+    )
+    kind = models.CharField(max_length=10, choices=vocabulary.tasks)
+    answer = models.CharField(max_length=20)
+    rater = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    rater_name = models.CharField(max_length=100)
+    random_share = models.BooleanField(default=False)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["frame", "kind", "rater_name"], name="judged_once")
+        ]
+
+
+class Standing(models.Model):
+    """What is known of a rater: since when they are qualified, and their own figures."""
+
+    rater = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="standing"
+    )
+    qualified_at = models.DateTimeField(null=True)
+    # Bias, drift, repeats and gold (``curation.raters``); shown to the rater alone.
+    figures = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(auto_now=True)
 
 
 class Seen(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -12,7 +13,15 @@ from amgs.core.errors import NotFound
 from amgs.repository.models import Frame, Rating, Version
 from amgs.review.models import Assignment, Audit, Screening
 from amgs.review.services.audits import progress
-from amgs.review.services.rating import still_address, waiting_for
+from amgs.review.services.gold import feedback
+from amgs.review.services.queue import (
+    clip_address,
+    golden_for,
+    in_training,
+    still_address,
+    waiting_for,
+)
+from curation.asking import KINDS, UNITS, choices
 from curation.dataset_version import CHANGES_REQUESTED, IN_REVIEW, SCREENED, SUBMITTED
 from models.scale import load_scale
 
@@ -93,17 +102,34 @@ def random_share(versions: Iterable[Version]) -> QuerySet[Frame]:
     ).distinct()
 
 
-def remaining(rater: User) -> int:
+def is_in_training(rater: User) -> bool:
+    """Return whether a rater is given the training set first."""
+    return in_training(rater)
+
+
+def remaining(rater: User, kind: str = UNITS) -> int:
     """Return how many frames wait for this rater, counted up to ``MOST_COUNTED``."""
-    return waiting_for(rater).order_by("priority")[:MOST_COUNTED].count()
+    if in_training(rater, kind):
+        return golden_for(rater, kind, training=True)[:MOST_COUNTED].count()
+    return waiting_for(rater, kind).order_by("priority")[:MOST_COUNTED].count()
 
 
 def assignment_row(assignment: Assignment) -> Json:
-    """Return all a rater gets of a frame: a neutral id, the still, and the scale."""
+    """Return all a rater gets of a frame: a neutral id, the still or clip, and what is asked.
+
+    Whether a frame counts, is gold or a repeat is not told, but for the training set.
+    """
     scale = load_scale()
+    kind = KINDS[assignment.kind]
+    units = scale.units if kind.key == UNITS else ()
+    clip = clip_address(assignment) if kind.shows == "clip" else None
     return {
         "id": assignment.public_id,
+        "kind": kind.key,
+        "question": kind.question,
         "still": still_address(assignment),
+        "clip": clip,
+        "training": assignment.gold is not None and assignment.gold.training,
         "units": [
             {
                 "key": unit.key,
@@ -112,10 +138,20 @@ def assignment_row(assignment: Assignment) -> Json:
                 "grades": list(unit.grades),
                 "note": unit.note,
             }
-            for unit in scale.units
+            for unit in units
         ],
+        "choices": [asdict(choice) for choice in choices(kind.key, scale)],
         "reasons": [
             {"key": reason.key, "title": reason.title, "level": reason.level}
-            for reason in scale.reasons
+            for reason in (scale.reasons if units else ())
         ],
+    }
+
+
+def committed_row(assignment: Assignment) -> Json:
+    """Return what a rater is told of a frame they answered; the agreed grades in training only."""
+    return {
+        "id": assignment.public_id,
+        "rated_at": assignment.rated_at,
+        "feedback": feedback(assignment),
     }

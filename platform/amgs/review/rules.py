@@ -18,7 +18,7 @@ def _register(key: str) -> None:
         return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
 
 
-for _key in ("rate_frames", "answer_check", "assign_audit", "hand_over"):
+for _key in ("rate_frames", "answer_check", "assign_audit", "hand_over", "set_gold"):
     _register(_key)
 
 
@@ -28,8 +28,8 @@ def _may_see_audit(actor: Actor, version: Version) -> str | None:
     if refusal:
         return refusal
     rates = Assignment.objects.filter(
-        audit_frame__audit__version=version,
-        audit_frame__closed=False,
+        task__audit__version=version,
+        task__closed=False,
         rater__public_id=actor.public_id,
     )
     if rates.exists():

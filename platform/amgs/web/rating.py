@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,18 +17,26 @@ from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.review import queries, services
 from amgs.review.models import Assignment
+from curation.asking import KINDS, UNITS
 from models.scale import load_scale
 
 NOT_SCORABLE = "n"
 
 
 def _show(
-    request: HttpRequest, assignment: Assignment | None, status: int = 200, **more: Any
+    request: HttpRequest,
+    assignment: Assignment | None,
+    status: int = 200,
+    kind: str = UNITS,
+    **more: Any,
 ) -> HttpResponse:
     scale = load_scale()
+    kind = assignment.kind if assignment else kind
     context = {
         "assignment": queries.assignment_row(assignment) if assignment else None,
-        "remaining": queries.remaining(request.user),
+        "kind": KINDS[kind],
+        "kinds": list(KINDS.values()),
+        "remaining": queries.remaining(request.user, kind),
         "most_counted": queries.MOST_COUNTED,
         "scale": scale,
         "unit_reasons": [row for row in scale.reasons if row.level == "unit"],
@@ -42,7 +51,24 @@ def _show(
 def rate(request: HttpRequest) -> HttpResponse:
     """Show the frame this rater holds, or the next."""
     policy.require(request.user, "rate_frames")
-    return _show(request, services.next_assignment(rater=request.user))
+    kind = request.GET.get("kind", UNITS)
+    if kind not in KINDS:
+        return redirect("rate")
+    found = services.next_assignment(rater=request.user, kind=kind)
+    return _show(request, found, kind=kind)
+
+
+@require_safe
+@login_required
+@never_cache
+def strip(request: HttpRequest) -> HttpResponse:
+    """Show several faces at once, one unit after the other; the frames come over the API."""
+    policy.require(request.user, "rate_frames")
+    if queries.is_in_training(request.user):
+        return redirect("rate")
+    scale = load_scale()
+    reasons = [{"key": row.key, "title": row.title, "level": row.level} for row in scale.reasons]
+    return render(request, "rating/strip.html", {"scale": scale, "reasons": json.dumps(reasons)})
 
 
 def _grades(given: Any) -> dict[str, Any]:
@@ -76,12 +102,21 @@ def commit(request: HttpRequest, public_id: str) -> HttpResponse:
         services.rate(
             assignment=assignment,
             by=request.user,
-            grades=_grades(request.POST),
+            grades=_grades(request.POST)
+            if assignment.kind == UNITS
+            else request.POST.get("answer", ""),
             seconds=_seconds(request.POST.get("seconds", "")),
+            flag=request.POST.get("flag", ""),
         )
     except Refused as refused:
         return _show(request, assignment, 422, problem=refused, given=request.POST)
-    return redirect("rate")
+    return _on(assignment)
+
+
+def _on(assignment: Assignment) -> HttpResponse:
+    """Go on with tasks of the same kind."""
+    more = "" if assignment.kind == UNITS else f"?kind={assignment.kind}"
+    return redirect(reverse("rate") + more)
 
 
 @require_POST
@@ -90,15 +125,21 @@ def put_aside(request: HttpRequest, public_id: str) -> HttpResponse:
     """Put a frame aside; somebody else will rate it."""
     assignment = services.find_assignment(request.user, public_id)
     try:
-        services.discard(assignment=assignment, by=request.user, why=request.POST.get("why", ""))
+        services.discard(
+            assignment=assignment,
+            by=request.user,
+            why=request.POST.get("why", ""),
+            recognised="recognised" in request.POST,
+        )
     except Refused as refused:
         return _show(request, assignment, 422, problem=refused)
     messages.success(request, "The frame was put aside; somebody else will rate it.")
-    return redirect("rate")
+    return _on(assignment)
 
 
 urlpatterns = [
     path("rate/", rate, name="rate"),
+    path("rate/strip", strip, name="rate-strip"),
     path("rate/<str:public_id>", commit, name="rate-commit"),
     path("rate/<str:public_id>/aside", put_aside, name="rate-aside"),
 ]

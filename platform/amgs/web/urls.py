@@ -17,6 +17,7 @@ NOUNS = (
     "leaving",
     "curation",
     "rating",
+    "scale",
     "registry",
     "training",
 )

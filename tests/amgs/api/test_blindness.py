@@ -58,7 +58,7 @@ def _telling(version) -> set[str]:
 
 def test_no_answer_a_rater_gets_holds_metadata(waiting, rater_client):
     telling = _telling(waiting)
-    allowed = {"id", "still", "units", "reasons"}
+    allowed = {"id", "kind", "question", "still", "clip", "training", "units", "choices", "reasons"}
     seen: list[str] = []
     stills = []
     while True:
@@ -84,7 +84,8 @@ def test_no_answer_a_rater_gets_holds_metadata(waiting, rater_client):
             content_type="application/json",
         )
         assert response.status_code == 200
-        assert set(response.json()) == {"id", "rated_at"}
+        assert set(response.json()) == {"id", "rated_at", "feedback"}
+        assert response.json()["feedback"] is None
         seen += [response.content.decode(), str(dict(response.headers))]
     assert len(stills) == len(set(stills)) == 8
     for text in seen:
@@ -109,9 +110,9 @@ def test_a_refusal_tells_no_more_than_an_answer(waiting, rater_client):
 
 
 def test_frames_come_shuffled_over_animals_and_times(waiting, rita):
-    from amgs.review.models import AuditFrame
+    from amgs.review.models import Task
 
-    rows = AuditFrame.objects.order_by("priority").values_list("frame__recording", "frame__number")
+    rows = Task.objects.order_by("priority").values_list("frame__recording", "frame__number")
     assert list(rows) != sorted(rows)
 
 

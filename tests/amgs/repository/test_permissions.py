@@ -12,7 +12,7 @@ from amgs.repository import queries, services
 from amgs.repository.frames import frames_after
 from amgs.repository.rules import may_see_pictures
 from amgs.repository.tombstone import consequences_page
-from amgs.review.models import AuditFrame
+from amgs.review.models import Task
 from amgs.review.services import next_assignment
 from curation import permissions
 
@@ -137,7 +137,7 @@ def test_frames_are_given_to_no_rater_any_more_once_taken_back(draft, take, alic
         row["key"]: row
         for row in consequences_page(alice, "take_back_outside_raters", version)["consequences"]
     }
-    waiting = AuditFrame.objects.filter(closed=False).count()
+    waiting = Task.objects.filter(kind="units", closed=False).count()
     assert waiting
     assert told["raters"]["number"] == waiting
     assert "1 rater has one on the screen now" in told["raters"]["sentence"]

@@ -11,7 +11,7 @@ from amgs.core.errors import NotAllowed, Refused
 from amgs.repository import queries, services
 from amgs.repository.models import Version
 from amgs.repository.services import decide_version
-from amgs.review.models import Audit, AuditFrame, Consensus, Screening
+from amgs.review.models import Audit, Consensus, Screening, Task
 from amgs.review.services import next_assignment, rate
 from curation.dataset_version import LIFECYCLE
 from models.scale import load_scale
@@ -272,9 +272,9 @@ def test_asking_for_changes_takes_the_frames_from_the_queue_and_review_begins_an
     rate_all(roger)
     take(version, ("request_changes", cora))
     assert next_assignment(rater=rita) is None
-    assert not AuditFrame.objects.filter(closed=False).exists()
+    assert not Task.objects.filter(closed=False).exists()
     take(version, ("reopen", alice), ("submit", alice), ("start_review", cora))
-    assert AuditFrame.objects.filter(closed=False).count() == 4
+    assert Task.objects.filter(kind="units", closed=False).count() == 4
     assert next_assignment(rater=roger) is None
     assert rate_all(rita) == 4
 

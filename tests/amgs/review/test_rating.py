@@ -12,18 +12,18 @@ from django.utils import timezone
 from amgs.core.errors import NotAllowed, NotFound, Refused
 from amgs.repository import services
 from amgs.repository.models import Rating
-from amgs.review.models import Assignment, Audit, AuditFrame
+from amgs.review.models import Assignment, Audit, Task
 from amgs.review.services import discard, mark_seen, next_assignment, rate
 from models.scale import load_scale
 
 
 def test_raters_of_other_labs_rate_every_frame_of_the_audit_once(in_review, rate_all, rita, roger):
     version = in_review()
-    assert AuditFrame.objects.filter(audit__version=version).count() == 8
+    assert Task.objects.filter(audit__version=version, kind="units").count() == 8
     assert rate_all(rita) == 8
     assert rate_all(roger, 2) == 8
     assert Rating.objects.filter(source="audit").count() == 2 * 8 * 5
-    assert not AuditFrame.objects.exclude(finished=2, taken=2).exists()
+    assert not Task.objects.filter(kind="units").exclude(finished=2, taken=2).exists()
     assert next_assignment(rater=rita) is None
 
 
@@ -48,7 +48,7 @@ def test_who_opened_a_dataset_is_given_none_of_its_frames(in_review, rita, roger
     assert next_assignment(rater=rita) is None
     held.refresh_from_db()
     assert held.freed_at is not None
-    assert not AuditFrame.objects.filter(taken__gt=0).exists()
+    assert not Task.objects.filter(taken__gt=0).exists()
     assert next_assignment(rater=roger) is not None
 
 
@@ -79,7 +79,7 @@ def test_without_the_owners_permission_no_outside_rater_sees_a_frame(
 
 def test_a_frame_is_given_to_no_more_raters_than_wanted(in_review, rita, roger, person):
     in_review(animals=1)
-    frames = AuditFrame.objects.count()
+    frames = Task.objects.filter(kind="units").count()
     third = person("Rana Rossi", "rater")
     beside: dict = {rita: [], roger: [], third: []}
     for rater, held in beside.items():
@@ -100,18 +100,18 @@ def test_asking_again_gives_the_same_frame_until_it_is_rated(in_review, rita, gr
 
 def test_a_frame_not_rated_in_time_is_free_again(in_review, rita, roger, person, grades):
     in_review(animals=1)
-    AuditFrame.objects.exclude(pk=AuditFrame.objects.first().pk).delete()
+    Task.objects.exclude(pk=Task.objects.first().pk).delete()
     late, other = next_assignment(rater=rita), next_assignment(rater=roger)
     third = person("Rana Rossi", "rater")
     assert next_assignment(rater=third) is None
     Assignment.objects.filter(pk=late.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     new = next_assignment(rater=third)
-    assert new.audit_frame == late.audit_frame
+    assert new.task == late.task
     rate(assignment=new, by=third, grades=grades())
     with pytest.raises(Refused, match="Others have rated this frame meanwhile"):
         rate(assignment=late, by=rita, grades=grades())
     rate(assignment=other, by=roger, grades=grades())
-    assert AuditFrame.objects.get().finished == 2
+    assert Task.objects.get().finished == 2
 
 
 def test_a_late_rating_is_kept_while_a_place_is_left(in_review, rita, roger, grades):
@@ -137,12 +137,12 @@ def test_the_same_grades_sent_twice_are_stored_once_and_others_are_refused(in_re
 
 def test_a_frame_put_aside_goes_to_somebody_else(in_review, rita, roger):
     in_review(animals=1)
-    AuditFrame.objects.exclude(pk=AuditFrame.objects.first().pk).delete()
+    Task.objects.exclude(pk=Task.objects.first().pk).delete()
     held = next_assignment(rater=rita)
     discard(assignment=held, by=rita, why="I recognise this animal")
     assert next_assignment(rater=rita) is None
-    assert next_assignment(rater=roger).audit_frame == held.audit_frame
-    assert AuditFrame.objects.get().taken == 1
+    assert next_assignment(rater=roger).task == held.task
+    assert Task.objects.get().taken == 1
 
 
 def test_somebody_elses_assignment_cannot_be_rated(in_review, rita, roger, grades):
@@ -187,7 +187,7 @@ def test_the_next_frame_is_one_look_into_one_index(in_review, rita):
     looks = [
         row["sql"]
         for row in queries
-        if row["sql"].startswith("SELECT") and 'FROM "review_auditframe"' in row["sql"]
+        if row["sql"].startswith("SELECT") and 'FROM "review_task"' in row["sql"]
     ]
     assert len([sql for sql in looks if "ORDER BY" in sql]) == 1
     assert "JOIN" not in next(sql for sql in looks if "ORDER BY" in sql)
@@ -196,9 +196,9 @@ def test_the_next_frame_is_one_look_into_one_index(in_review, rita):
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = " ".join(str(row) for row in cursor.fetchall())
-        assert "USING INDEX audit_next" in plan
+        assert "USING INDEX task_next" in plan
         assert "TEMP B-TREE FOR ORDER BY" not in plan
-    assert len(queries) <= 12
+    assert len(queries) <= 15
 
 
 def test_a_frame_chosen_by_eye_is_no_random_share(in_review, rita, grades, draft):

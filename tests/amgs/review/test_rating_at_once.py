@@ -19,7 +19,7 @@ from amgs.repository.models import (
     Recording,
     Version,
 )
-from amgs.review.models import Assignment, AuditFrame
+from amgs.review.models import Assignment, Task
 from amgs.review.services import next_assignment, rate, start_audit
 from models.scale import load_scale
 
@@ -77,7 +77,7 @@ def test_raters_at_once_never_get_a_frame_too_often_and_lose_nothing(audited):
                     return
                 rate(assignment=found, by=user, grades=grades, seconds=1.0)
                 seconds.append(time.monotonic() - began)
-                done[found.audit_frame_id] += 1
+                done[found.task_id] += 1
         except BaseException as error:
             errors.append(error)
         finally:
@@ -91,7 +91,7 @@ def test_raters_at_once_never_get_a_frame_too_often_and_lose_nothing(audited):
     assert errors == []
     assert set(done.values()) == {2}
     assert len(done) == FRAMES
-    assert not AuditFrame.objects.exclude(taken=2, finished=2).exists()
+    assert not Task.objects.filter(kind="units").exclude(taken=2, finished=2).exists()
     assert Rating.objects.filter(source="audit").count() == FRAMES * 2 * len(grades)
     assert Assignment.objects.filter(rated_at=None).count() == 0
     # Next frame and commit together, six raters at once on a shared machine.

@@ -2,24 +2,30 @@
 
 from amgs.review.facts import gather_facts
 from amgs.review.services.audits import start_audit
+from amgs.review.services.blindness import mark_seen
 from amgs.review.services.checks import answer_check
-from amgs.review.services.rating import (
-    discard,
+from amgs.review.services.gold import feedback, retire_gold, set_gold
+from amgs.review.services.queue import (
+    clip_address,
     find_assignment,
-    mark_seen,
     next_assignment,
-    rate,
     still_address,
 )
+from amgs.review.services.rating import discard, rate, take_back
 
 __all__ = [
     "answer_check",
+    "clip_address",
     "discard",
+    "feedback",
     "find_assignment",
     "gather_facts",
     "mark_seen",
     "next_assignment",
     "rate",
+    "retire_gold",
+    "set_gold",
     "start_audit",
     "still_address",
+    "take_back",
 ]

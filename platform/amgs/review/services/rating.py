@@ -1,254 +1,208 @@
-"""Rating blind: the next frame, its grades, or why it was put aside.
-
-A rater is given a frame under a neutral name and nothing else. Nobody is given frames of their
-own lab or of a dataset whose page they opened, and only the owner's permission puts a frame into
-the queue at all (``audits.start_audit``).
-"""
+"""Rating blind: the answers to one frame, taking them back, putting a frame aside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from amgs.accounts.models import User
 from amgs.core import policy
 from amgs.core.errors import Conflict, NotFound, Refused
 from amgs.core.jobs import enqueue
-from amgs.files.storage import get_storage
-from amgs.repository.models import Dataset, Frame, Rating
-from amgs.repository.services.labels import declares
-from amgs.review.models import Assignment, Audit, AuditFrame, Seen
+from amgs.repository.models import Rating
+from amgs.review.models import Assignment, Audit, Judgement, Seen, Task
+from amgs.review.services.blindness import mark_seen, picked_by_chance
+from amgs.review.services.gold import settle
+from amgs.review.services.queue import HELD_FOR, OPEN, frame_of, hold
+from curation.asking import UNITS, NoAnswer, read_choice, read_units
 from models.scale import load_scale
 
-HELD_FOR = timedelta(minutes=15)
 AGREEMENT = "review.update_agreement"
 # Ratings come in quickly; agreement is computed once for those of so many seconds.
 AGREEMENT_AFTER = timedelta(seconds=2)
-# Two raters may reach for the same frame; the second simply takes the next one.
-TRIES = 5
-_OPEN = {"rated_at": None, "freed_at": None, "discarded": ""}
+TAKEN_BACK_WITHIN = timedelta(minutes=10)
+LONGEST_S = 3600.0
+VIEWING = {"zoom": (1.0, 16.0), "contrast": (0.25, 4.0), "width": (1.0, 20000.0)}
+"""What is kept of how a picture was looked at; `width` is that of the whole picture unzoomed, in
+pixels of the page."""
+_NOT_YOURS = "This frame was not given to you; ask for the next one."
 
 
-def waiting_for(rater: User) -> QuerySet[AuditFrame]:
-    """Return the frames a rater may be given, unordered; one look into one index when sliced."""
-    mine = Assignment.objects.filter(audit_frame=OuterRef("pk"), rater=rater, freed_at=None)
-    rated = Rating.objects.filter(frame=OuterRef("frame"), rater=rater, source=Rating.Source.AUDIT)
-    return (
-        AuditFrame.objects.filter(
-            ~Exists(mine), ~Exists(rated), closed=False, taken__lt=F("wanted")
-        )
-        .exclude(lab__in=rater.lab_ids)
-        .exclude(dataset__in=Seen.objects.filter(user=rater).values("dataset"))
-    )
-
-
-def next_assignment(*, rater: User, beside: Sequence[str] = ()) -> Assignment | None:
-    """Give a rater the next frame: one they hold already, or else the first that waits.
-
-    ``beside`` are ids of assignments on the rater's screen now, so that a page can fetch the next
-    one ahead. Returns ``None`` where nothing waits for this rater.
-    """
-    policy.require(rater, "rate_frames")
-    now = timezone.now()
-    free_expired(now)
-    held = (
-        Assignment.objects.filter(rater=rater, audit_frame__closed=False, **_OPEN)
-        .exclude(public_id__in=beside)
-        .select_related("audit_frame__frame")
-        .order_by("pk")
-        .first()
-    )
-    if held is not None:
-        return held
-    for _ in range(TRIES):
-        taken = _take(rater, now)
-        if taken is not False:
-            return taken
-    return None
-
-
-@transaction.atomic
-def _take(rater: User, now: datetime) -> Assignment | bool | None:
-    """Take the first waiting frame; ``None``: none waits, ``False``: another was faster."""
-    waiting = waiting_for(rater).order_by("priority")
-    # Where the database can, rows that another rater is taking at this moment are jumped over;
-    # when those are the only ones left, wait for them instead of saying that nothing waits.
-    frame = waiting.select_for_update(skip_locked=True).first() or waiting.first()
-    if frame is None:
-        return None
-    return _hold(frame, rater, now)
-
-
-def _hold(frame: AuditFrame, rater: User, now: datetime) -> Assignment | bool:
-    """Reserve one place on a frame for a rater; ``False`` where no place is left."""
-    if not AuditFrame.objects.filter(pk=frame.pk, closed=False, taken__lt=F("wanted")).update(
-        taken=F("taken") + 1
-    ):
-        return False
-    assignment, _ = Assignment.objects.update_or_create(
-        audit_frame=frame,
-        rater=rater,
-        defaults={"expires_at": now + HELD_FOR, "freed_at": None},
-    )
-    return assignment
-
-
-def free_expired(now: datetime) -> int:
-    """Free assignments whose time ran out, so that somebody else may rate the frame."""
-    expired = list(
-        Assignment.objects.filter(expires_at__lt=now, **_OPEN).values_list("pk", flat=True)[:200]
-    )
-    return sum(_free(pk, now) for pk in expired)
-
-
-@transaction.atomic
-def _free(pk: int, now: datetime) -> int:
-    if not Assignment.objects.filter(pk=pk, **_OPEN).update(freed_at=now):
-        return 0
-    AuditFrame.objects.filter(assignments=pk, taken__gt=F("finished")).update(taken=F("taken") - 1)
-    return 1
-
-
-def find_assignment(rater: User, public_id: str) -> Assignment:
-    """Return an assignment of this rater; raises ``NotFound`` for anybody else's."""
-    row = (
-        Assignment.objects.select_related("audit_frame__frame", "audit_frame__audit")
-        .filter(public_id=public_id, rater=rater)
-        .first()
-    )
-    if row is None:
-        raise NotFound("This frame was not given to you; ask for the next one.")
-    return row
-
-
-def still_address(assignment: Assignment) -> str:
-    """Return the signed address of the frame's still, under a name that tells nothing."""
-    return get_storage().sign_get(
-        assignment.audit_frame.frame.still_key,
-        settings.STORAGE_ADDRESS_SECONDS,
-        media_type="image/jpeg",
-    )
-
-
-def read_grades(grades: Mapping[str, Any]) -> dict[str, tuple[int | None, str]]:
-    """Return (grade, reason) per unit; refuses, with the unit named, what is neither.
-
-    Every unit of the scale needs a grade or ``{"reason": key}``: not scorable is an answer,
-    silence is none.
-    """
+def read_answers(assignment: Assignment, given: Any) -> Any:
+    """Return the checked answers: (grade, reason) per unit, or one word; refuses with the field."""
     scale = load_scale()
-    for key in grades:
-        if key not in scale.unit_keys:
-            raise Refused(f"The scale has no unit '{key}'.", field=f"grades.{key}")
-    found: dict[str, tuple[int | None, str]] = {}
-    for unit in scale.units:
-        field = f"grades.{unit.key}"
-        if unit.key not in grades:
-            raise Refused(
-                f"{unit.title} is neither graded nor marked as not scorable.", field=field
-            )
-        answer = grades[unit.key]
-        if isinstance(answer, Mapping):
-            reason = answer.get("reason")
-            if set(answer) != {"reason"} or reason not in scale.reason_keys:
-                raise Refused(
-                    f"{unit.title}: say why it is not scorable; choose one of "
-                    f"{', '.join(scale.reason_keys)}.",
-                    field=field,
-                )
-            found[unit.key] = (None, reason)
-        elif isinstance(answer, bool) or not isinstance(answer, int):
-            raise Refused(f"{unit.title} needs a grade from 0 to {unit.top_grade}.", field=field)
-        elif not 0 <= answer <= unit.top_grade:
-            raise Refused(
-                f"{unit.title} is graded 0 to {unit.top_grade}, not {answer}.", field=field
-            )
-        else:
-            found[unit.key] = (answer, "")
-    return found
+    try:
+        if assignment.kind == UNITS:
+            return read_units(given if isinstance(given, Mapping) else {}, scale)
+        return read_choice(assignment.kind, given, scale)
+    except NoAnswer as problem:
+        raise Refused(problem.sentence, field=problem.field) from problem
 
 
 @transaction.atomic
 def rate(
-    *, assignment: Assignment, by: User, grades: Mapping[str, Any], seconds: float | None = None
+    *,
+    assignment: Assignment,
+    by: User,
+    grades: Any,
+    seconds: float | None = None,
+    viewing: Mapping[str, Any] | None = None,
+    flag: str = "",
 ) -> Assignment:
-    """Commit a rater's grades of one frame; the same grades sent twice are stored once.
+    """Commit a rater's answers to one frame; the same answers sent twice are stored once.
 
-    ``seconds``: time the rater took. A frame whose time ran out is still taken while a place is
-    left on it.
+    ``grades`` are those of all units, or the one word of a state or view task; ``seconds`` the
+    time the rater took; ``viewing`` zoom and contrast; ``flag`` why somebody should look at the
+    frame. A frame whose time ran out is still taken while a place is left on it.
     """
     policy.require(by, "rate_frames")
-    answers = read_grades(grades)
+    answers = read_answers(assignment, grades)
     if assignment.rater_id != by.pk:
-        raise NotFound("This frame was not given to you; ask for the next one.")
-    # The lock orders ratings with the job that counts them for the agreement.
-    audit = Audit.objects.select_for_update().get(pk=assignment.audit_frame.audit_id)
-    row = Assignment.objects.select_related("audit_frame__frame").get(pk=assignment.pk)
-    frame = row.audit_frame
+        raise NotFound(_NOT_YOURS)
+    audit = _locked_audit(assignment)
+    row = Assignment.objects.select_related("task__frame", "gold__frame").get(pk=assignment.pk)
+    told = grades if isinstance(grades, str) else dict(grades)
     if row.rated_at is not None:
-        if _given(row, by) == answers:
+        if row.answers == told:
             return row
         raise Refused("You rated this frame already, and what was committed stays.")
     if row.discarded:
         raise Refused("You put this frame aside; ask for the next one.")
-    if frame.closed or Seen.objects.filter(user=by, dataset=frame.dataset_id).exists():
-        raise Refused("This frame is no longer to be rated; ask for the next one.")
+    _still_asked(row, by)
     now = timezone.now()
-    if row.freed_at is not None and not _hold(frame, by, now):
-        raise Refused("Others have rated this frame meanwhile; ask for the next one.")
-    if not Assignment.objects.filter(pk=row.pk, **_OPEN).update(rated_at=now):
-        raise Conflict("This frame was committed in another window.")
-    row.rated_at = now
-    random_share = _is_random_share(frame.frame)
-    Rating.objects.bulk_create(
-        Rating(
-            frame=frame.frame,
-            unit=unit,
-            grade=grade,
-            reason=reason,
-            rater=by,
-            rater_name=by.public_id,
-            seconds=None if seconds is None else min(max(float(seconds), 0.0), 3600.0),
-            source=Rating.Source.AUDIT,
-            random_share=random_share,
-        )
-        for unit, (grade, reason) in answers.items()
+    if row.freed_at is not None:
+        _hold_again(row, by)
+    row.rated_at, row.answers = now, told
+    row.seconds = None if seconds is None else min(max(float(seconds), 0.0), LONGEST_S)
+    row.viewing, row.flag = _viewing(viewing or {}), flag.strip()[:200]
+    changed = Assignment.objects.filter(pk=row.pk, **OPEN).update(
+        rated_at=now,
+        answers=told,
+        seconds=row.seconds,
+        viewing=row.viewing,
+        flag=row.flag,
     )
-    AuditFrame.objects.filter(pk=frame.pk).update(finished=F("finished") + 1)
-    ask_for_agreement(audit)
+    if not changed:
+        raise Conflict("This frame was committed in another window.")
+    if row.task is not None and not row.repeat:
+        _count(row.task, row, by, answers)
+        if audit is not None:
+            ask_for_agreement(audit)
+    elif row.gold is not None and row.gold.training:
+        settle(by, row.kind)
     return row
 
 
-def _given(row: Assignment, by: User) -> dict[str, tuple[int | None, str]]:
-    ratings = Rating.objects.filter(
-        frame=row.audit_frame.frame_id, rater=by, source=Rating.Source.AUDIT
-    )
-    return {rating.unit: (rating.grade, rating.reason) for rating in ratings}
+def _locked_audit(assignment: Assignment) -> Audit | None:
+    """Return the audit a rating counts for; the lock orders it with the job that counts them."""
+    task = assignment.task
+    if task is None or task.audit_id is None:
+        return None
+    return Audit.objects.select_for_update().get(pk=task.audit_id)
 
 
-def _is_random_share(frame: Frame) -> bool:
-    """Return whether a frame was picked by chance: here, or by the lab that says so of its sheet.
+def _still_asked(row: Assignment, by: User) -> None:
+    seen = Seen.objects.filter(user=by, dataset=row.asked.dataset_id)
+    if row.asked.over or seen.exists():
+        raise Refused("This frame is no longer to be rated; ask for the next one.")
 
-    The audit draws at random, but from frames that may have been chosen by eye.
+
+def _hold_again(row: Assignment, by: User) -> None:
+    now = timezone.now()
+    if row.task is None or row.repeat:
+        Assignment.objects.filter(pk=row.pk).update(freed_at=None, expires_at=now + HELD_FOR)
+    elif not hold(row.task, by, now):
+        raise Refused("Others have rated this frame meanwhile; ask for the next one.")
+
+
+def _viewing(given: Mapping[str, Any]) -> dict[str, float]:
+    kept = {}
+    for name, (low, high) in VIEWING.items():
+        value = given.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            kept[name] = round(min(max(float(value), low), high), 3)
+    return kept
+
+
+def _count(task: Task, row: Assignment, by: User, answers: Any) -> None:
+    """Store what counts: one rating per unit, or the one word of the other kinds."""
+    by_chance = task.purpose != Task.Purpose.CHOSEN and picked_by_chance(task.frame)
+    if task.kind == UNITS:
+        Rating.objects.bulk_create(
+            Rating(
+                frame=task.frame,
+                unit=unit,
+                grade=grade,
+                reason=reason,
+                rater=by,
+                rater_name=by.public_id,
+                seconds=row.seconds,
+                source=Rating.Source.AUDIT,
+                random_share=by_chance,
+            )
+            for unit, (grade, reason) in answers.items()
+        )
+    else:
+        Judgement.objects.create(
+            frame=task.frame,
+            kind=task.kind,
+            answer=answers,
+            rater=by,
+            rater_name=by.public_id,
+            random_share=by_chance,
+        )
+    Task.objects.filter(pk=task.pk).update(finished=F("finished") + 1)
+
+
+@transaction.atomic
+def take_back(*, assignment: Assignment, by: User) -> Assignment:
+    """Undo the last committed frame, so that it can be answered again.
+
+    Within ten minutes, only the newest of its kind, and never where the agreed grades were shown.
     """
-    return (
-        frame.drawn
-        or Rating.objects.filter(
-            frame=frame, source=Rating.Source.SHEET, random_share=True
-        ).exists()
+    policy.require(by, "rate_frames")
+    if assignment.rater_id != by.pk:
+        raise NotFound(_NOT_YOURS)
+    audit = _locked_audit(assignment)
+    row = Assignment.objects.select_related("task", "gold").get(pk=assignment.pk)
+    if row.rated_at is None:
+        return row
+    newest = (
+        Assignment.objects.filter(rater=by, kind=row.kind, rated_at__isnull=False)
+        .order_by("-rated_at", "-pk")
+        .first()
     )
+    now = timezone.now()
+    if newest != row or now - row.rated_at > TAKEN_BACK_WITHIN:
+        raise Refused("Only the last frame can be taken back, and only within ten minutes.")
+    if row.gold is not None and row.gold.training:
+        raise Refused("You were shown the agreed grades of this frame; it cannot be taken back.")
+    _still_asked(row, by)
+    if row.task is not None and not row.repeat:
+        mine = {"frame": row.task.frame_id, "rater": by}
+        if row.kind == UNITS:
+            Rating.objects.filter(source=Rating.Source.AUDIT, **mine).delete()
+        else:
+            Judgement.objects.filter(kind=row.kind, **mine).delete()
+        Task.objects.filter(pk=row.task_id).update(finished=F("finished") - 1)
+    Assignment.objects.filter(pk=row.pk).update(
+        rated_at=None, answers=None, seconds=None, viewing={}, flag="", expires_at=now + HELD_FOR
+    )
+    if audit is not None and not row.repeat:
+        ask_for_agreement(audit)
+    row.refresh_from_db()
+    return row
 
 
 def ask_for_agreement(audit: Audit) -> None:
     """Have the agreement computed: at once when the audit is complete, else in a moment."""
-    complete = not audit.frames.filter(finished__lt=F("wanted")).exists()
+    waits = audit.tasks.filter(kind=UNITS, finished__lt=F("wanted"))
+    complete = not waits.exists()
     enqueue(
         AGREEMENT,
         subject=audit,
@@ -259,11 +213,15 @@ def ask_for_agreement(audit: Audit) -> None:
 
 
 @transaction.atomic
-def discard(*, assignment: Assignment, by: User, why: str) -> None:
-    """Put a frame aside (the rater recognises the animal, say); somebody else will rate it."""
+def discard(*, assignment: Assignment, by: User, why: str, recognised: bool = False) -> None:
+    """Put a frame aside; somebody else will rate it.
+
+    Who recognises the animal or the group is no longer blind to its dataset, and is given no
+    frame of it again.
+    """
     if assignment.rater_id != by.pk:
-        raise NotFound("This frame was not given to you; ask for the next one.")
-    why = why.strip()
+        raise NotFound(_NOT_YOURS)
+    why = why.strip() or ("I recognise this animal or group" if recognised else "")
     if not why or len(why) > 100:
         raise Refused("Please say in at most 100 letters why you put it aside.", field="why")
     changed = Assignment.objects.filter(pk=assignment.pk, rated_at=None, discarded="").update(
@@ -271,39 +229,9 @@ def discard(*, assignment: Assignment, by: User, why: str) -> None:
     )
     if not changed:
         raise Refused("This frame is rated or put aside already; ask for the next one.")
-    if assignment.freed_at is None:
-        AuditFrame.objects.filter(pk=assignment.audit_frame_id, taken__gt=F("finished")).update(
+    if assignment.freed_at is None and not assignment.repeat:
+        Task.objects.filter(pk=assignment.task_id, taken__gt=F("finished")).update(
             taken=F("taken") - 1
         )
-
-
-@transaction.atomic
-def mark_seen(*, user: Any, dataset: Dataset) -> None:
-    """Remember that a person opened a dataset's page: they no longer rate its frames blind.
-
-    Frames of it that they hold go back into the queue.
-    """
-    if not user.is_authenticated:
-        return
-    # What was seen stays seen, so that this process need not ask the database for every page.
-    known = f"seen:{user.public_id}:{dataset.public_id}"
-    if cache.get(known):
-        return
-    if Seen.objects.filter(user=user, dataset=dataset).exists():
-        transaction.on_commit(lambda: cache.set(known, True, 3600))  # not what is rolled back
-        return
-    Seen.objects.bulk_create([Seen(user=user, dataset=dataset)], ignore_conflicts=True)
-    now = timezone.now()
-    held = Assignment.objects.filter(rater=user, audit_frame__dataset=dataset, **_OPEN)
-    for pk in list(held.values_list("pk", flat=True)):
-        _free(pk, now)
-
-
-def counts_as_blind(rating: Rating, metadata: Mapping[str, Any]) -> bool:
-    """Return whether a rating counts: given here, or on a sheet declared to be blind."""
-    if rating.source == Rating.Source.AUDIT:
-        return True
-    return (
-        rating.label_import is not None
-        and declares(rating.label_import, metadata, "raters_blind") == "yes"
-    )
+    if recognised:
+        mark_seen(user=by, dataset=frame_of(assignment).recording.dataset)

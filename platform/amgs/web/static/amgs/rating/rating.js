@@ -1,134 +1,67 @@
-// Rating by keyboard: the next frame is fetched ahead and painted before the answer is back.
+// Rating by keyboard: the next frames are fetched ahead and painted before the answer is sent.
 
-import { ask, Refusal } from "../upload/upload.js";
+import { ask } from "../upload/api.js";
+import { Ahead } from "./ahead.js";
+import { Outbox } from "./outbox.js";
+import { Picture } from "./picture.js";
+import { Choice, Units } from "./units.js";
+
+const DEEP = 4;
+const AGAIN = 20; // how many answers are remembered for taking back
 
 const root = document.getElementById("rating");
 const form = document.getElementById("grades");
 const still = document.getElementById("still");
+const film = document.getElementById("film");
 const remaining = document.getElementById("remaining");
 const told = document.getElementById("rating-told");
-const whole = document.getElementById("whole");
+const waiting = document.getElementById("waiting");
+const aside = document.getElementById("aside");
 const asideForm = document.getElementById("aside-form");
-const units = [...form.querySelectorAll(".unit")];
-const references = [...root.querySelectorAll(".reference [data-of]")];
-const reasonsOfFrame = [...form.elements["frame-reason"]];
+const flag = document.getElementById("flag");
+const kind = root.dataset.kind;
 
-let current = { id: root.dataset.assignment, still: root.dataset.still };
-let ahead = null; // a promise of the next assignment with its still already decoded
-let here = 0;
-let pending = null; // "unit" or "frame" while a number means a reason
+const answers = kind === "units" ? new Units(form) : new Choice(form);
+const picture = new Picture(still, document.getElementById("looking"));
+const outbox = new Outbox(root.dataset.rater);
+const ahead = new Ahead(
+  kind,
+  DEEP,
+  () => [current.id, ...outbox.ids],
+  (count) => {
+    root.dataset.ahead = count;
+  },
+);
+
+let current = {
+  id: root.dataset.assignment,
+  still: root.dataset.still,
+  clip: root.dataset.clip,
+  training: root.dataset.training === "true",
+};
 let begun = performance.now();
-let undone = []; // units in the order in which they were answered
-// Frames whose grades are on their way: the site still takes them for held, so it must not
-// hand them out again.
-const underway = new Set();
+let moving = false; // between two frames nothing can be committed
+let learning = null; // after an answer of the training set: what is agreed is on the screen
+const before = []; // frames answered last: {frame, body}
 
-function radio(unit, value) {
-  return unit.querySelector(`input[name="${unit.dataset.unit}"][value="${value}"]`);
-}
-
-function answerOf(unit) {
-  const value = form.elements[unit.dataset.unit].value;
-  if (value === "") return undefined;
-  if (value !== "n") return Number(value);
-  const reason = form.elements[`${unit.dataset.unit}-reason`].value;
-  return reason ? { reason } : undefined;
-}
-
-function mark(index) {
-  here = Math.min(Math.max(index, 0), units.length - 1);
-  units.forEach((unit, number) => unit.classList.toggle("here", number === here));
-  for (const note of references) note.hidden = note.dataset.of !== units[here].dataset.unit;
-}
-
-function goOn() {
-  const next = units.findIndex((unit, index) => index > here && answerOf(unit) === undefined);
-  const any = units.findIndex((unit) => answerOf(unit) === undefined);
-  pending = null;
-  if (next >= 0) mark(next);
-  else if (any >= 0) mark(any);
-  else document.getElementById("commit").focus({ preventScroll: true });
-}
-
-function grade(value) {
-  const unit = units[here];
-  const box = radio(unit, value);
-  if (!box) return;
-  box.checked = true;
-  undone.push(unit);
-  unit.classList.remove("unanswered");
-  if (value === "n" && answerOf(unit) === undefined) {
-    pending = "unit";
-    unit.querySelector(".reasons-row").scrollIntoView({ block: "nearest" });
-  } else goOn();
-}
-
-function clear(unit) {
-  for (const box of unit.querySelectorAll("input")) box.checked = false;
-}
-
-function undo() {
-  const unit = undone.pop();
-  pending = null;
-  if (!unit) return;
-  clear(unit);
-  mark(units.indexOf(unit));
-}
-
-function choose(number) {
-  if (pending === "frame") {
-    const box = reasonsOfFrame[number - 1];
-    if (box) {
-      box.checked = true;
-      document.getElementById("commit-whole").focus();
-    }
-    return;
+function show(frame) {
+  current = frame;
+  still.src = frame.still;
+  if (film) {
+    film.src = frame.film ?? frame.clip;
+    film.play().catch(() => {});
   }
-  const unit = units[here];
-  const box = unit.querySelectorAll(".reasons-row input")[number - 1];
-  if (!box) return;
-  box.checked = true;
-  goOn();
-}
-
-async function fetchAhead() {
-  const beside = [current.id, ...underway];
-  const { assignment, remaining: left } = await ask("GET", `rating/next?beside=${beside.join(",")}`);
-  if (!assignment) return { assignment: null, left };
-  const image = new Image();
-  image.src = assignment.still;
-  await image.decode().catch(() => {});
-  return { assignment, left, image };
-}
-
-function show(next) {
-  current = next.assignment;
-  still.src = current.still;
-  remaining.textContent = next.left ? `${next.left} more after this one` : "this is the last one";
-  form.reset();
-  units.forEach((unit) => unit.classList.remove("unanswered"));
-  whole.open = false;
-  document.getElementById("aside").open = false;
-  form.action = `/rate/${current.id}`;
-  asideForm.action = `/rate/${current.id}/aside`;
-  undone = [];
-  pending = null;
+  const left = ahead.left + ahead.ids.length;
+  remaining.textContent = left ? `${left} more after this one` : "this is the last one";
+  answers.clear();
+  picture.reset();
+  flag.value = "";
+  aside.open = false;
+  document.getElementById("agreed").replaceChildren();
+  form.action = `/rate/${frame.id}`;
+  asideForm.action = `/rate/${frame.id}/aside`;
   begun = performance.now();
-  mark(0);
   document.activeElement?.blur();
-  ahead = fetchAhead();
-}
-
-function collect() {
-  const reason = form.elements["frame-reason"].value;
-  const grades = {};
-  const missing = [];
-  for (const unit of units) {
-    const answer = whole.open && reason ? { reason } : answerOf(unit);
-    if (answer === undefined) missing.push(unit);
-    else grades[unit.dataset.unit] = answer;
-  }
-  return { grades, missing };
 }
 
 function refuse(sentence) {
@@ -141,83 +74,162 @@ function refuse(sentence) {
   box.append(notice);
 }
 
-// The grades are sent in the background; one that is refused is told, and nothing is lost unsaid.
-async function send(id, grades, seconds) {
-  underway.add(id);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await ask("POST", `rating/${id}`, { grades, seconds });
-      break;
-    } catch (problem) {
-      const lost = problem instanceof Refusal && problem.message.startsWith("The site cannot be reached");
-      if (!lost || attempt === 8) {
-        refuse(`${problem.message} The grades of the frame before were not stored.`);
-        break;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 500 * attempt));
-    }
-  }
-  underway.delete(id);
+function tellWaiting() {
+  const { size, connected } = outbox;
+  root.dataset.waiting = size;
+  waiting.hidden = size === 0 || connected;
+  waiting.textContent = `The site cannot be reached. ${size === 1 ? "One frame is" : `${size} frames are`} kept in this browser and sent when it can.`;
 }
 
 async function commit() {
-  const { grades, missing } = collect();
-  if (missing.length) {
-    missing.forEach((unit) => unit.classList.add("unanswered"));
-    mark(units.indexOf(missing[0]));
-    told.textContent = `${missing.length} units are not answered yet.`;
+  if (moving) return;
+  if (learning) {
+    learning = null;
+    await advance();
+    return;
+  }
+  const { body, missing } = answers.collect();
+  if (missing) {
+    told.textContent = kind === "units" ? `${missing} units are not answered yet.` : "Nothing is chosen yet.";
     return;
   }
   refuse("");
   const seconds = (performance.now() - begun) / 1000;
-  const sent = send(current.id, grades, seconds);
-  await advance(sent);
+  const whole = { ...body, seconds, viewing: picture.viewing, flag: flag.value };
+  const frame = current;
+  before.push({ frame, body: whole });
+  before.splice(0, before.length - AGAIN);
+  const stored = frame.training ? answered(frame.id) : null;
+  const kept = outbox.put(frame.id, whole);
+  if (stored) {
+    await learn(await stored, body.grades);
+    return;
+  }
+  await Promise.all([kept, advance()]);
 }
 
-async function advance(sent) {
-  const next = await ahead;
-  if (next.assignment) {
+// What the site said of one frame, once it has it; null where it was refused.
+function answered(id) {
+  return new Promise((resolve) => {
+    const look = (event) => {
+      if (event.detail.id !== id) return;
+      outbox.removeEventListener("stored", look);
+      outbox.removeEventListener("refused", look);
+      resolve(event.type === "stored" ? event.detail : null);
+    };
+    outbox.addEventListener("stored", look);
+    outbox.addEventListener("refused", look);
+  });
+}
+
+function word(answer) {
+  return typeof answer === "number" ? String(answer) : "n";
+}
+
+// Show the agreed grades beside those given; Enter goes on.
+async function learn(answer, grades) {
+  if (!answer?.feedback) {
+    await advance();
+    return;
+  }
+  learning = answer.feedback;
+  const box = document.getElementById("agreed");
+  const lines = answers.fields.map((field) => {
+    const key = field.dataset.unit;
+    const line = document.createElement("p");
+    const agreed = word(learning.agreed[key]);
+    const given = word(grades[key]);
+    line.className = agreed === given ? "same" : "other";
+    line.textContent = `${field.querySelector("legend").textContent}: agreed ${agreed}, yours ${given}`;
+    return line;
+  });
+  const note = document.createElement("p");
+  note.className = "soft";
+  note.textContent = learning.note;
+  box.replaceChildren(...lines, note);
+  const same = lines.filter((line) => line.className === "same").length;
+  told.textContent = `${same} of ${lines.length} as agreed. Enter goes on.`;
+  document.getElementById("commit").textContent = "Next frame";
+}
+
+async function advance() {
+  moving = true;
+  document.getElementById("commit").textContent = "Commit";
+  const slow = setTimeout(() => root.classList.add("moving"), 250);
+  const next = await ahead.next();
+  clearTimeout(slow);
+  root.classList.remove("moving");
+  moving = false;
+  if (next) {
     show(next);
     told.textContent = "Committed. The next frame is shown.";
     return;
   }
-  await sent;
+  await outbox.empty();
   // What was put aside or freed by others may be back: ask the page itself.
-  location.assign("/rate/");
+  location.assign(location.href);
+}
+
+// Undo a grade of this frame or, where there is none, take the last frame back.
+async function undo() {
+  if (answers.answered || learning) {
+    answers.undo();
+    return;
+  }
+  const last = before.pop();
+  if (!last) return;
+  try {
+    if (!(await outbox.take(last.frame.id))) await ask("POST", `rating/${last.frame.id}/take-back`);
+  } catch (problem) {
+    refuse(problem.message);
+    return;
+  }
+  ahead.back(current);
+  show(last.frame);
+  answers.fill(last.body.grades ?? last.body.answer);
+  flag.value = last.body.flag;
+  told.textContent = "The last frame is taken back.";
+}
+
+function openAside(recognised) {
+  aside.open = true;
+  document.getElementById("recognised").checked = recognised;
+  const why = document.getElementById("aside-why");
+  if (recognised) asideForm.querySelector("button").focus();
+  else why.focus();
 }
 
 const KEYS = {
-  n: () => grade("n"),
+  n: () => answers.grade("n"),
   u: undo,
   Backspace: undo,
-  ArrowUp: () => mark(here - 1),
-  ArrowDown: () => mark(here + 1),
-  x: () => {
-    whole.open = true;
-    whole.scrollIntoView({ block: "nearest" });
-    pending = "frame";
-  },
-  d: () => {
-    document.getElementById("aside").open = true;
-    document.getElementById("aside-why").focus();
-  },
-  Escape: () => {
-    pending = null;
-    whole.open = false;
-  },
+  ArrowUp: () => answers.mark(answers.here - 1),
+  ArrowDown: () => answers.mark(answers.here + 1),
+  ArrowLeft: () => picture.move(0.15, 0),
+  ArrowRight: () => picture.move(-0.15, 0),
+  x: () => answers.beginWhole(),
+  d: () => openAside(false),
+  r: () => openAside(true),
+  f: () => flag.focus(),
+  "+": () => picture.zoom(1),
+  "=": () => picture.zoom(1),
+  "-": () => picture.zoom(-1),
+  c: () => picture.turnContrast(),
+  Escape: () => answers.escape(),
 };
 
 document.addEventListener("keydown", (event) => {
-  const writing = event.target.matches("input:not([type=radio]), textarea, select");
-  if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const writing = event.target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select");
+  if (writing && event.key === "Escape") event.target.blur();
+  if ((writing && !(event.target === flag && event.key === "Enter")) || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Enter") {
     if (event.target.closest("a, summary, .rating-more")) return;
     event.preventDefault();
     commit();
   } else if (/^[0-9]$/.test(event.key)) {
     event.preventDefault();
-    if (pending) choose(Number(event.key));
-    else grade(event.key);
+    if (answers.pending) answers.choose(Number(event.key));
+    else answers.grade(event.key);
   } else if (event.key in KEYS) {
     event.preventDefault();
     KEYS[event.key]();
@@ -229,20 +241,22 @@ form.addEventListener("submit", (event) => {
   commit();
 });
 
-form.addEventListener("change", (event) => {
-  const unit = event.target.closest(".unit");
-  if (!unit) return;
-  mark(units.indexOf(unit));
-  unit.classList.remove("unanswered");
-  undone.push(unit);
-  if (answerOf(unit) === undefined) pending = "unit";
-  else goOn();
-});
+for (const button of root.querySelectorAll("[data-look]")) {
+  button.addEventListener("click", () => KEYS[button.dataset.look]());
+}
 
-globalThis.addEventListener("beforeunload", (event) => {
-  if (underway.size > 0) event.preventDefault();
-});
+outbox.addEventListener("change", tellWaiting);
+outbox.addEventListener("refused", ({ detail }) => refuse(`${detail.sentence} The answers to that frame were not stored.`));
+outbox.addEventListener("signin", ({ detail }) => refuse(`${detail} Sign in again in another window and reload this page: ${outbox.size} answered frames are kept here.`));
 
-mark(0);
+async function begin() {
+  await outbox.load();
+  // After a reload the site may show a frame whose answers are still on their way.
+  if (outbox.ids.includes(current.id)) await advance();
+  else ahead.fill();
+  root.dataset.ready = "true";
+}
+
+answers.mark(0);
 if (matchMedia("(max-width: 60rem)").matches) root.scrollIntoView();
-ahead = fetchAhead();
+begin();

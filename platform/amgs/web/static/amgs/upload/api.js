@@ -1,9 +1,10 @@
 // Questions to the site's API, and its refusals as sentences.
 
 export class Refusal extends Error {
-  constructor(sentence, told = {}) {
+  constructor(sentence, told = {}, status = 0) {
     super(sentence);
     this.field = told.field;
+    this.status = status;
   }
 }
 
@@ -33,5 +34,6 @@ export async function ask(method, path, body) {
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return told;
   const sentence = told.detail ?? "The site did not answer as it should; try again.";
-  throw answer.status >= 500 ? new NotReached(sentence, told) : new Refusal(sentence, told);
+  const later = answer.status >= 500 || answer.status === 429;
+  throw new (later ? NotReached : Refusal)(sentence, told, answer.status);
 }
