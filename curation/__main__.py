@@ -16,6 +16,7 @@ from curation.checks import blocking, run_checks
 from curation.folder import UnreadableFolder, facts_of_folder
 from curation.labels import UnknownFormat, read
 from curation.labels import command as labels_command
+from curation.problems import Problem
 from models.scale import load_scale
 
 
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _agreement(options: argparse.Namespace) -> int:
-    tables, problems = [], []
+    tables: list[pd.DataFrame] = []
+    problems: list[Problem] = []
     names = dict.fromkeys(path.name for path in options.tables)
     for path in options.tables:
         labels = read(path)
