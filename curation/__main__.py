@@ -1,4 +1,4 @@
-"""The command line of curation: `agreement TABLE…`, `check FOLDER` and `labels FILE…`."""
+"""The command line of curation: `agreement TABLE…`, `check FOLDER`, `quorum`, `labels FILE…`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from curation.folder import UnreadableFolder, facts_of_folder
 from curation.labels import UnknownFormat, read
 from curation.labels import command as labels_command
 from curation.problems import Problem
+from curation.quorum_curve import draw, measure
 from models.scale import load_scale
 
 
@@ -42,6 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check.add_argument("folder", type=Path, help="a folder with dataset.json, videos and sheets")
     check.add_argument("--json", type=Path, help="write facts and outcomes to this file")
     check.set_defaults(run=_check)
+
+    quorum = commands.add_parser("quorum", help="what the quorum saves, on simulated raters")
+    quorum.add_argument("--frames", type=int, default=1000, help="simulated frames (1000)")
+    quorum.add_argument("--seed", type=int, default=1, help="seed of the simulated world (1)")
+    quorum.add_argument("--json", type=Path, help="write the figures to this file")
+    quorum.add_argument("--draw", type=Path, help="draw the curve as SVG")
+    quorum.set_defaults(run=_quorum)
 
     labels_command.add_to(commands)
 
@@ -100,6 +108,24 @@ def _check(options: argparse.Namespace) -> int:
     for one in outcomes:
         print(f"{'ok' if one.passed else one.severity:8} {one.title}: {one.sentence}")
     return 1 if blocking(outcomes) else 0
+
+
+def _quorum(options: argparse.Namespace) -> int:
+    curve = measure(options.frames, options.seed)
+    found = curve.figures()
+    if options.json:
+        _write(options.json, found)
+    if options.draw:
+        draw(curve, options.draw)
+    rows = {f"plain mean of {number}": row for number, row in found["plain"].items()}
+    rows |= {f"model, {number} raters": row for number, row in found["fixed"].items()}
+    rows["asked where open"] = found["chosen"][-1]
+    rows["with the random share"] = found["with_random_share"]
+    rows["frame by frame"] = found["frame_by_frame"]
+    print("beside the plain mean of 5: ratings, mean RMSE, RMSE of the unit that fares worst")
+    for name, row in rows.items():
+        print(f"{name:24} {row['ratings']:5.2f} {row['rmse']:5.2f} {row['worst_unit_rmse']:5.2f}")
+    return 0
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

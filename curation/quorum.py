@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.rater_model import Estimate, Table
+from curation.sampling import FIXED_RATERS
 from models.scale import Scale
 
 Array = NDArray[np.float64]
@@ -38,7 +39,7 @@ class Policy:
     unscorable   chance to be scorable at which a unit is given up as not scorable
     """
 
-    fixed: int = 5
+    fixed: int = FIXED_RATERS
     least: int = 2
     cap: int = 9
     reference: int = 5

@@ -155,6 +155,18 @@ def test_agreement_of_what_is_no_sheet_ends_with_a_sentence(
     assert "t.csv is no score sheet" in capsys.readouterr().err
 
 
+def test_the_quorum_is_simulated_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, picture = tmp_path / "o.json", tmp_path / "curve.svg"
+    assert main(["quorum", "--frames", "60", "--json", str(out), "--draw", str(picture)]) == 0
+    found = json.loads(out.read_text())
+    assert found["plain"]["5"]["ratings"] == 1
+    assert found["fixed"]["2"]["ratings"] == pytest.approx(0.4)
+    assert "asked where open" in capsys.readouterr().out
+    assert picture.read_text(encoding="utf-8").startswith("<?xml")
+
+
 def test_a_sound_folder_passes_and_its_truth_is_no_score_sheet(
     lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,7 +83,7 @@ def test_the_standard_is_the_error_of_the_plain_mean_of_five() -> None:
 
 
 def test_the_most_uncertain_are_asked_first_and_only_until_the_mean_is_reached() -> None:
-    error = np.full((40, 5), 0.1)
+    error = np.full((80, 5), 0.1)
     error[:10, 1] = np.linspace(0.5, 0.9, 10)
     table = _table(error, np.full(error.shape, 3))
     chosen = allocate(table)
