@@ -272,7 +272,7 @@ def repeatability(answers: Iterable[RepeatedAnswer]) -> float:
 
 def _delayed(mixed: list[tuple[str, bool]], rater: str) -> list[tuple[str, bool]]:
     """Move every gold frame back by fewer places than a block holds, drawn by rater."""
-    plain = [(frame, gold) for frame, gold in mixed if not gold]
+    plain: list[tuple[str, bool]] = [(frame, False) for frame, gold in mixed if not gold]
     spots = [at for at, (_, gold) in enumerate(mixed) if gold]
     for spot in spots:
         frame = mixed[spot][0]

@@ -17,7 +17,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES, RATERS, DRAWS = 3500, 11, 1000
-SEEDS, WORLD_FRAMES = (11, 12, 13), 1000
+SEEDS, WORLD_FRAMES = (11, 12, 13), 600
 
 
 def agreement_seconds() -> Iterator[dict[str, Any]]:
@@ -56,7 +56,7 @@ def agreement_seconds() -> Iterator[dict[str, Any]]:
 def rating_cost() -> Iterator[dict[str, Any]]:
     """Unit ratings that the quorum asks for over those of five raters on every unit.
 
-    Three simulated worlds of 1,000 frames (`curation.simulation`). A fifth of the frames are the
+    Three simulated worlds of 600 frames (`curation.simulation`). A fifth of the frames are the
     random share with its fixed number of raters. The ratio counts for something only where the
     error of the consensus is no larger, which two rows ask: of the mean over units, and of the unit
     that fares worst in any world. Told beside: the frames outside the random share alone, verdicts
