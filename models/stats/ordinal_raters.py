@@ -36,6 +36,8 @@ CALM = 0.6
 PRIOR_FRAMES, PRIOR_VOTES, PRIOR_RATER_VOTES, PRIOR_BIASES = 12.0, 40.0, 40.0, 10.0
 """How many observations the starting values weigh as much as."""
 DAMPING = 0.8
+SETTLE = 6
+"""Sweeps until intensities have settled for parameters that stay."""
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
 
@@ -113,10 +115,13 @@ def fit(sheets: Sheets, kappa: Array, start: Parameters | None = None, rounds: i
     first = _start(sheets, kappa)
     state = _Sites(sheets)
     parameters = first if start is None else _with_raters(start, sheets.raters)
+    # Parameters must not learn from intensities that are still on their way.
+    for _ in range(SETTLE):
+        state.sweep(parameters)
     for _ in range(rounds):
         state.sweep(parameters)
         parameters = _raised(sheets, state, parameters, first)
-    for _ in range(6):
+    for _ in range(SETTLE):
         state.sweep(parameters)
     return Fit(parameters, state.posterior(parameters))
 

@@ -158,6 +158,17 @@ def test_the_same_votes_give_the_same_fit_and_a_later_fit_goes_on() -> None:
     assert on.noise == pytest.approx(straight.noise, abs=0.02)
 
 
+def test_fitting_on_and_on_does_not_wander() -> None:
+    sheets, _, _ = _simulated(150, 3)
+    settled = fit(sheets, KAPPA, rounds=80).parameters
+    again = settled
+    for _ in range(6):
+        again = fit(sheets, KAPPA, start=again, rounds=4).parameters
+    assert again.noise == pytest.approx(settled.noise, abs=0.01)
+    assert again.bias_sd == pytest.approx(settled.bias_sd, abs=0.01)
+    assert again.bias == pytest.approx(settled.bias, abs=0.02)
+
+
 def test_few_votes_shrink_to_the_crowd() -> None:
     sheets = _sheets([[2, 2], [0, 0]], [0, 0], [0, 1])
     found = fit(sheets, KAPPA)
