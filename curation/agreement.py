@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,18 @@ from numpy.typing import NDArray
 
 from curation.labels.rows import LabelRow
 from models.scale import Scale, Unit, load_scale
-from models.stats.agreement import krippendorff_alpha, pairwise_kappa, variance_components
-from models.stats.bootstrap import cluster_interval
+from models.stats.agreement_draws import (
+    PairKappas,
+    alpha_draws,
+    bias_draws,
+    exact_draws,
+    icc_draws,
+    pair_kappas,
+)
+from models.stats.bootstrap import cluster_draws, percentile_interval
 
 Table = NDArray[np.float64]
+Codes = NDArray[np.int64]
 
 COLUMNS = ("frame", "unit", "rater", "grade", "animal")
 RELIABILITY = 0.8
@@ -27,12 +36,15 @@ def report(table: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, An
 
     `table` has one row per vote with the columns of `COLUMNS`; a missing `grade` is the vote *not
     scorable*, and a rater who did not vote has no row. Per unit: `kappa_pairwise_quadratic`,
-    `icc_2_1`, `icc_2_k` (unbalanced data kept), `alpha` (Krippendorff, ordinal) over graded votes;
-    `exact`, the share of pairs of votes that are the same, and `scorable_alpha` with not scorable
-    as a category of its own; `raters_needed` for a consensus of reliability 0.8; `distribution`,
-    the share of each grade among graded votes. The interval of a figure is beside it, as
-    `<figure>_interval`. What cannot be computed is None. `draws=0` leaves the intervals out. Raises
-    ValueError for a missing column.
+    `icc_1_1`, `icc_2_1`, `icc_2_k` (unbalanced data kept; `k` is the number of raters who graded)
+    and `alpha` (Krippendorff, ordinal) over graded votes; `exact`, the share of pairs of votes that
+    are the same, and `alpha_with_state` (nominal), both with not scorable as a category of its own;
+    `scorable_alpha` of whether the unit could be scored; `raters_needed` for a consensus of
+    reliability 0.8; `distribution`, the share of each grade among graded votes. Per rater and unit:
+    `kappa` with the others, and `bias`, the mean distance from them. Where `table` has a column
+    `dataset` with more than one name, `datasets` holds the units of each by itself. The interval of
+    a figure is beside it, as `<figure>_interval`. What cannot be computed is None. `draws=0` leaves
+    the intervals out. Raises ValueError for a missing column.
     """
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:
@@ -41,27 +53,36 @@ def report(table: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, An
     unknown = sorted(set(table["unit"].astype(str)) - set(scale.unit_keys))
     if unknown:
         raise ValueError(f"{unknown[0]} is no unit of the scale {scale.name}")
-    units = {
-        unit.key: _unit_report(table[table["unit"] == unit.key], unit, draws, seed)
-        for unit in scale.units
-        if (table["unit"] == unit.key).any()
-    }
-    return {
-        "units": units,
-        "raters": _raters(table, scale),
+    raters: dict[str, Any] = _raters(table)
+    found: dict[str, Any] = {
+        "units": _units(table, scale, draws, seed, raters),
+        "raters": raters,
         "n_frames": int(table["frame"].nunique()),
         "n_animals": int(table["animal"].nunique()),
         "n_raters": int(table["rater"].nunique()),
         "draws": draws,
         "seed": seed,
     }
+    if "dataset" in table.columns and table["dataset"].nunique() > 1:
+        found["datasets"] = {
+            str(name): {
+                "units": _units(rows, scale, draws, seed),
+                "n_frames": int(rows["frame"].nunique()),
+                "n_animals": int(rows["animal"].nunique()),
+                "n_raters": int(rows["rater"].nunique()),
+            }
+            for name, rows in table.groupby("dataset", sort=True)
+        }
+    return found
 
 
-def table_of(rows: Iterable[LabelRow]) -> pd.DataFrame:
+def table_of(rows: Iterable[LabelRow], dataset: str = "") -> pd.DataFrame:
     """Return the votes of a score sheet as a table for :func:`report`.
 
-    A sheet does not say which animal a file shows, so each file stands for one.
+    A sheet does not say which animal a file shows, so each file stands for one. `dataset` names the
+    sheet where there are several: files and raters of the same name are then others.
     """
+    before = f"{dataset}: " if dataset else ""
     votes = [
         (f"{row.file}#{row.frame if row.frame is not None else row.time_s}", row)
         for row in rows
@@ -69,11 +90,12 @@ def table_of(rows: Iterable[LabelRow]) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "frame": [frame for frame, _ in votes],
+            "frame": [before + frame for frame, _ in votes],
             "unit": [row.unit for _, row in votes],
-            "rater": [row.rater for _, row in votes],
+            "rater": [before + row.rater for _, row in votes],
             "grade": pd.array([row.grade for _, row in votes], dtype="Int64"),
-            "animal": [row.file for _, row in votes],
+            "animal": [before + row.file for _, row in votes],
+            "dataset": dataset,
         }
     )
 
@@ -92,60 +114,76 @@ def raters_needed(single: float) -> int | None:
     return math.ceil(RELIABILITY / (1 - RELIABILITY) * (1 - single) / single - 1e-9)
 
 
-def _unit_report(votes: pd.DataFrame, unit: Unit, draws: int, seed: int) -> dict[str, Any]:
-    grades, scorable, animals = _tables(votes)
-    categories = len(unit.grades)
+def _units(
+    table: pd.DataFrame, scale: Scale, draws: int, seed: int, raters: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The figures of every unit that got votes; those of its raters are written into `raters`."""
+    found: dict[str, Any] = {}
+    for unit in scale.units:
+        votes = table[table["unit"] == unit.key]
+        if votes.empty:
+            continue
+        ratings = _ratings(votes)
+        codes, counts = cluster_draws(ratings.animals, draws, seed)
+        # The first "draw" holds every animal once: the figures themselves.
+        counts = np.vstack([np.ones((1, counts.shape[1]), np.int64), counts])
+        if counts.shape[1] < 2:
+            counts[1:] = 0  # one animal says nothing of others: its intervals are unknown
+        kappas = pair_kappas(ratings.grades, codes, counts, len(unit.grades))
+        found[unit.key] = _unit_report(ratings, unit, codes, counts, kappas)
+        biases = bias_draws(ratings.grades, codes, counts)
+        for column, rater in enumerate(ratings.raters if raters is not None else ()):
+            own = (raters or {})[rater]
+            _put(own["kappa"], unit.key, kappas.mean(column))
+            _put(own["bias"], unit.key, biases[:, column])
+    return found
+
+
+def _unit_report(
+    ratings: _Ratings, unit: Unit, codes: Codes, counts: Codes, kappas: PairKappas
+) -> dict[str, Any]:
+    grades, scorable = ratings.grades, ratings.scorable
     with_state = np.where(np.isfinite(grades), grades, np.where(np.isfinite(scorable), -1, np.nan))
-    figures: dict[str, tuple[Table, Callable[[Table], float]]] = {
-        "kappa_pairwise_quadratic": (grades, lambda table: pairwise_kappa(table, categories)),
-        "icc_2_1": (grades, _icc_single),
-        "icc_2_k": (grades, _icc_mean),
-        "alpha": (grades, lambda table: krippendorff_alpha(table, "ordinal")),
-        "exact": (with_state, _exact),
-        "scorable_alpha": (scorable, lambda table: krippendorff_alpha(table, "interval")),
-    }
+    one_way, single, mean = icc_draws(grades, codes, counts)
     out: dict[str, Any] = {
         "n_frames": int((np.isfinite(grades).sum(1) >= 2).sum()),
         "n_rated": len(grades),
-        "n_raters": int(np.isfinite(scorable).any(0).sum()),
+        "n_raters": len(ratings.raters),
         "n_votes": int(np.isfinite(scorable).sum()),
-        "distribution": [_number(_share(grades, grade)) for grade in range(categories)],
+        "k": int(np.isfinite(grades).any(0).sum()),
+        "distribution": [_number(_share(grades, grade)) for grade in range(len(unit.grades))],
         "not_scorable": _number(1.0 - float(np.nanmean(scorable))),
-        "raters_needed": raters_needed(_icc_single(grades)),
+        "raters_needed": raters_needed(float(single[0])),
     }
-    for name, (table, formula) in figures.items():
-        out[name] = _number(formula(table))
-        if draws:
-            bounds = cluster_interval(_of_rows(table, formula), animals, draws, seed)
-            out[f"{name}_interval"] = [_number(bound) for bound in bounds]
+    _put(out, "kappa_pairwise_quadratic", kappas.mean())
+    _put(out, "icc_1_1", one_way)
+    _put(out, "icc_2_1", single)
+    _put(out, "icc_2_k", mean)
+    _put(out, "alpha", alpha_draws(grades, codes, counts, "ordinal"))
+    _put(out, "exact", exact_draws(with_state, codes, counts))
+    _put(out, "alpha_with_state", alpha_draws(with_state, codes, counts, "nominal"))
+    _put(out, "scorable_alpha", alpha_draws(scorable, codes, counts, "interval"))
     return out
 
 
-def _icc_single(table: Table) -> float:
-    """ICC(2,1); NaN where frames or raters are too few or share too little."""
-    return _icc(table, 1)
+def _put(out: dict[str, Any], name: str, values: Table) -> None:
+    """Write a figure, and its interval where there were draws: the first value is the figure."""
+    out[name] = _number(float(values[0]))
+    if len(values) > 1:
+        out[f"{name}_interval"] = [_number(bound) for bound in percentile_interval(values[1:])]
 
 
-def _icc_mean(table: Table) -> float:
-    """ICC(2,k) of the mean of all raters; NaN as above."""
-    return _icc(table, int(np.isfinite(table).any(0).sum()))
+@dataclass(frozen=True, eq=False)
+class _Ratings:
+    """One unit: `grades` and `scorable` (frames, raters), NaN for no vote; an animal per frame."""
+
+    grades: Table
+    scorable: Table
+    animals: list[object]
+    raters: list[str]
 
 
-def _icc(table: Table, raters: int) -> float:
-    try:
-        return variance_components(table).icc(raters) if raters else float("nan")
-    except np.linalg.LinAlgError:
-        return float("nan")
-
-
-def _of_rows(
-    table: Table, formula: Callable[[Table], float]
-) -> Callable[[NDArray[np.int64]], float]:
-    return lambda rows: formula(table[rows])
-
-
-def _tables(votes: pd.DataFrame) -> tuple[Table, Table, list[object]]:
-    """Grades and scorable flags (frames, raters) with NaN for no vote, and the animals."""
+def _ratings(votes: pd.DataFrame) -> _Ratings:
     once = votes.drop_duplicates(["frame", "rater"], keep="first")
     frames, frame_names = pd.factorize(once["frame"])
     raters, rater_names = pd.factorize(once["rater"])
@@ -154,9 +192,8 @@ def _tables(votes: pd.DataFrame) -> tuple[Table, Table, list[object]]:
     scorable = grades.copy()
     grades[frames, raters] = values
     scorable[frames, raters] = np.isfinite(values)
-    first = once.drop_duplicates("frame")
-    animals: list[object] = first["animal"].tolist()
-    return grades, scorable, animals
+    animals: list[object] = once.drop_duplicates("frame")["animal"].tolist()
+    return _Ratings(grades, scorable, animals, [str(name) for name in rater_names])
 
 
 def _share(grades: Table, grade: int) -> float:
@@ -164,42 +201,18 @@ def _share(grades: Table, grade: int) -> float:
     return float((grades == grade).sum()) / known if known else float("nan")
 
 
-def _exact(table: Table) -> float:
-    """Share of pairs of raters that said the same, over all pairs within a frame."""
-    known = np.isfinite(table).sum(1)
-    pairs = float((known * (known - 1)).sum())
-    same = sum(
-        float((count * (count - 1)).sum())
-        for value in np.unique(table[np.isfinite(table)])
-        for count in [(table == value).sum(1)]
-    )
-    return same / pairs if pairs else float("nan")
-
-
-def _raters(table: pd.DataFrame, scale: Scale) -> dict[str, Any]:
-    """Per rater: votes, share not scorable, and per unit the mean distance from the others."""
-    out: dict[str, Any] = {}
+def _raters(table: pd.DataFrame) -> dict[str, Any]:
+    """Per rater: votes and the share not scorable, with room for the figures per unit."""
     grades = pd.to_numeric(table["grade"]).astype("Float64")
-    for rater, rows in grades.groupby(table["rater"].astype(str), sort=True):
-        out[str(rater)] = {
+    return {
+        str(rater): {
             "n_votes": len(rows),
             "not_scorable": _number(float(rows.isna().mean())),
             "bias": {},
+            "kappa": {},
         }
-    for key in scale.unit_keys:
-        votes = table[table["unit"] == key]
-        if votes.empty:
-            continue
-        tables = _tables(votes)[0]
-        names = [str(name) for name in pd.factorize(votes["rater"])[1]]
-        known = np.isfinite(tables)
-        total, number = np.nansum(tables, axis=1), known.sum(1)
-        for column, rater in enumerate(names):
-            shared = known[:, column] & (number >= 2)
-            others = (total - tables[:, column])[shared] / (number[shared] - 1)
-            bias = float((tables[shared, column] - others).mean()) if shared.any() else math.nan
-            out[rater]["bias"][key] = _number(bias)
-    return out
+        for rater, rows in grades.groupby(table["rater"].astype(str), sort=True)
+    }
 
 
 def _number(value: float) -> float | None:

@@ -72,9 +72,9 @@ def krippendorff_alpha(ratings: ArrayLike, level: str = "interval") -> float:
     """Krippendorff's alpha of a table (frames, raters) with NaN for a missing rating.
 
     α = 1 - D_o / D_e over all pairs of values within a frame against all pairs whatever the frame,
-    with the distance (c - k)² (`interval`) or the ordinal metric (Σ_{g=c..k} n_g - (n_c + n_k)/2)²
-    (`ordinal`). Source: Krippendorff 2011, Computing Krippendorff's alpha-reliability. NaN where
-    fewer than two values can be paired or all are the same.
+    with the distances of `alpha_of_coincidences`. Source: Krippendorff 2011, Computing
+    Krippendorff's alpha-reliability. NaN where fewer than two values can be paired or all are the
+    same.
     """
     table = np.asarray(ratings, np.float64)
     table = table[np.isfinite(table).sum(1) >= 2]
@@ -85,17 +85,30 @@ def krippendorff_alpha(ratings: ArrayLike, level: str = "interval") -> float:
     per_frame = counts.sum(1)
     scaled = counts / (per_frame - 1)[:, None]
     coincidence = counts.T @ scaled - np.diag(scaled.sum(0))
-    margin = coincidence.sum(0)
+    return float(alpha_of_coincidences(coincidence, values, level))
+
+
+def alpha_of_coincidences(coincidence: Array, values: Array, level: str) -> Array:
+    """Krippendorff's alpha (…) of coincidences (…, V, V) of the values (V,) in rising order.
+
+    The distance of two values is (c - k)² (`interval`), 1 unless they are equal (`nominal`), or
+    (Σ_{g=c..k} n_g - (n_c + n_k)/2)² with the margins n (`ordinal`). NaN where nothing varies.
+    """
+    margin = coincidence.sum(-2)
     if level == "interval":
-        distance = (values[:, None] - values[None, :]) ** 2
+        distance = np.broadcast_to((values[:, None] - values) ** 2, coincidence.shape)
+    elif level == "nominal":
+        distance = np.broadcast_to(1 - np.eye(len(values)), coincidence.shape)
     elif level == "ordinal":
-        upto = np.cumsum(margin)
-        centre = upto - margin / 2
-        distance = (centre[:, None] - centre[None, :]) ** 2
+        centre = np.cumsum(margin, -1) - margin / 2
+        distance = (centre[..., :, None] - centre[..., None, :]) ** 2
     else:
-        raise ValueError(f"level must be “interval” or “ordinal”, not “{level}”")
-    expected = float((np.outer(margin, margin) * distance).sum()) / (margin.sum() - 1)
-    return 1.0 - float((coincidence * distance).sum()) / expected if expected > 0 else float("nan")
+        raise ValueError(f"level must be “interval”, “nominal” or “ordinal”, not “{level}”")
+    expected = (margin[..., :, None] * margin[..., None, :] * distance).sum((-2, -1))
+    observed = (coincidence * distance).sum((-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alpha = 1 - observed * (margin.sum(-1) - 1) / expected
+    return np.asarray(np.where(expected > 0, alpha, np.nan))
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,29 @@ class Components:
         """ICC(2,k) of the mean of `raters` raters: σ²_f / (σ²_f + (σ²_r + σ²_e) / k)."""
         total = self.frames + (self.raters + self.rest) / raters
         return self.frames / total if total > 0 else float("nan")
+
+
+def one_way_icc(ratings: ArrayLike) -> float:
+    """ICC(1,1): agreement of one rating where every frame may have other raters.
+
+    One-way random effects of a table (frames, raters) with holes (NaN): σ²_f / (σ²_f + MS_within)
+    with σ²_f = (MS_between - MS_within) / n₀ and n₀ = (N - Σ n_f² / N) / (F - 1). With a full table
+    it is that of Shrout and Fleiss 1979, Psychological Bulletin 86:420; the unbalanced estimator is
+    in Searle, Casella, McCulloch 1992, Variance Components, ch. 3. NaN where fewer than two frames
+    or no second rating are there.
+    """
+    table = np.asarray(ratings, np.float64)
+    known = np.isfinite(table)
+    number = known.sum(1)
+    a, n = int((number > 0).sum()), int(number.sum())
+    if a < 2 or n <= a:
+        return float("nan")
+    y = np.where(known, table - table[known].mean(), 0.0)
+    t_frames = float((y.sum(1) ** 2 / np.maximum(number, 1)).sum())
+    within = (float((y**2).sum()) - t_frames) / (n - a)
+    frames = (t_frames - (a - 1) * within) / (n - float((number**2).sum()) / n)
+    total = frames + within
+    return frames / total if total != 0 else float("nan")
 
 
 def variance_components(ratings: ArrayLike) -> Components:

@@ -31,10 +31,9 @@ def cluster_draws(
     number = int(codes.max()) + 1 if codes.size else 0
     rng = np.random.default_rng(seed)
     picks = rng.integers(0, max(number, 1), size=(draws, number))
-    counts = np.zeros((draws, number), np.int64)
-    for column in range(number):
-        np.add.at(counts, (np.arange(draws), picks[:, column]), 1)
-    return codes.astype(np.int64), counts
+    flat = picks + number * np.arange(draws)[:, None]
+    counts = np.bincount(flat.ravel(), minlength=draws * number).reshape(draws, number)
+    return codes.astype(np.int64), counts.astype(np.int64)
 
 
 def percentile_interval(values: ArrayLike, level: float = 0.95) -> Interval:

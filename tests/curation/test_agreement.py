@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 
 import krippendorff
 import numpy as np
@@ -12,14 +13,30 @@ import pytest
 from curation.agreement import COLUMNS, raters_needed, report, table_of
 from curation.labels.rows import LabelRow
 from models.scale import load_scale
+from models.stats.agreement import (
+    krippendorff_alpha,
+    one_way_icc,
+    pairwise_kappa,
+    variance_components,
+)
+from models.stats.agreement_draws import (
+    alpha_draws,
+    bias_draws,
+    exact_draws,
+    icc_draws,
+    pair_kappas,
+)
+from models.stats.bootstrap import cluster_draws, cluster_interval
 
 SCALE = load_scale()
 FIGURES = (
     "kappa_pairwise_quadratic",
+    "icc_1_1",
     "icc_2_1",
     "icc_2_k",
     "alpha",
     "exact",
+    "alpha_with_state",
     "scorable_alpha",
 )
 
@@ -78,6 +95,83 @@ def test_alpha_agrees_with_a_second_implementation_on_unbalanced_data() -> None:
         grid = votes.pivot(index="rater", columns="frame", values="grade").to_numpy(float)
         other = krippendorff.alpha(grid, level_of_measurement="ordinal", value_domain=[0, 1, 2])
         assert row["alpha"] == pytest.approx(other, abs=1e-6)
+
+
+def test_figures_of_every_draw_are_those_of_the_rows_drawn() -> None:
+    rng = np.random.default_rng(2)
+    table = np.clip(np.rint(rng.normal(0.8, 0.7, (60, 1)) + rng.normal(0, 0.5, (60, 5))), 0, 2)
+    table[rng.random(table.shape) < 0.4] = np.nan
+    table[:3] = np.nan
+    # One rater saw one animal only and is absent from many draws.
+    table[6:, 4] = np.nan
+    codes, counts = cluster_draws([row // 6 for row in range(60)], 40, seed=5)
+    one_way, single, mean = icc_draws(table, codes, counts)
+    kappa = pair_kappas(table, codes, counts, 3).mean()
+    for draw, drawn in enumerate(counts):
+        rows = table[np.repeat(np.arange(60), drawn[codes])]
+        components = variance_components(rows)
+        assert one_way[draw] == pytest.approx(one_way_icc(rows), abs=1e-9)
+        assert single[draw] == pytest.approx(components.icc_single, abs=1e-9)
+        assert mean[draw] == pytest.approx(components.icc_mean, abs=1e-9)
+        assert kappa[draw] == pytest.approx(pairwise_kappa(rows, 3), abs=1e-9, nan_ok=True)
+        for level in ("ordinal", "interval", "nominal"):
+            ours = alpha_draws(table, codes, counts, level)[draw]
+            assert ours == pytest.approx(krippendorff_alpha(rows, level), abs=1e-9)
+        pairs = [(a, b) for row in rows for a, b in combinations(row[np.isfinite(row)].tolist(), 2)]
+        exact = exact_draws(table, codes, counts)[draw]
+        assert exact == pytest.approx(np.mean([a == b for a, b in pairs]))
+        gaps = [
+            row[0] - np.delete(row, 0)[np.isfinite(np.delete(row, 0))].mean()
+            for row in rows
+            if np.isfinite(row[0]) and np.isfinite(row).sum() > 1
+        ]
+        assert bias_draws(table, codes, counts)[draw, 0] == pytest.approx(np.mean(gaps))
+
+
+def test_intervals_equal_those_of_a_slow_resampling_of_the_rows() -> None:
+    table = _simulate(frames=80)
+    found = report(table, draws=25, seed=3)
+    for key, row in found["units"].items():
+        votes = table[table["unit"] == key]
+        grid = votes.pivot(index="frame", columns="rater", values="grade").to_numpy(float)
+        animals = (votes.drop_duplicates("frame").set_index("frame")["animal"]).sort_index()
+        slow = cluster_interval(
+            lambda rows, grid=grid: variance_components(grid[rows]).icc_single,
+            animals.tolist(),
+            25,
+            seed=3,
+        )
+        assert row["icc_2_1_interval"] == pytest.approx(slow, abs=1e-6)
+
+
+def test_one_animal_gives_figures_without_intervals() -> None:
+    found = report(_simulate(frames=40).assign(animal="only"), draws=10)
+    row = next(iter(found["units"].values()))
+    assert row["icc_1_1"] is not None
+    assert row["icc_1_1_interval"] == [None, None]
+
+
+def test_datasets_are_reported_by_themselves() -> None:
+    one, other = _simulate(frames=60), _simulate(frames=60, noise=0.6)
+    other["frame"] += 1000
+    other["animal"] += 1000
+    both = pd.concat([one.assign(dataset="one"), other.assign(dataset="two")])
+    found = report(both, draws=10)
+    assert list(found["datasets"]) == ["one", "two"]
+    assert found["datasets"]["one"]["units"] == report(one, draws=10)["units"]
+    assert "datasets" not in report(one.assign(dataset="one"), draws=0)
+
+
+def test_a_rater_at_odds_with_the_others_shows_a_low_kappa() -> None:
+    table = _simulate(frames=200, holes=0.0)
+    careless = table["rater"] == "r3"
+    rng = np.random.default_rng(5)
+    table.loc[careless, "grade"] = pd.array(rng.integers(0, 3, careless.sum()), dtype="Float64")
+    raters = report(table, draws=20)["raters"]
+    unit = SCALE.unit_keys[0]
+    assert raters["r3"]["kappa"][unit] < 0.1 < raters["r0"]["kappa"][unit]
+    low, high = raters["r0"]["kappa"][f"{unit}_interval"]
+    assert low <= raters["r0"]["kappa"][unit] <= high
 
 
 def test_identical_raters_agree_perfectly() -> None:

@@ -1,4 +1,4 @@
-"""`python -m curation agreement TABLE` and `python -m curation check FOLDER`."""
+"""`python -m curation agreement TABLE…` and `python -m curation check FOLDER`."""
 
 from __future__ import annotations
 
@@ -93,6 +93,59 @@ def test_agreement_prints_figures_and_writes_them_with_the_problems(
     assert "row 32, column ot1" in printed.err
 
 
+def test_a_wide_sheet_of_eleven_raters_with_every_odd_cell_is_read(tmp_path: Path) -> None:
+    numbers = [number for number in range(1, 13) if number != 7]
+    shorts = ("ot", "nb", "cb", "ep", "wc")
+    rng = np.random.default_rng(3)
+    rows = []
+    for picture in range(40):
+        truth = rng.uniform(-0.5, 2.0)
+        cells = [str(int(np.clip(round(truth + rng.normal(0, 0.4)), 0, 2))) for _ in range(55)]
+        for at in rng.choice(55, 15, replace=False):
+            cells[at] = str(rng.choice(["9", "-", ""]))
+        rows.append(f"p{picture}.png," + ",".join(cells))
+    rows[4] = "p4.png,3," + rows[4].split(",", 2)[2]
+    header = "filename," + ",".join(f"{short}{number}" for number in numbers for short in shorts)
+    table, out = tmp_path / "wide.csv", tmp_path / "o.json"
+    table.write_text("\n".join([header, *rows]) + "\n")
+    assert main(["agreement", str(table), "--json", str(out), "--draws", "30"]) == 0
+    found = json.loads(out.read_text())
+    assert list(found["units"]) == list(SCALE.unit_keys)
+    assert found["n_raters"] == 11
+    assert "7" not in found["raters"]
+    assert [problem["row"] for problem in found["problems"]] == [6]
+    for row in found["units"].values():
+        assert 0 < row["not_scorable"] < 0.2
+        assert row["icc_1_1"] > 0.3
+        assert row["icc_2_k_interval"][0] < row["icc_2_k"]
+
+
+def test_a_long_sheet_and_several_sheets_are_compared(tmp_path: Path) -> None:
+    header = "file,rater," + ",".join(SCALE.unit_keys)
+    for name, shift in (("one.csv", 0), ("two.csv", 1)):
+        lines = [
+            f"f{n}.png,{rater},{n % 3},{(n + shift * rater) % 3},9,-,{n % 2}"
+            for n in range(20)
+            for rater in (1, 3)
+        ]
+        (tmp_path / name).write_text("\n".join([header, *lines]) + "\n")
+    out = tmp_path / "o.json"
+    tables = [str(tmp_path / "one.csv"), str(tmp_path / "two.csv")]
+    assert main(["agreement", *tables, "--json", str(out), "--draws", "10"]) == 0
+    found = json.loads(out.read_text())
+    assert list(found["datasets"]) == ["one.csv", "two.csv"]
+    assert found["n_raters"] == 4
+    assert found["n_frames"] == 40
+    first, second = SCALE.unit_keys[:2]
+    assert found["datasets"]["one.csv"]["units"][second]["exact"] == 1
+    assert found["datasets"]["two.csv"]["units"][second]["exact"] < 1
+    assert found["units"][first]["kappa_pairwise_quadratic"] == 1
+    assert found["units"][SCALE.unit_keys[2]]["not_scorable"] == 1
+    assert SCALE.unit_keys[3] not in found["units"]
+    assert main(["agreement", tables[0], "--json", str(out), "--draws", "0"]) == 0
+    assert "datasets" not in json.loads(out.read_text())
+
+
 def test_agreement_of_what_is_no_sheet_ends_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +153,18 @@ def test_agreement_of_what_is_no_sheet_ends_with_a_sentence(
     table.write_text("dear diary")
     assert main(["agreement", str(table)]) == 2
     assert "t.csv is no score sheet" in capsys.readouterr().err
+
+
+def test_the_quorum_is_simulated_and_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, picture = tmp_path / "o.json", tmp_path / "curve.svg"
+    assert main(["quorum", "--frames", "60", "--json", str(out), "--draw", str(picture)]) == 0
+    found = json.loads(out.read_text())
+    assert found["plain"]["5"]["ratings"] == 1
+    assert found["fixed"]["2"]["ratings"] == pytest.approx(0.4)
+    assert "asked where open" in capsys.readouterr().out
+    assert picture.read_text(encoding="utf-8").startswith("<?xml")
 
 
 def test_a_sound_folder_passes_and_its_truth_is_no_score_sheet(

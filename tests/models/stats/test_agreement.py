@@ -6,6 +6,7 @@ from sklearn.metrics import cohen_kappa_score
 from models.stats.agreement import (
     confusion,
     krippendorff_alpha,
+    one_way_icc,
     pairwise_kappa,
     quadratic_weighted_kappa,
     variance_components,
@@ -59,7 +60,7 @@ def test_pairwise_kappa_is_the_mean_weighted_by_shared_frames(ratings: np.ndarra
     assert pairwise_kappa(table, 3) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("level", ["interval", "ordinal"])
+@pytest.mark.parametrize("level", ["interval", "ordinal", "nominal"])
 def test_alpha_equals_a_second_implementation(ratings: np.ndarray, level: str) -> None:
     import krippendorff
 
@@ -71,8 +72,8 @@ def test_alpha_equals_a_second_implementation(ratings: np.ndarray, level: str) -
 def test_alpha_is_undefined_without_pairs_or_variation() -> None:
     assert np.isnan(krippendorff_alpha([[1, np.nan], [np.nan, 2]]))
     assert np.isnan(krippendorff_alpha([[1, 1], [1, 1]]))
-    with pytest.raises(ValueError, match="nominal"):
-        krippendorff_alpha([[1, 2], [1, 1]], "nominal")
+    with pytest.raises(ValueError, match="ratio"):
+        krippendorff_alpha([[1, 2], [1, 1]], "ratio")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -85,7 +86,9 @@ def test_icc_of_a_full_table_equals_a_second_implementation(ratings: np.ndarray)
     by_type = dict(zip(theirs["Type"], theirs["ICC"], strict=True))
     single = next(value for key, value in by_type.items() if key in ("ICC2", "ICC(A,1)"))
     mean = next(value for key, value in by_type.items() if key in ("ICC2k", "ICC(A,k)"))
+    one = next(value for key, value in by_type.items() if key in ("ICC1", "ICC(1,1)"))
     ours = variance_components(ratings)
+    assert one_way_icc(ratings) == pytest.approx(one, abs=1e-3)
     assert ours.icc_single == pytest.approx(single, abs=1e-3)
     assert ours.icc_mean == pytest.approx(mean, abs=1e-3)
 
@@ -100,6 +103,15 @@ def test_icc_with_holes_recovers_the_simulated_components() -> None:
     assert found.frames == pytest.approx(1.0, rel=0.08)
     assert found.rest == pytest.approx(0.49, rel=0.05)
     assert found.icc(1) == pytest.approx(1 / (1 + 0.25 + 0.49), abs=0.06)
+
+
+def test_the_one_way_icc_with_holes_recovers_the_simulated_share() -> None:
+    rng = np.random.default_rng(1)
+    table = rng.normal(0, 1.0, (4000, 1)) + rng.normal(0, 0.8, (4000, 8))
+    table[rng.random(table.shape) < 0.6] = np.nan
+    assert one_way_icc(table) == pytest.approx(1 / 1.64, abs=0.02)
+    assert np.isnan(one_way_icc([[1.0, np.nan], [np.nan, 2.0]]))
+    assert np.isnan(one_way_icc([[1.0, 2.0]]))
 
 
 def test_icc_needs_two_raters() -> None:
