@@ -6,7 +6,6 @@ rater is told about hidden gold is coarse and late, so that nobody can learn the
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,8 +24,6 @@ QUALIFYING_AGREEMENT = 0.6
 """Share of gold grades that must be exact."""
 WORST_MISS = 0.05
 """Share of gold grades that may be off by two, the error that no consensus forgives."""
-GOLD_EVERY = 10
-"""At most one of so many frames given to a rater is hidden gold."""
 GOLD_TOLD_EVERY = 10
 """A rater hears how they do on gold after every so many gold frames, never in between."""
 GOLD_BANDS = ((0.75, "close to"), (0.55, "mostly close to"), (0.0, "often different from"))
@@ -110,27 +107,6 @@ def training_feedback(answer: GoldAnswer, scale: Scale) -> str:
         return f"{unit.title}: yes, {agreed}"
     given = "that it cannot be scored" if answer.given is None else str(answer.given)
     return f"{unit.title}: you said {given}; agreed is {agreed}"
-
-
-def place_gold(
-    queue: Sequence[str], gold: Sequence[str], rater: str, seen: Iterable[str] = ()
-) -> list[tuple[str, bool]]:
-    """Hide gold frames in a rater's queue; return (frame, whether it is gold) in order.
-
-    In any beginning of the queue at most one of `GOLD_EVERY` frames is gold, at a place that
-    depends on the rater; `seen` gold and what is in the queue anyway are not given again.
-    """
-    known = {*seen, *queue}
-    unused = sorted(set(gold) - known, key=lambda frame: _ticket(rater, frame))
-    mixed: list[tuple[str, bool]] = []
-    for block, start in enumerate(range(0, len(queue), GOLD_EVERY - 1)):
-        part = [(frame, False) for frame in queue[start : start + GOLD_EVERY - 1]]
-        # A block with gold is whole; gold is never before its last frame, so that no beginning of
-        # the queue holds more than its share, and the places of later blocks differ by rater.
-        if block < len(unused) and len(part) == GOLD_EVERY - 1:
-            part.append((unused[block], True))
-        mixed += part
-    return _delayed(mixed, rater)
 
 
 def gold_feedback(answers: Sequence[GoldAnswer], scale: Scale) -> str:
@@ -270,17 +246,6 @@ def repeatability(answers: Iterable[RepeatedAnswer]) -> float:
     return _share(row.first == row.second for row in answers)
 
 
-def _delayed(mixed: list[tuple[str, bool]], rater: str) -> list[tuple[str, bool]]:
-    """Move every gold frame back by fewer places than a block holds, drawn by rater."""
-    plain: list[tuple[str, bool]] = [(frame, False) for frame, gold in mixed if not gold]
-    spots = [at for at, (_, gold) in enumerate(mixed) if gold]
-    for spot in spots:
-        frame = mixed[spot][0]
-        later = int(_ticket(rater, f"place {frame}"), 16) % (GOLD_EVERY - 1)
-        plain.insert(min(spot + later, len(plain)), (frame, True))
-    return plain
-
-
 def _interval(values: Sequence[float]) -> tuple[float, float]:
     n = len(values)
     if n < 2:
@@ -303,10 +268,6 @@ def _welch(early: Sequence[float], late: Sequence[float]) -> tuple[float, tuple[
     )
     reach = float(t.ppf(0.975, freedom)) * math.sqrt(whole)
     return change, (change - reach, change + reach)
-
-
-def _ticket(rater: str, name: str) -> str:
-    return hashlib.sha256(f"{rater}:{name}".encode()).hexdigest()
 
 
 def _share(hits: Iterable[bool]) -> float:

@@ -1,4 +1,4 @@
-"""What agreement of a large table costs, and what ratings the adaptive quorum saves."""
+"""What agreement of a large table costs, what ratings the quorum saves, how soon a frame comes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 FRAMES, RATERS, DRAWS = 3500, 11, 1000
 SEEDS, WORLD_FRAMES = (11, 12, 13), 600
+WAITING = 1_000_000
 
 
 def agreement_seconds() -> Iterator[dict[str, Any]]:
@@ -108,6 +110,53 @@ def rater_model_seconds() -> Iterator[dict[str, Any]]:
     tabulate(sheets, fitted.posterior, fitted.parameters, fit_scorable_of(sheets, one.scale))
     value = time.process_time() - started
     yield {"name": "curation.rater_model_seconds", "value": value, "unit": "s", "target": None}
+
+
+def next_frame() -> Iterator[dict[str, Any]]:
+    """Next frame for a rater where a million wait, on PostgreSQL; ``BENCH_SCALE=0.01``: fewer."""
+    sys.path.insert(0, str(ROOT))
+    from deploy.local_stack import postgresql
+
+    frames = int(float(os.environ.get("BENCH_SCALE", "1")) * WAITING)
+    with tempfile.TemporaryDirectory(prefix="amgs-bench-") as folder:
+        (Path(folder) / "postgresql").mkdir()
+        database = postgresql.start(Path(folder) / "postgresql")
+        environment = os.environ | {
+            "AMGS_VAR": str(Path(folder) / "var"),
+            "DATABASE_URL": database.url,
+            "DJANGO_SETTINGS_MODULE": "amgs.settings.base",
+            "LOG_LEVEL": "WARNING",
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "platform"))),
+        }
+        try:
+            _run(["manage.py", "migrate", "-v", "0"], environment)
+            fill = [str(HERE / "fill_repository.py"), str(frames), str(frames), str(frames // 10)]
+            _run(fill, environment)
+            told = json.loads(_run([str(HERE / "next_frame.py"), "400"], environment))
+        finally:
+            database.stop(gracefully=False)
+    seconds = sorted(told["seconds"])
+    p95 = 1000 * seconds[round(0.95 * len(seconds)) - 1]
+    yield _row("next_frame_waiting", told["waiting"], None, "frames")
+    yield _row("next_frame_p95_ms", p95, "≤ 20", "ms")
+
+
+def _run(command: list[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-3000:])
+    return done.stdout
+
+
+def _row(name: str, value: float, target: str | None, unit: str) -> dict[str, Any]:
+    return {"name": f"curation.{name}", "value": value, "unit": unit, "target": target}
 
 
 def _write_sheet(path: Path) -> None:

@@ -38,7 +38,7 @@ def main(times: int) -> dict[str, Any]:
         cursor.execute("ANALYZE")
     raters = _raters()
     grades = dict.fromkeys(load_scale().unit_keys, 1)
-    chance = random.Random(1)  # noqa: S311  (to be repeatable is the point)
+    chance = random.Random(1)
     seconds = []
     for _ in range(times):
         rater = chance.choice(raters)

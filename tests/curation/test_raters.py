@@ -6,13 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, ttest_ind
 
 from curation.rater_model import RaterTraits
 from curation.raters import (
-    GOLD_EVERY,
     GOLD_TOLD_EVERY,
     QUALIFYING_FRAMES,
     Deviation,
@@ -21,7 +18,6 @@ from curation.raters import (
     bias_sentences,
     drift,
     gold_feedback,
-    place_gold,
     qualification,
     repeatability,
     repeats,
@@ -80,31 +76,6 @@ def test_the_open_training_set_tells_what_was_agreed() -> None:
     assert wrong == f"{unit.title}: you said 2; agreed is 1 – {unit.grades[1]}"
     assert unseen.endswith("agreed is not scorable")
     assert "you said that it cannot be scored" in refused
-
-
-@given(st.integers(0, 80), st.integers(0, 20), st.text(max_size=4))
-def test_gold_is_at_most_a_tenth_of_any_beginning_of_a_queue(
-    frames: int, gold: int, rater: str
-) -> None:
-    queue = [f"F{n}" for n in range(frames)]
-    mixed = place_gold(queue, [f"G{n}" for n in range(gold)], rater, seen=["G0"])
-    assert [frame for frame, is_gold in mixed if not is_gold] == queue
-    given_gold = [frame for frame, is_gold in mixed if is_gold]
-    assert len(given_gold) == len(set(given_gold))
-    assert "G0" not in given_gold
-    assert len(given_gold) == min(max(gold - 1, 0), frames // (GOLD_EVERY - 1))
-    for length in range(len(mixed) + 1):
-        assert sum(is_gold for _, is_gold in mixed[:length]) * GOLD_EVERY <= length
-
-
-def test_gold_lies_elsewhere_for_every_rater_and_never_doubles_a_frame() -> None:
-    queue, gold = [f"F{n}" for n in range(90)], [f"G{n}" for n in range(10)]
-    places = {
-        tuple(at for at, (_, is_gold) in enumerate(place_gold(queue, gold, f"r{n}")) if is_gold)
-        for n in range(5)
-    }
-    assert len(places) == 5
-    assert not any(is_gold for _, is_gold in place_gold(queue, queue[:5], "r"))
 
 
 def test_what_is_told_of_gold_changes_rarely_and_gives_no_number() -> None:
