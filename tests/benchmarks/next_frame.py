@@ -1,8 +1,8 @@
 """Put every frame of a filled PostgreSQL before the raters and time “next frame”.
 
-Run with the settings of a site, after ``fill_repository.py``: ``python next_frame.py TIMES``. Prints
-JSON: how many frames waited, and the seconds of every next frame, each taken by one of a few raters
-who commit it before they ask again.
+Run with the settings of a site, after ``fill_repository.py``: ``python next_frame.py TIMES``. It
+prints JSON: how many frames waited, and the seconds of every next frame, each taken by one of a few
+raters who commit it before they ask again.
 """
 
 from __future__ import annotations
