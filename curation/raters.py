@@ -14,16 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
+from curation.qualifying import GoldAnswer, share
 from curation.rater_model import RaterTraits
 from models.scale import Scale
 from models.stats.agreement import quadratic_weighted_kappa
 
-QUALIFYING_FRAMES = 20
-"""Gold frames a rater grades before their ratings count."""
-QUALIFYING_AGREEMENT = 0.6
-"""Share of gold grades that must be exact."""
-WORST_MISS = 0.05
-"""Share of gold grades that may be off by two, the error that no consensus forgives."""
 GOLD_TOLD_EVERY = 10
 """A rater hears how they do on gold after every so many gold frames, never in between."""
 GOLD_BANDS = ((0.75, "close to"), (0.55, "mostly close to"), (0.0, "often different from"))
@@ -37,76 +32,12 @@ BIAS_GRADES = 0.15
 
 
 @dataclass(frozen=True)
-class GoldAnswer:
-    """A rater's answer on a frame whose grade is agreed; None means not scorable."""
-
-    unit: str
-    expected: int | None
-    given: int | None
-
-
-@dataclass(frozen=True)
 class RepeatedAnswer:
     """A rater's two answers on the same frame, seen twice without being told."""
 
     unit: str
     first: int | None
     second: int | None
-
-
-@dataclass(frozen=True)
-class Qualification:
-    """Whether a rater is qualified, on which figures, and the sentence to show them."""
-
-    qualified: bool
-    frames: int
-    exact: float
-    far_off: float
-    sentence: str
-
-
-def qualification(answers: Iterable[GoldAnswer], scale: Scale) -> Qualification:
-    """Judge a rater by their answers on the training set; see the constants of this module.
-
-    The sentence gives shares only, never which frame was wrong: the key must not leak.
-    """
-    rows = list(answers)
-    frames = len(rows) // len(scale.units)
-    exact = _share(row.expected == row.given for row in rows)
-    far_off = _share(
-        row.expected is not None and row.given is not None and abs(row.expected - row.given) >= 2
-        for row in rows
-    )
-    qualified = (
-        frames >= QUALIFYING_FRAMES and exact >= QUALIFYING_AGREEMENT and far_off <= WORST_MISS
-    )
-    if frames < QUALIFYING_FRAMES:
-        sentence = f"Grade {QUALIFYING_FRAMES - frames} more training frames to qualify."
-    elif qualified:
-        sentence = f"You are qualified: {exact:.0%} of your grades match the agreed ones."
-    else:
-        sentence = (
-            f"{exact:.0%} of your grades match the agreed ones and {far_off:.0%} are far off; "
-            f"{QUALIFYING_AGREEMENT:.0%} and at most {WORST_MISS:.0%} are needed. Read the "
-            "reference card once more and try again."
-        )
-    return Qualification(qualified, frames, exact, far_off, sentence)
-
-
-def training_feedback(answer: GoldAnswer, scale: Scale) -> str:
-    """Say after a frame of the open training set what was agreed and what was given.
-
-    For the training set alone: its key is there to be learned, that of gold is not.
-    """
-    unit = scale.unit(answer.unit)
-    if answer.expected is None:
-        agreed = "not scorable"
-    else:
-        agreed = f"{answer.expected} – {unit.grades[answer.expected]}"
-    if answer.expected == answer.given:
-        return f"{unit.title}: yes, {agreed}"
-    given = "that it cannot be scored" if answer.given is None else str(answer.given)
-    return f"{unit.title}: you said {given}; agreed is {agreed}"
 
 
 def gold_feedback(answers: Sequence[GoldAnswer], scale: Scale) -> str:
@@ -120,7 +51,7 @@ def gold_feedback(answers: Sequence[GoldAnswer], scale: Scale) -> str:
     if not told:
         return ""
     rows = answers[: told * len(scale.units)]
-    exact = _share(row.expected == row.given for row in rows)
+    exact = share(row.expected == row.given for row in rows)
     words = next(words for least, words in GOLD_BANDS if exact >= least)
     advice = "" if words == GOLD_BANDS[0][1] else " The reference card shows what each grade means."
     return f"Your grades are {words} what was agreed for frames checked unnoticed.{advice}"
@@ -243,7 +174,7 @@ def bias_sentences(traits: RaterTraits, scale: Scale) -> list[str]:
 
 def repeatability(answers: Iterable[RepeatedAnswer]) -> float:
     """Return the share of repeated answers that are the same; NaN where nothing was repeated."""
-    return _share(row.first == row.second for row in answers)
+    return share(row.first == row.second for row in answers)
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
@@ -268,8 +199,3 @@ def _welch(early: Sequence[float], late: Sequence[float]) -> tuple[float, tuple[
     )
     reach = float(t.ppf(0.975, freedom)) * math.sqrt(whole)
     return change, (change - reach, change + reach)
-
-
-def _share(hits: Iterable[bool]) -> float:
-    values = [bool(hit) for hit in hits]
-    return sum(values) / len(values) if values else float("nan")

@@ -8,20 +8,17 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
+from curation.qualifying import QUALIFYING_FRAMES, GoldAnswer, qualification, training_feedback
 from curation.rater_model import RaterTraits
 from curation.raters import (
     GOLD_TOLD_EVERY,
-    QUALIFYING_FRAMES,
     Deviation,
-    GoldAnswer,
     RepeatedAnswer,
     bias_sentences,
     drift,
     gold_feedback,
-    qualification,
     repeatability,
     repeats,
-    training_feedback,
 )
 from models.scale import load_scale
 

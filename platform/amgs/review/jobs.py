@@ -21,10 +21,11 @@ from amgs.repository.services.embargo import ask_to_lift, ended_today
 from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
 from amgs.review.leaving import needs_consensus, tell_of_the_end
-from amgs.review.models import Audit, CheckResult, Consensus, Screening, Task
+from amgs.review.models import Audit, CheckResult, Consensus, Screening, Standing, Task
 from amgs.review.services.audits import ratings_of
 from amgs.review.services.blindness import counts_as_blind
 from amgs.review.services.rating import ask_for_agreement
+from amgs.review.standing import measure, raters_to_measure
 from curation import embargo
 from curation.asking import STATE, UNITS
 from curation.checks import CheckOutcome, run_checks
@@ -267,6 +268,19 @@ def cut_clips(context: Context, audit: str) -> dict[str, int]:
             Task.objects.filter(pk=task.pk).update(clip_key=key, closed=not open_now)
         cut += 1
     return {"clips": cut, "unreadable": len(rows) - cut}
+
+
+@job("quick", limit=timedelta(minutes=30), every=timedelta(hours=12))
+def measure_raters(context: Context) -> dict[str, int]:
+    """Compute the own figures of every rater who has rated since."""
+    users = raters_to_measure()
+    for number, user in enumerate(users):
+        context.progress(number / len(users), "measuring raters")
+        figures = measure(user)
+        with transaction.atomic():
+            context.save_progress()
+            Standing.objects.update_or_create(rater=user, defaults={"figures": figures})
+    return {"raters": len(users)}
 
 
 @job("quick", limit=timedelta(minutes=10), attempts=8)

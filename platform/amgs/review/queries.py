@@ -11,9 +11,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from amgs.accounts.models import User
 from amgs.core.errors import NotFound
 from amgs.repository.models import Frame, Rating, Version
-from amgs.review.models import Assignment, Audit, Screening
+from amgs.review.models import Assignment, Audit, Screening, Standing
 from amgs.review.services.audits import progress
-from amgs.review.services.gold import feedback
+from amgs.review.services.gold import feedback, qualified
 from amgs.review.services.queue import (
     clip_address,
     golden_for,
@@ -105,6 +105,20 @@ def random_share(versions: Iterable[Version]) -> QuerySet[Frame]:
 def is_in_training(rater: User) -> bool:
     """Return whether a rater is given the training set first."""
     return in_training(rater)
+
+
+def standing_page(rater: User) -> Json:
+    """Return what a rater may know of themselves; nothing of anybody else."""
+    row = Standing.objects.filter(rater=rater).first()
+    answers = qualified(rater)
+    given = Assignment.objects.filter(rater=rater, rated_at__isnull=False, repeat=False, gold=None)
+    return {
+        "qualified_at": row.qualified_at if row else None,
+        "training": answers.sentence if answers.frames or in_training(rater) else "",
+        "committed": given.count(),
+        "figures": row.figures if row else {},
+        "at": row.updated_at if row and row.figures else None,
+    }
 
 
 def remaining(rater: User, kind: str = UNITS) -> int:

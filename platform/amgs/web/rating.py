@@ -17,6 +17,7 @@ from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.review import queries, services
 from amgs.review.models import Assignment
+from amgs.review.standing import week_begins
 from curation.asking import KINDS, UNITS
 from models.scale import load_scale
 
@@ -69,6 +70,31 @@ def strip(request: HttpRequest) -> HttpResponse:
     scale = load_scale()
     reasons = [{"key": row.key, "title": row.title, "level": row.level} for row in scale.reasons]
     return render(request, "rating/strip.html", {"scale": scale, "reasons": json.dumps(reasons)})
+
+
+@require_safe
+@login_required
+@never_cache
+def own_figures(request: HttpRequest) -> HttpResponse:
+    """Show a rater their own figures, which nobody else sees."""
+    policy.require(request.user, "rate_frames")
+    told = queries.standing_page(request.user)
+    weeks = [
+        {
+            "begins": week_begins(week),
+            "frames": frames,
+            "bias": bias,
+            "place": _place(bias),
+            "interval": [_place(low), _place(high)],
+        }
+        for week, frames, bias, low, high in told["figures"].get("weeks", [])
+    ]
+    return render(request, "rating/own.html", told | {"weeks": weeks})
+
+
+def _place(bias: float | None) -> float | None:
+    """Return where a bias of -1 to 1 grade lies on a bar from 0 to 1."""
+    return None if bias is None else min(max((bias + 1) / 2, 0.0), 1.0)
 
 
 def _grades(given: Any) -> dict[str, Any]:
@@ -140,6 +166,7 @@ def put_aside(request: HttpRequest, public_id: str) -> HttpResponse:
 urlpatterns = [
     path("rate/", rate, name="rate"),
     path("rate/strip", strip, name="rate-strip"),
+    path("rate/me", own_figures, name="rate-me"),
     path("rate/<str:public_id>", commit, name="rate-commit"),
     path("rate/<str:public_id>/aside", put_aside, name="rate-aside"),
 ]

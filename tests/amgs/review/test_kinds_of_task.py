@@ -23,7 +23,7 @@ from amgs.review.services import (
     take_back,
 )
 from curation import asking
-from curation.raters import QUALIFYING_FRAMES
+from curation.qualifying import QUALIFYING_FRAMES
 from models.scale import load_scale
 
 

@@ -15,7 +15,7 @@ from amgs.core.errors import Refused
 from amgs.repository.models import Frame, Permission
 from amgs.review.models import Assignment, Gold, Standing
 from curation.asking import UNITS, NoAnswer, read_choice, read_units
-from curation.raters import GoldAnswer, Qualification, qualification
+from curation.qualifying import GoldAnswer, Qualification, qualification
 from models.scale import load_scale
 
 

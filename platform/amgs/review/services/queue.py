@@ -24,7 +24,7 @@ from amgs.files.storage import get_storage
 from amgs.repository.models import Frame, Rating
 from amgs.review.models import Assignment, Gold, Judgement, Seen, Standing, Task
 from curation.asking import KINDS, REPEAT_AFTER_DAYS, UNITS, turn
-from curation.raters import QUALIFYING_FRAMES
+from curation.qualifying import QUALIFYING_FRAMES
 
 HELD_FOR = timedelta(minutes=15)
 # Two raters may reach for the same frame; the second simply takes the next one.
