@@ -23,6 +23,8 @@ sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements/base.txt >>"$pins"
 compile dev
 compile mlflow-server
 compile node
+sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements/dev.txt | sort -u - "$pins" -o "$pins"
+compile backbones
 npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
     --omit-lockfile-registry-resolved=true
 if grep -nE 'https?://|file://' requirements/*.txt package-lock.json; then

@@ -195,7 +195,8 @@ def set_up(purpose: str) -> None:
     if purpose == "runtime":
         install_requirements(VENV, "base.txt", name="base", depends=[TORCH])
     else:
-        install_requirements(VENV, "base.txt", "dev.txt", name="dev", depends=[TORCH])
+        files = ("base.txt", "dev.txt", "backbones.txt")
+        install_requirements(VENV, *files, name="dev", depends=[TORCH])
         # `runtime` afterwards has nothing to do: what it needs is there.
         base = digest(REQUIREMENTS / "base.txt", TORCH)
         stamp_of(VENV, "base").write_text(base, encoding="ascii")

@@ -91,6 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     # Threads that wait for each other sleep instead of spinning: other processes share the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Without it products of matrices on a GPU are not equal from run to run; CUDA reads it once.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from models.bundle import BundleError
     from models.config import ConfigError
     from models.events import Refused, printer, watch_parent
@@ -129,11 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from models.bundle import load_bundle
-    from models.config import load_config
-    from models.events import printer
+    from models.config import ConfigError, load_config
+    from models.events import Refused, printer, silent, watch_launcher
     from models.runs import prepare
 
-    emit = printer()
     run = prepare(
         load_config(options.config),
         options.manifest,
@@ -146,11 +147,23 @@ def _train(options: argparse.Namespace) -> int:
         resume=options.resume,
         left_out=options.left_out,
     )
+    emit = printer() if run.rank == 0 else silent
+    if run.rank:
+        watch_launcher()
     if not run.finished():
         # Only now: torch takes seconds to import, a refusal or a finished run does not need it.
         from models.train import train
 
-        train(run, emit)
+        try:
+            train(run, emit)
+        except (Refused, ConfigError) as refusal:
+            if run.rank == 0:
+                raise
+            # The first process says the same, where everybody hears it.
+            print(refusal, file=sys.stderr)
+            return REFUSED
+    if run.rank:
+        return 0
     bundle = load_bundle(run.out / "bundle")
     emit(
         {

@@ -15,10 +15,17 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 
 SHIPPED = Path(__file__).parent / "configs"
+PRECISIONS = ("float32", "bf16")
+ACCELERATORS = ("auto", "cpu", "gpu")
 
 
 class ConfigError(ValueError):
     """A configuration names an unknown field or an impossible value; `str()` says which."""
+
+
+def _later(value: Any) -> Any:
+    """A field that came later: with this value, its default, it changes no digest."""
+    return field(default=value, metadata={"later": True})
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,23 @@ class NetConfig:
     pretrained: bool = False
     """Begin with the weights of the shipped bundle, learnt from rendered faces, where no other is
     named; the network must be the one stated here."""
+    weights: str = _later("")
+    """Path of a safetensors file whose tensors the backbone begins with, as far as names and shapes
+    fit; a bundle states the file's name alone."""
+    folder: str = _later("")
+    """Path of a folder of a Hugging Face model (recipe `transformers`), as `save_pretrained` leaves
+    it; a bundle states the folder's name alone."""
+    image_size: int = _later(0)
+    """Side in pixels to which crops are brought for the model of `folder`; 0 = the model's own."""
+    architecture: str = _later("")
+    """The model of `folder` without its weights, as JSON; a run fills it in and bundles need no
+    folder."""
+    frozen: bool = _later(False)
+    """The backbone stays as it begins: only what stands on it learns."""
+
+    def __post_init__(self) -> None:
+        if self.image_size < 0:
+            raise ConfigError("net: “image_size” must be 0 or a number of pixels.")
 
 
 @dataclass(frozen=True)
@@ -161,6 +185,32 @@ class FitConfig:
     """Share of training faces with the glare of a pane before them."""
     region_mix: float = 0.0
     """Share of training faces that get the region of one unit from another face."""
+    precision: str = _later("float32")
+    """`float32`, or `bf16` for the layers that bear it (losses and places stay float32)."""
+    accelerator: str = _later("auto")
+    """`auto` takes the GPU where there is one; `cpu` or `gpu` insists."""
+    devices: int = _later(1)
+    """Devices per machine that share the frames of every step; `batch` must be a multiple of all of
+    them together."""
+    nodes: int = _later(1)
+    """Machines with so many devices each; more than one are started by torchrun or SLURM."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("precision", PRECISIONS), ("accelerator", ACCELERATORS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"fit: “{name}” must be one of {', '.join(known)}.")
+        if self.devices < 1 or self.nodes < 1:
+            raise ConfigError("fit: “devices” and “nodes” must be 1 or more.")
+        if self.batch % self.processes:
+            raise ConfigError(
+                f"fit: “batch” ({self.batch}) must be a multiple of the {self.processes} devices "
+                "that share it."
+            )
+
+    @property
+    def processes(self) -> int:
+        """Devices of all machines together; each has a process of its own."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True)
@@ -294,5 +344,21 @@ def to_yaml(config: RunConfig) -> str:
 
 
 def digest(config: Any) -> str:
-    """SHA-256 of a configuration's values."""
-    return hashlib.sha256(json.dumps(to_dict(config), sort_keys=True).encode()).hexdigest()
+    """SHA-256 of a configuration's values.
+
+    Fields that came later count only where they differ from their defaults, so that a run of an
+    earlier version can be finished.
+    """
+    plain = _told(config)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _told(config: Any) -> dict[str, Any]:
+    plain = to_dict(config)
+    for entry in dataclasses.fields(config):
+        value = getattr(config, entry.name)
+        if dataclasses.is_dataclass(value):
+            plain[entry.name] = _told(value)
+        elif entry.metadata.get("later") and value == entry.default:
+            del plain[entry.name]
+    return plain

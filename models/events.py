@@ -101,3 +101,15 @@ def watch_parent() -> None:
         os._exit(PARENT_GONE)
 
     threading.Thread(target=wait, daemon=True, name="watch-parent").start()
+
+
+def watch_launcher() -> None:
+    """Exit when the process that started this one dies: it would wait for its share for ever."""
+    launcher = os.getppid()
+
+    def wait() -> None:
+        while os.getppid() == launcher:
+            time.sleep(0.5)
+        os._exit(PARENT_GONE)
+
+    threading.Thread(target=wait, daemon=True, name="watch-launcher").start()

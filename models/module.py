@@ -17,6 +17,9 @@ from models.data.stream import Batch
 from models.nets.frame import FrameOutputs, evened
 from models.scale import Scale
 
+APART = 1_000_003
+"""Between the seeds of the processes of a run."""
+
 
 def ordinal_loss(logits: Tensor, above: Tensor, share: Tensor) -> Tensor:
     """CORN on the raters' distribution: the mean conditional cross-entropy of every threshold.
@@ -98,15 +101,18 @@ class FrameModule(pl.LightningModule):
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("share", share)
         self.register_buffer("rarity", rarity)
-        self._random: dict[str, Any] | None = None
+        if config.net.frozen:
+            self.net.freeze()
+        self._random: list[dict[str, Any]] | None = None
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """The losses of all heads and their weighted sum `loss`."""
+        """The losses of all heads and their weighted sum `loss`, float32 in any precision."""
         crops = batch.crops.contiguous(memory_format=torch.channels_last)
         faces = int(batch.familiar.sum())
         even = evened(crops)
-        familiar = self.net.familiar(even)
-        outputs: FrameOutputs = self.net.grade(even[:faces], familiar[:faces])
+        familiar = self.net.familiar(even).float()
+        some = self.net.grade(even[:faces], familiar[:faces])
+        outputs = FrameOutputs(*(part.float() for part in some))
         fit = self.config.fit
         share: Tensor = self.share  # type: ignore[assignment]
         rarity: Tensor = self.rarity  # type: ignore[assignment]
@@ -139,8 +145,9 @@ class FrameModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with decay on matrices only, one cycle of the learning rate over the whole run."""
         fit = self.config.fit
-        decayed = [p for p in self.net.parameters() if p.dim() > 1]
-        others = [p for p in self.net.parameters() if p.dim() <= 1]
+        learning = [p for p in self.net.parameters() if p.requires_grad]
+        decayed = [p for p in learning if p.dim() > 1]
+        others = [p for p in learning if p.dim() <= 1]
         groups = [
             {"params": decayed, "weight_decay": fit.weight_decay},
             {"params": others, "weight_decay": 0.0},
@@ -155,25 +162,59 @@ class FrameModule(pl.LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the state of every random generator."""
-        version, keys, place = random.getstate()
-        name, numpy_keys, *rest = np.random.get_state()
-        checkpoint["random"] = {
-            "torch": torch.get_rng_state(),
-            "python": [version, list(keys), place],
-            "numpy": [str(name), [int(key) for key in numpy_keys], *rest],
-        }
+        """Keep the state of every random generator of every process, in their order."""
+        mine = random_state(self.device)
+        states = [mine]
+        if self._processes > 1:
+            states = [mine] * self._processes
+            torch.distributed.all_gather_object(states, mine)
+        checkpoint["random"] = states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the random states; they are set when the first step is about to be taken."""
-        self._random = checkpoint.get("random")
+        known = checkpoint.get("random")
+        self._random = [known] if isinstance(known, dict) else known
 
     def on_train_start(self) -> None:
-        """Set the random states of the checkpoint, after all set-up that draws numbers itself."""
-        if self._random is None:
-            return
-        torch.set_rng_state(self._random["torch"])
-        version, keys, place = self._random["python"]
-        random.setstate((version, tuple(keys), place))
-        name, numpy_keys, *rest = self._random["numpy"]
-        np.random.set_state((name, np.array(numpy_keys, np.uint32), *rest))
+        """Set the random states of the checkpoint, after all set-up that draws numbers itself.
+
+        Without a checkpoint processes after the first are set apart from it, so that they do not
+        drop the same features out.
+        """
+        if self._random is not None:
+            set_random_state(self._random[self._place % len(self._random)], self.device)
+        elif self._place:
+            torch.manual_seed(self.config.seed + APART * self._place)
+
+    @property
+    def _place(self) -> int:
+        return self.global_rank if self._processes > 1 else 0
+
+    @property
+    def _processes(self) -> int:
+        return int(self._trainer.world_size) if self._trainer is not None else 1
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The states of all random generators that a step may draw from."""
+    version, keys, place = random.getstate()
+    name, numpy_keys, *rest = np.random.get_state()
+    state = {
+        "torch": torch.get_rng_state(),
+        "python": [version, list(keys), place],
+        "numpy": [str(name), [int(key) for key in numpy_keys], *rest],
+    }
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Bring back what `random_state` said; that of a GPU only where this is one."""
+    torch.set_rng_state(state["torch"])
+    version, keys, place = state["python"]
+    random.setstate((version, tuple(keys), place))
+    name, numpy_keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(numpy_keys, np.uint32), *rest))
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -85,6 +85,7 @@ def bundle_info(
         "manifest": {key: manifest.header.get(key) for key in ("versions", "counts", "seed")},
         "config_digest": configs.digest(config),
         "warm_start": run.warm_start.digest if run.warm_start else None,
+        "backbone": _backbone(run),
         "shuffled_labels": run.shuffle_labels,
         "calibrated_frames": calibration["out_of_distribution"]["n"],
     }
@@ -98,6 +99,17 @@ def _tried(name: str, config: Any, part: Mapping[str, Any]) -> dict[str, Any]:
         if facts["digest"] != part["digest"]:
             return {}
     return dict(facts.get("real") or {})
+
+
+def _backbone(run: Run) -> dict[str, Any] | None:
+    """The file or folder whose weights the backbone began with, by name and digest."""
+    if run.backbone is None:
+        return None
+    return {
+        "name": run.backbone.path.name,
+        "digest": run.backbone.digest,
+        "frozen": run.config.net.frozen,
+    }
 
 
 def _pretrained_on(run: Run) -> list[dict[str, Any]]:

@@ -15,10 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models import config as configs
+from models.backbones import Backbone, resolved
 from models.bundle import Bundle, default_bundle, load_bundle
 from models.config import ConfigError, RunConfig
 from models.events import Refused
 from models.manifest import Manifest, read_manifest
+from models.ranks import rank_of
 from models.scale import Scale, Unit
 from models.sets import LeftOut
 
@@ -37,10 +39,19 @@ class Run:
     resume: Path | None = None
     left_out: LeftOut | None = None
     """Predictions on labs that runs like this one never saw: unseen labs get sets from them."""
+    backbone: Backbone | None = None
+    """What the backbone begins with, where the configuration names weights or a folder."""
+
+    @property
+    def rank(self) -> int:
+        """The number of this process among those that share the steps of the run."""
+        return rank_of(self.config.fit)
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for a folder of checkpoints to belong to this run."""
+        begun = {"backbone": self.backbone.digest} if self.backbone else {}
         return {
+            **begun,
             "config": configs.digest(self.config),
             "manifest": self.manifest.digest,
             "shuffle_labels": self.shuffle_labels,
@@ -66,23 +77,33 @@ def prepare(
     resume: Path | None = None,
     left_out: Path | None = None,
 ) -> Run:
-    """Read and verify what a run needs and claim its folder.
+    """Read and verify what a run needs and claim its folder, the first process alone.
 
-    Raises Refused where the folder belongs to another run, ManifestError or BundleError.
+    Raises Refused where the folder belongs to another run, ManifestError, BundleError or
+    ConfigError.
     """
     known = read_manifest(manifest)
+    net, backbone = resolved(config.net)
+    beginning = _beginning(config, warm_start, shuffle_labels)
+    if net.frozen and backbone is None and beginning is None:
+        raise ConfigError(
+            "net: a “frozen” backbone never learns; name “weights”, a “folder” or a bundle that it "
+            "begins with."
+        )
     run = Run(
-        config=config if seed is None else replace(config, seed=seed),
+        config=replace(config, net=net, seed=config.seed if seed is None else seed),
         manifest=known,
         media=media,
         out=out,
         cache=cache or out / "cache",
         shuffle_labels=shuffle_labels,
-        warm_start=_beginning(config, warm_start, shuffle_labels),
+        warm_start=beginning,
         resume=resume,
         left_out=read_left_out(left_out, known.scale) if left_out else None,
+        backbone=backbone,
     )
-    _claim(run)
+    if run.rank == 0:
+        _claim(run)
     return run
 
 

@@ -42,10 +42,12 @@ from models.nets.eyes_fit import FittedEyes, cached_eyes
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
 from models.nets.frame import FrameNet
+from models.nets.pretrained import take_weights
 from models.nets.temporal import TemporalNet
 from models.nets.temporal_fit import clips, fit_temporal
 from models.predictions import constants, grade_frames, with_truth
 from models.provenance import bundle_info, states_told
+from models.ranks import forget_gathered, tell_gathered, wait_until_gathered
 from models.regions import region_masks
 from models.report import model_card
 from models.runs import Run, write_json
@@ -66,17 +68,21 @@ FEWEST_FRAMES = 16
 MOST_REFERENCE = 600
 
 
-def train(run: Run, emit: Emit = silent) -> Bundle:
+def train(run: Run, emit: Emit = silent) -> Bundle | None:
     """Train, calibrate, evaluate and seal a bundle in `out/bundle`.
 
     Equal inputs on one number of threads give equal weights; a run that was killed goes on from its
-    last checkpoint with the result of an undisturbed one. Raises Refused, ConfigError or
-    Unreadable.
+    last checkpoint with the result of an undisturbed one. None in a process that only shares the
+    steps of the fit. Raises Refused, ConfigError or Unreadable.
     """
     config, out = run.config, run.out
     if run.finished():
         return load_bundle(out / "bundle")
     _settle(config)
+    if run.rank:
+        wait_until_gathered(out)
+    else:
+        forget_gathered(out)
     progress = Progress(emit, STAGES)
     scale = run.manifest.scale
     parts = _parts(run)
@@ -106,8 +112,12 @@ def train(run: Run, emit: Emit = silent) -> Bundle:
             f"Faces were found in only {len(labelled['train'])} training frames; add recordings "
             "in which the face is large enough and seen from the front."
         )
+    if run.rank == 0:
+        tell_gathered(out)
     progress.enter("fit", f"Training on {len(labelled['train'])} frames.")
     module, epochs = _fit(run, labelled, _strangers(run, finder), progress, emit)
+    if run.rank:
+        return None
     graph = frame_graph(module.net, config.crop.size)
     progress.enter("looking", LOOKING)
     sequences = _look(run, finder, eyes, graph, parts, progress)
@@ -269,6 +279,7 @@ def _fit(
         config.seed,
         region_masks(scale, config.crop),
         scale.mirror,
+        config.workers,
     )
     upper = np.nan_to_num(labelled["train"].above)
     reached = np.concatenate([np.ones_like(upper[..., :1]), upper[..., :-1]], axis=2)
@@ -284,6 +295,8 @@ def _fit(
     )
     if run.warm_start is not None:
         load_matching(run.warm_start.path / "weights.safetensors", "frame", module.net)
+    if run.backbone is not None:
+        take_weights(run.backbone, module.net.backbone)
     fit(module, data, run.out / "checkpoints", run.resume, progress, emit)
     return module, config.fit.epochs
 

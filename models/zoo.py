@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -19,7 +20,8 @@ from models.config import (
 from models.nets.export import load_weights
 from models.nets.eyes import EyesNet
 from models.nets.finder import FinderNet
-from models.nets.frame import FrameNet, PooledNet, WindowNet
+from models.nets.frame import FrameNet, PooledNet, WindowNet, backbone
+from models.nets.pretrained import hugging_face
 from models.nets.temporal import TemporalNet
 from models.regions import landmark_homes, region_cells, region_windows
 from models.scale import Scale
@@ -33,7 +35,8 @@ def small(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
     for _ in config.widths:
         places = -(-places // 2)
     return PooledNet(
-        widths=config.widths,
+        backbone=lambda: backbone(config.widths),
+        features=config.widths[-1],
         steps=[unit.top_grade for unit in scale.units],
         states=len(scale.states),
         dropout=config.dropout,
@@ -54,6 +57,23 @@ def windows(config: NetConfig, crop: CropConfig, scale: Scale) -> WindowNet:
         windows=region_windows(scale, crop, config.window_margin),
         homes=torch.from_numpy(landmark_homes(scale, crop)).float(),
         blot=(config.blot[0] / side, config.blot[1] / side),
+    )
+
+
+def transformers(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
+    """The heads of the baseline on a Hugging Face model; its weights come from `net.folder`.
+
+    Raises ConfigError where the package `transformers` is missing or does not know the model.
+    """
+    grown = hugging_face(config.architecture)
+    return PooledNet(
+        backbone=lambda: grown,
+        features=grown.features,
+        steps=[unit.top_grade for unit in scale.units],
+        states=len(scale.states),
+        dropout=config.dropout,
+        regions=torch.from_numpy(region_cells(scale, crop, grown.cells)),
+        landmarks=len(scale.landmarks),
     )
 
 
@@ -89,6 +109,7 @@ def gravity(config: EyesConfig) -> EyesNet:
 FRAME_NETS: dict[str, Callable[[NetConfig, CropConfig, Scale], FrameNet]] = {
     "small": small,
     "windows": windows,
+    "transformers": transformers,
 }
 FINDERS: dict[str, Callable[[FinderConfig, Scale], FinderNet]] = {
     "heatmap": heatmap,
@@ -104,9 +125,21 @@ def frame_net(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
 
 
 def trained_frame_net(bundle: Bundle) -> FrameNet:
-    """The frame network of a bundle with its weights, in evaluation mode."""
+    """The frame network of a bundle with its weights, in evaluation mode.
+
+    Raises ConfigError where the network cannot be built here.
+    """
     net = frame_net(bundle.config.net, bundle.crop, bundle.scale)
-    load_weights(bundle.path / "weights.safetensors", "frame", net)
+    try:
+        load_weights(bundle.path / "weights.safetensors", "frame", net)
+    except RuntimeError as error:
+        if not bundle.config.net.architecture:
+            raise
+        made = json.loads(bundle.config.net.architecture).get("package")
+        raise ConfigError(
+            f"The weights of this bundle have the names that transformers {made} gives them; "
+            "install that version."
+        ) from error
     return net.eval()
 
 

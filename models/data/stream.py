@@ -7,9 +7,11 @@ step n sees exactly what an undisturbed run sees from step n on.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import cv2
@@ -143,7 +145,9 @@ class RegionMixer:
 class TrainingStream:
     """The batches of steps `start` … `total` - 1; iterating gives `Batch`es.
 
-    To every two crops comes one of `strangers` (m, size, size), crops of what is no face.
+    To every two crops comes one of `strangers` (m, size, size), crops of what is no face. Of every
+    batch this process has the `part` (place, parts): parts together hold what one process alone
+    would see. `ahead` batches are made while the network learns from one.
     """
 
     def __init__(
@@ -156,11 +160,14 @@ class TrainingStream:
         total: int | None = None,
         regions: Array | None = None,
         sides: Sequence[int] | None = None,
+        part: tuple[int, int] = (0, 1),
+        ahead: int = 1,
     ) -> None:
         """`sides` says which landmark each one becomes in a mirror, where rows have `places`."""
         self.sides = None if sides is None else list(sides)
         self.data, self.fit, self.seed, self.start = data, fit, seed, start
-        self.strangers = strangers
+        self.strangers, self.ahead = strangers, max(1, ahead)
+        self.own = slice(part[0], None, part[1])
         self.mixer = None
         if regions is not None and fit.region_mix > 0:
             self.mixer = RegionMixer(data, regions, fit.region_mix)
@@ -168,15 +175,12 @@ class TrainingStream:
         self.total = self.per_epoch * fit.epochs if total is None else total
 
     def __iter__(self) -> Iterator[Batch]:
-        if self.start >= self.total:
-            return
-        # The next batch is made while the network learns from this one.
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(self.batch, self.start)
-            for step in range(self.start, self.total):
-                batch = waiting.result()
-                if step + 1 < self.total:
-                    waiting = pool.submit(self.batch, step + 1)
+        steps = iter(range(self.start, self.total))
+        with ThreadPoolExecutor(self.ahead) as pool:
+            waiting = deque(pool.submit(self.batch, step) for step in islice(steps, self.ahead))
+            while waiting:
+                batch = waiting.popleft().result()
+                waiting.extend(pool.submit(self.batch, step) for step in islice(steps, 1))
                 yield batch
 
     def batch(self, step: int) -> Batch:
@@ -188,7 +192,7 @@ class TrainingStream:
         rows = order[place * size : (place + 1) * size]
         rng = np.random.default_rng([self.seed, step, len(self.data)])
         some = size // 2 if len(self.strangers) else 0
-        others = rng.integers(0, max(len(self.strangers), 1), some)
+        others = rng.integers(0, max(len(self.strangers), 1), some)[self.own]
 
         def drawn(crops: NDArray[np.uint8], rows: Any, lead: int) -> list[Drawn]:
             return [
@@ -197,9 +201,13 @@ class TrainingStream:
             ]
 
         strange = drawn(self.strangers[others], others, step)
-        data = self.data.part(rows)
-        if self.mixer is not None:
-            data = self.mixer.mixed(rows, np.random.default_rng([self.seed, epoch, step, 5]))
+        if self.mixer is None:
+            data = self.data.part(rows[self.own])
+        else:
+            # Who lends to whom is drawn for the whole batch, whoever learns from which part.
+            lent = self.mixer.mixed(rows, np.random.default_rng([self.seed, epoch, step, 5]))
+            data = lent.part(np.arange(len(rows))[self.own])
+        rows = rows[self.own]
         faces = drawn(data.crops, rows, epoch)
         data = replace(
             data, crops=_pictures(faces, data.crops), places=self._moved(data.places, faces)
@@ -320,9 +328,10 @@ class CropModule(pl.LightningDataModule):
         seed: int,
         regions: Array | None = None,
         sides: Sequence[int] | None = None,
+        ahead: int = 1,
     ) -> None:
         super().__init__()
-        self.regions, self.sides = regions, sides
+        self.regions, self.sides, self.ahead = regions, sides, ahead
         self.train, self.validation, self.fit, self.seed = train, validation, fit, seed
         self.strangers = strangers
         self.position = 0
@@ -333,7 +342,9 @@ class CropModule(pl.LightningDataModule):
         return steps_per_epoch(len(self.train), self.fit) * self.fit.epochs
 
     def train_dataloader(self) -> TrainingStream:
-        """The batches from the current position on."""
+        """The batches from the current position on; of each, this process's part."""
+        trainer = self.trainer
+        part = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         return TrainingStream(
             self.train,
             self.strangers,
@@ -342,6 +353,8 @@ class CropModule(pl.LightningDataModule):
             start=self.position,
             regions=self.regions,
             sides=self.sides,
+            part=part,
+            ahead=self.ahead,
         )
 
     def val_dataloader(self) -> PlainStream:

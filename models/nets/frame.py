@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -39,10 +39,14 @@ class FrameNet(nn.Module, ABC):
     `steps` is the number of grades of each unit minus one, `features` the size of the embedding.
     """
 
+    backbone: nn.Module
+    """What the heads stand on."""
+
     def __init__(self, steps: Sequence[int], features: int, landmarks: int) -> None:
         super().__init__()
         self.steps = tuple(steps)
         self.features = features
+        self.frozen = False
         self.locator = nn.Conv2d(features, landmarks, 1)
         # A network of its own: strangers in the batches of the backbone would shift what its batch
         # norms take for normal, and cost a third of the accuracy of the grades.
@@ -54,6 +58,19 @@ class FrameNet(nn.Module, ABC):
             nn.Flatten(),
             nn.Linear(32, 1),
         )
+
+    def freeze(self) -> None:
+        """Let the backbone stay as it is: no gradients, and no new means in its batch norms."""
+        self.frozen = True
+        self.backbone.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
 
     def forward(self, crops: Tensor, places: Tensor | None = None) -> FrameOutputs:
         """Crops (n, 1, size, size), luma in 0..1, to `FrameOutputs`.
@@ -77,13 +94,17 @@ class FrameNet(nn.Module, ABC):
         """Landmarks (n, landmarks, 2) as the centres of gravity of one softmax map each.
 
         Integral regression (Sun et al. 2018, ECCV) on the cells of a map (n, features, rows,
-        columns).
+        columns). In float32 whatever the precision: windows follow the landmarks, and the steps of
+        bfloat16 are a quarter of a pixel and more.
         """
-        rows, columns = features.shape[2:]
-        maps = self.locator(features).flatten(2).softmax(2).unflatten(2, (rows, columns))
-        down = (torch.arange(rows, device=maps.device) + 0.5) / rows
-        along = (torch.arange(columns, device=maps.device) + 0.5) / columns
-        return torch.stack([maps.sum(2) @ along, maps.sum(3) @ down], dim=2)
+        with torch.autocast(features.device.type, enabled=False):
+            if features.dtype != torch.float32:
+                features = features.float()
+            rows, columns = features.shape[2:]
+            maps = self.locator(features).flatten(2).softmax(2).unflatten(2, (rows, columns))
+            down = (torch.arange(rows, device=maps.device) + 0.5) / rows
+            along = (torch.arange(columns, device=maps.device) + 0.5) / columns
+            return torch.stack([maps.sum(2) @ along, maps.sum(3) @ down], dim=2)
 
 
 class UnitHeads(nn.Module):
@@ -107,26 +128,28 @@ class UnitHeads(nn.Module):
 
 
 class PooledNet(FrameNet):
-    """A small residual network over the whole crop with one attention-pooled head per unit.
+    """A backbone over the whole crop with one attention-pooled head per unit.
 
     Each unit looks at the feature map through a softmax over places of its own, because units live
     in different parts of the face. `regions` (units, rows, columns) is the share of each place that
     lies in the unit's face region: a place outside is looked at only where it tells much more.
+    `backbone` makes the network from crops of even light to so many `features` in rows and columns.
     """
 
     prior: Tensor
 
     def __init__(
         self,
-        widths: Sequence[int],
+        backbone: Callable[[], nn.Module],
+        features: int,
         steps: Sequence[int],
         states: int,
         dropout: float,
         regions: Tensor,
         landmarks: int,
     ) -> None:
-        super().__init__(steps, widths[-1], landmarks)
-        self.backbone = backbone(widths)
+        super().__init__(steps, features, landmarks)
+        self.backbone = backbone()
         self.register_buffer("prior", torch.log(regions.flatten(1) + OUTSIDE)[None])
         self.attention = nn.Conv2d(self.features, len(self.steps), 1)
         self.dropout = nn.Dropout(dropout)

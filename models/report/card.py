@@ -31,6 +31,13 @@ def model_card(
         if before
         else ""
     )
+    grown = info.get("backbone")
+    if grown:
+        begun += (
+            f"\nIts backbone began with the weights of {grown['name']} (SHA-256 "
+            f"{grown['digest']}){' and was kept as it was' if grown['frozen'] else ''}; their "
+            "licence holds for\nthis bundle too.\n"
+        )
     control = (
         "\n**Negative control:** the labels of this run were shuffled on purpose.\n"
         if training.get("shuffled_labels")

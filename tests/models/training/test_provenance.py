@@ -29,7 +29,13 @@ def frames(split: str) -> pd.DataFrame:
 def a_run(scale: Scale, config: RunConfig, **more: Any) -> Any:
     manifest = SimpleNamespace(scale=scale, part=frames, header={"seed": 3}, digest="m" * 64)
     return SimpleNamespace(
-        **{"config": config, "manifest": manifest, "warm_start": None, "shuffle_labels": False},
+        **{
+            "config": config,
+            "manifest": manifest,
+            "backbone": None,
+            "warm_start": None,
+            "shuffle_labels": False,
+        },
         **more,
     )
 
