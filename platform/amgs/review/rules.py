@@ -18,7 +18,7 @@ def _register(key: str) -> None:
         return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
 
 
-for _key in ("rate_frames", "answer_check", "assign_audit", "hand_over"):
+for _key in ("rate_frames", "answer_check", "check_now", "assign_audit", "hand_over"):
     _register(_key)
 
 

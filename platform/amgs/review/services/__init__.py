@@ -2,7 +2,7 @@
 
 from amgs.review.facts import gather_facts
 from amgs.review.services.audits import start_audit
-from amgs.review.services.checks import answer_check
+from amgs.review.services.checks import answer_check, check_now
 from amgs.review.services.rating import (
     discard,
     find_assignment,
@@ -14,6 +14,7 @@ from amgs.review.services.rating import (
 
 __all__ = [
     "answer_check",
+    "check_now",
     "discard",
     "find_assignment",
     "gather_facts",
