@@ -11,6 +11,7 @@ NOUNS = (
     "scores",
     "datasets",
     "versions",
+    "checks",
     "labels",
     "permissions",
     "leaving",
