@@ -1,8 +1,8 @@
 """Text burned into the pictures of a recording: captions, clocks, labels of a camera program.
 
 What is looked for are lines of characters that stand still: in the mean of sampled frames, small
-shapes of one brightness with sharp outlines, alike in height, side by side on one line, of uneven
-width, in the upper or lower part of the picture. It reads nothing.
+shapes of one brightness with sharp outlines, alike in height, side by side on one line, uneven in
+width, height or filling, in the upper or lower part of the picture. It reads nothing.
 
 Found is printed text of at least four characters from about eight pixels of height on in the
 picture that is looked at (at most 1280 pixels wide or high), lighter or darker than what lies
@@ -213,4 +213,5 @@ def _is_text(line: list[_Shape]) -> bool:
     # A row of bars, holes or stripes repeats itself; letters and digits do not.
     widths = np.array([one.width for one in line], float)
     shares = np.array([one.area / (one.width * one.height) for one in line])
-    return bool(widths.std() / widths.mean() > 0.12 or shares.std() > 0.06)
+    uneven = (widths.std() / widths.mean() > 0.12, shares.std() > 0.06, heights.std() > 0.08 * tall)
+    return any(uneven)

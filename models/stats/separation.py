@@ -27,13 +27,15 @@ def rank_separation(
     numbers = np.asarray(values, float)
     _, codes = np.unique([str(label) for label in labels], return_inverse=True)
     groups = int(codes.max()) + 1 if codes.size else 0
+    if groups < 2:
+        return float("nan"), float("nan")
     places = _places(blocks, len(numbers))
     ranks = np.empty(len(numbers))
     for place in places:
         ranks[place] = rankdata(numbers[place])
         ranks[place] -= ranks[place].mean()
     total = float((ranks**2).sum())
-    if groups < 2 or total == 0:
+    if total == 0:
         return float("nan"), float("nan")
     seen = _between(ranks, codes[None], groups)[0]
     rng = np.random.default_rng(seed)
@@ -46,7 +48,7 @@ def rank_separation(
 
 
 def _places(blocks: Sequence[object] | None, rows: int) -> list[NDArray[np.int64]]:
-    if blocks is None or not rows:
+    if blocks is None:
         return [np.arange(rows)]
     _, codes = np.unique([str(block) for block in blocks], return_inverse=True)
     return [np.flatnonzero(codes == code) for code in range(int(codes.max()) + 1)]

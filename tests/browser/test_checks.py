@@ -81,7 +81,7 @@ def test_a_draft_is_checked_answered_refused_and_mended(
     alice, cora, version = told
     page = open_page(alice)
     page.goto(f"/datasets/{ref(version)}/submit")
-    page.get_by_text("fault would send this version back").wait_for(timeout=30_000)
+    page.get_by_text("fault would send this version back").wait_for(timeout=90_000)
     text = page.locator("#check-burned_in_text")
     shown = text.locator(".shown-frames img")
     assert shown.count() == 1
@@ -92,7 +92,7 @@ def test_a_draft_is_checked_answered_refused_and_mended(
     picture(page, "precheck")
 
     page.get_by_role("button", name="Submit for review").click()
-    page.get_by_text("The checks asked for changes").wait_for(timeout=30_000)
+    page.get_by_text("The checks asked for changes").wait_for(timeout=90_000)
     page.get_by_role("link", name="What has to change").click()
     page.get_by_role("heading", name="To mend").wait_for()
     assert "No licence is chosen" in page.locator("#check-licence").inner_text()
@@ -111,7 +111,7 @@ def test_a_draft_is_checked_answered_refused_and_mended(
     services.update_version(by=alice, version=version, licence="CC0-1.0")
     page.goto(f"/datasets/{ref(version)}/submit")
     since = page.locator("section", has_text="Since changes were asked for").last
-    since.get_by_text("Mended").wait_for(timeout=30_000)
+    since.get_by_text("Mended").wait_for(timeout=90_000)
     assert "Licence" in since.inner_text()
     answer = page.locator("#check-burned_in_text textarea")
     assert answer.input_value() == "The caption is of the camera and tells nothing."
@@ -123,7 +123,7 @@ def test_a_draft_is_checked_answered_refused_and_mended(
         picture(shaped, f"submit-{name}")
 
     page.get_by_role("button", name="Submit for review").click()
-    page.get_by_text("screened", exact=True).first.wait_for(timeout=30_000)
+    page.get_by_text("screened", exact=True).first.wait_for(timeout=90_000)
     for name, viewport, scheme in SHAPES:
         office = open_page(cora, viewport=viewport, color_scheme=scheme)
         office.goto(f"/review/{ref(version)}/")

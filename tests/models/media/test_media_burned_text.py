@@ -43,14 +43,19 @@ def looked(pictures: list[Picture]) -> tuple[tuple[float, float, float, float], 
     return look.boxes()
 
 
-def written(picture: Picture, words: str, corner: str, pixels: int, level: int = 255) -> Picture:
-    """The picture with words whose capitals are so many pixels high, as a camera program writes."""
+def written(picture: Picture, words: str, corner: str, pixels: int) -> Picture:
+    """The picture with words whose capitals are so many pixels high, as a camera program writes.
+
+    They are white, and black on a light ground.
+    """
     made = np.ascontiguousarray(picture).copy()
     scale, thick = pixels / 22, 1 if pixels < 16 else 2
     (width, high), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     left = 6 if corner[1] == "l" else made.shape[1] - width - 6
     bottom = high + 6 if corner[0] == "t" else made.shape[0] - below - 5
     place = (left, bottom)
+    ground = float(made[bottom - high : bottom, left : left + width].mean())
+    level = 255 if ground < 128 else 0
     cv2.putText(made, words, place, cv2.FONT_HERSHEY_SIMPLEX, scale, level, thick, cv2.LINE_AA)
     return made
 
@@ -98,7 +103,8 @@ def test_words_in_a_corner_are_found_where_they_stand(
     for clip in phantom:
         boxes = looked([written(one, words, corner, 20) for one in clip])
         assert boxes
-        top, left = boxes[0][1] < 0.5, boxes[0][0] < 0.5
+        x0, y0, x1, y1 = boxes[0]
+        top, left = y0 + y1 < 1, x0 + x1 < 1
         assert top == (corner[0] == "t")
         assert left == (corner[1] == "l")
 
