@@ -12,15 +12,22 @@ from amgs.repository.steps import Insist, Step, follower, guard
 from amgs.review.facts import has_grades
 from amgs.review.models import Audit, Screening
 from amgs.review.services.audits import close_audit, progress, ratings_of, start_audit
-from amgs.review.services.checks import SCREEN, facts_digest
+from amgs.review.services.checks import WAITING_STATES, ask_for_checks, facts_digest
+from curation.permissions import KINDS
 
 CONSENSUS = "review.update_consensus"
 
 
 @follower("submit")
 def _screen(step: Step, decision: Decision) -> None:
-    version = step.version
-    enqueue(SCREEN, by=step.by, subject=version, key=version.public_id, version=version.public_id)
+    ask_for_checks(step.version, step.by)
+
+
+@follower(*(f"{verb}_{kind}" for verb in ("give", "take_back") for kind in KINDS))
+def _screen_again(step: Step, decision: Decision) -> None:
+    """What others may do is among the facts that the checks rest on."""
+    if step.version.state in WAITING_STATES:
+        ask_for_checks(step.version, step.by)
 
 
 @follower("start_review")
