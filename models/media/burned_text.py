@@ -23,7 +23,7 @@ from models.media.frames import Picture
 LONGEST = 1280
 MARGIN = 1 / 3
 """Share of the height, above and below, in which text is looked for."""
-LEAST_HEIGHT, MOST_HEIGHT = 7, 0.09
+LEAST_HEIGHT, MOST_HEIGHT = 7, 0.12
 """Height of characters: pixels of the picture looked at, and share of its height."""
 LEAST_CONTRAST = 40.0
 """Between strokes and what lies round them, in levels of 255."""
