@@ -64,6 +64,16 @@ LIFECYCLE = Lifecycle(
             tells=(CONTRIBUTOR,),
             reason=True,
         ),
+        # Inputs may change after the checks: a recording is read again, a twin comes in.
+        _step(
+            "request_changes",
+            SCREENED,
+            CHANGES_REQUESTED,
+            {SYSTEM},
+            "Ask for changes",
+            tells=(CONTRIBUTOR,),
+            reason=True,
+        ),
         _step(
             "start_review",
             SCREENED,

@@ -25,7 +25,7 @@ class GroupFacts:
 
 @dataclass(frozen=True)
 class AnimalFacts:
-    """One animal; `labs` are all labs in which an animal of this identity is known."""
+    """One animal; `labs` are the labs in which it is known, as far as its own lab may know."""
 
     id: str
     name: str
@@ -36,6 +36,8 @@ class AnimalFacts:
     strain: str
     age_weeks: float | None
     labs: tuple[str, ...] = ()
+    split: str = ""
+    """Where earlier training placed the animal: it may not come to another side."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,44 @@ class ObservationFacts:
     animal: str
     name: str
     hours_after_procedure: float | None
+
+
+@dataclass(frozen=True)
+class TwinFacts:
+    """A recording elsewhere that is the same or looks the same.
+
+    `known` says whether the lab may know of it; of what it may not know only curators read.
+    `distance` and `motion` are those of `models.media.likeness.Match`, 0 for the same bytes.
+    """
+
+    version: str
+    lab: str
+    recording: str
+    file: str
+    known: bool
+    same_bytes: bool
+    distance: float
+    motion: float | None
+    mirrored: bool = False
+    shift_s: float = 0.0
+    animal: str = ""
+    split: str = ""
+    """Where earlier training placed the animal of the other recording."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of the version that holds it."""
+        return self.version.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class RaterUnit:
+    """How often a rater of a sheet gave each grade of a unit; `counts` go by grade, from 0."""
+
+    rater: str
+    unit: str
+    counts: tuple[int, ...]
+    not_scorable: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,8 +100,10 @@ class RecordingFacts:
     problem: str
     media: dict[str, Any] | None
     frames: int
-    elsewhere: tuple[str, ...] = ()
-    """Other dataset versions that hold the same bytes."""
+    twins: tuple[TwinFacts, ...] = ()
+    """The same or alike recordings of other datasets, and alike ones of this version."""
+    compared: bool = False
+    """Whether it was compared with the others; one of before that was done was not."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +118,12 @@ class LabelFacts:
     frames_unmatched: int
     observations_matched: int = 0
     """Of scores of observations, which name no frames."""
+    declared: dict[str, str] | None = None
+    """How the scores came about (`curation.labels.Declaration`); None where nobody was asked."""
+    conversion: str = ""
+    """The rule by which grades of another scale were read; empty: the scale's own."""
+    spread: tuple[RaterUnit, ...] | None = None
+    """What every rater gave; None in facts of before it was counted."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ from curation.facts import (
     GroupFacts,
     LabelFacts,
     ObservationFacts,
+    RaterUnit,
     RecordingFacts,
     VersionFacts,
 )
-from curation.labels import UnknownFormat, read
+from curation.labels import LabelRow, UnknownFormat, read
 from curation.problems import Problem
 from models.media import Unreadable, probe
 from models.records import to_json
+from models.scale import load_scale
 
 DESCRIPTION = "dataset.json"
 KEPT_AT_HOME = ("truth.csv", "evaluation.csv", "oracle.csv")
@@ -170,6 +173,21 @@ def _labels(
                 problems=labels.problems,
                 frames_matched=len(matched),
                 frames_unmatched=len(named) - len(matched),
+                spread=_spread(labels.votes),
             )
         )
     return tuple(facts), has_grades
+
+
+def _spread(votes: Iterable[LabelRow]) -> tuple[RaterUnit, ...]:
+    """How often every rater gave each grade of every unit."""
+    counted: dict[tuple[str, str], Counter[int | None]] = {}
+    for row in votes:
+        counted.setdefault((row.rater, row.unit), Counter())[row.grade] += 1
+    least = {unit.key: len(unit.grades) for unit in load_scale().units}
+    found = []
+    for (rater, unit), counts in sorted(counted.items()):
+        top = max([least.get(unit, 0), *(grade + 1 for grade in counts if grade is not None)])
+        by_grade = tuple(counts[grade] for grade in range(top))
+        found.append(RaterUnit(rater, unit, by_grade, counts[None]))
+    return tuple(found)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from curation.dataset_version import PUBLISHED, RETRACTED, WITHDRAWN
+from curation.dataset_version import PUBLISHED, REJECTED, RETRACTED, WITHDRAWN
 from curation.embargo import UNPUBLISHED
 from curation.permissions import DOWNLOAD, KINDS, OUTSIDE_RATERS, SHOW_FRAMES, TRAIN
 
@@ -17,6 +17,10 @@ UNDO_FOR = timedelta(days=30)
 """How long a deleted draft can be brought back."""
 FILES_GONE_WITHIN = timedelta(days=30)
 """Within this time after a withdrawal every file is deleted, caches included."""
+REJECTED_KEPT_FOR = timedelta(days=90)
+"""How long the files of a rejected version are kept; until then it can be opened again."""
+WARNED_BEFORE = timedelta(days=14)
+"""How long before that its lab is warned."""
 WITHDRAW, RETRACT, DELETE = "withdraw", "retract", "delete"
 TAKE_BACK = tuple(f"take_back_{kind}" for kind in KINDS)
 ACTS = (WITHDRAW, RETRACT, DELETE, *TAKE_BACK)
@@ -91,11 +95,25 @@ def undo_refusal(deleted_at: datetime, now: datetime, other_draft: str = "") -> 
     return None
 
 
-def keeps_files(state: str, deleted_at: datetime | None, now: datetime) -> bool:
+def reopen_refusal(kept_until: datetime | None, now: datetime) -> str | None:
+    """Return the sentence that refuses to open a rejected version again, or None."""
+    if kept_until is None or now <= kept_until:
+        return None
+    return (
+        f"It was rejected more than {REJECTED_KEPT_FOR.days} days ago, and its files are deleted. "
+        "Delete this version and send the recordings again in a new one."
+    )
+
+
+def keeps_files(
+    state: str, deleted_at: datetime | None, now: datetime, kept_until: datetime | None = None
+) -> bool:
     """Whether a version is living: what it holds may not be deleted for another's sake.
 
-    A deleted draft is, for as long as it can be brought back.
+    A deleted draft is, for as long as it can be brought back; a rejected one until `kept_until`.
     """
+    if state == REJECTED and kept_until is not None and now > kept_until:
+        return False
     return state != WITHDRAWN and (deleted_at is None or now - deleted_at <= UNDO_FOR)
 
 

@@ -58,6 +58,7 @@ ACTS: dict[str, Act] = {
     "import_labels": _act("import score sheets", CONTRIBUTOR, scope="own_lab"),
     "set_permissions": _act("set what others may do with the data", CONTRIBUTOR, scope="own_lab"),
     "answer_check": _act("answer a warning of the checks", CONTRIBUTOR, scope="own_lab"),
+    "check_now": _act("run the checks", CONTRIBUTOR, CURATOR, MAINTAINER, SYSTEM, scope="own_lab"),
     "delete_draft": _act("delete an unpublished version", CONTRIBUTOR, scope="own_lab"),
     "new_draft": _act("begin a new version", CONTRIBUTOR, scope="own_lab"),
     "set_embargo": _act("set an embargo", CONTRIBUTOR, scope="own_lab"),

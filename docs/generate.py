@@ -190,8 +190,9 @@ def checks_page() -> str:
     lines = [
         "# Automatic checks",
         "",
-        "Every submitted version is screened. All results are shown together, and the facts they "
-        "rest on are kept, so that a screening can be repeated.",
+        "Every submitted version is screened, again whenever what it rests on changes, and drafts "
+        "when their lab asks. All results are shown together with the frames they are about, and "
+        "the facts they rest on are kept, so that a screening can be repeated.",
         "",
     ]
     for severity in SEVERITIES:
@@ -200,7 +201,10 @@ def checks_page() -> str:
         for one in registry():
             if one.severity == severity:
                 told = (one.examine.__doc__ or "").strip().splitlines()[0]
-                lines.append(f"| {one.title} | `{one.key}` | {told} |")
+                whom = (
+                    " Told to curators and maintainers alone." if one.audience == "office" else ""
+                )
+                lines.append(f"| {one.title} | `{one.key}` | {told}{whom} |")
         lines.append("")
     return "\n".join(lines)
 

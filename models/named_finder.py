@@ -11,7 +11,7 @@ from models.bundle import Bundle
 from models.config import CropConfig
 from models.faces import FaceFinder
 from models.media.frames import Picture
-from models.records import View
+from models.records import Face
 from models.scale import load_scale
 from models.shipped import PARTS, shipped_part_facts
 
@@ -24,13 +24,13 @@ class NamedFinder:
     finder: FaceFinder
     least: float
 
-    def view(self, luma: Picture) -> View | None:
-        """From where a face is seen in a picture, uint8 (height, width); None where there is none.
+    def face(self, luma: Picture) -> Face | None:
+        """The face in a picture, uint8 (height, width); None where there is none.
 
         A head that is no mouse's is no face either.
         """
         (face,) = self.finder.find([luma])
-        return face.view if face.confidence >= self.least and face.view != "none" else None
+        return face if face.confidence >= self.least and face.view != "none" else None
 
 
 def finder_of(bundle: Bundle, threads: int = 1) -> NamedFinder:

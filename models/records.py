@@ -42,7 +42,12 @@ class MediaFacts:
     up to 20 and from 235 on, medians over sampled frames. `finder` names the face finder that
     looked at `faces_looked` sampled frames; `faces_share` is the share of them with a face and
     `view` the one that most faces have ("none" where there is no face). Both are None where none
-    looked.
+    looked. `head_side` is the median of the shorter sides of these faces in pixels, None without a
+    face. `edge_brightness` is the mean luma of the outer tenth of the picture, median over sampled
+    frames; `text_boxes` are lines of text burned in, (x0, y0, x1, y1) in shares of width and
+    height. `telling` names the sampled frame (counted from 0) that shows something best: `dark`,
+    `burnt`, `soft`, `small`, `faceless`, `profile`, `text`. In facts of before these were measured
+    they are None or empty.
     """
 
     kind: Literal["video", "stills"]
@@ -73,6 +78,10 @@ class MediaFacts:
     faces_looked: int = 0
     view: View | None = None
     finder: str | None = None
+    head_side: float | None = None
+    edge_brightness: float | None = None
+    text_boxes: tuple[tuple[float, float, float, float], ...] | None = None
+    telling: dict[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

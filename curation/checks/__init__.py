@@ -15,26 +15,39 @@ from typing import Any, Literal
 from curation.facts import VersionFacts
 
 Severity = Literal["blocks", "warns", "informs"]
+Audience = Literal["all", "office"]
 SEVERITIES: tuple[Severity, ...] = ("blocks", "warns", "informs")
+Shown = tuple[str, str]
+"""A recording (id) to be shown, and the reason that picks its frame (`MediaFacts.telling`)."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check says: one sentence, and the files, animals or fields it is about."""
+    """What a check says: one sentence, and the files, animals or fields it is about.
+
+    `shown` are the recordings whose pictures stand beside it, where other than those of `where`.
+    """
 
     passed: bool
     sentence: str
     where: tuple[str, ...] = ()
+    shown: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check by name; `severity` is what a failure means."""
+    """A check by name; `severity` is what a failure means.
+
+    `reason` picks the frame that shows the fault. What an `office` check finds is told to curators
+    and maintainers alone: it rests on what the lab may not know.
+    """
 
     key: str
     title: str
     severity: Severity
     examine: Callable[[VersionFacts], Finding]
+    reason: str = ""
+    audience: Audience = "all"
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,8 @@ class CheckOutcome:
     passed: bool
     sentence: str
     where: tuple[str, ...]
+    shown: tuple[Shown, ...] = ()
+    audience: Audience = "all"
 
     @property
     def blocks(self) -> bool:
@@ -74,12 +89,33 @@ def run_checks(facts: VersionFacts) -> tuple[CheckOutcome, ...]:
     outcomes = []
     for one in registry():
         found = one.examine(facts)
+        shown = found.shown or _shown(facts, found.where, one.reason)
         outcomes.append(
             CheckOutcome(
-                one.key, one.title, one.severity, found.passed, found.sentence, found.where
+                one.key,
+                one.title,
+                one.severity,
+                found.passed,
+                found.sentence,
+                found.where,
+                () if found.passed else shown,
+                one.audience,
             )
         )
     return tuple(outcomes)
+
+
+def _shown(facts: VersionFacts, where: Iterable[str], reason: str) -> tuple[Shown, ...]:
+    """The recordings that places stand for: those of a file, and the first one of an animal."""
+    by_file = {one.file: one.id for one in facts.recordings}
+    animals = {one.id: one.name for one in facts.animals}
+    of = {one.id: animals.get(one.animal, "") for one in facts.observations}
+    by_animal: dict[str, str] = {}
+    for one in facts.recordings:
+        by_animal.setdefault(of.get(one.observation, ""), one.id)
+    by_animal.pop("", None)
+    found = (by_file.get(place) or by_animal.get(place) for place in where)
+    return tuple((key, reason) for key in dict.fromkeys(key for key in found if key))
 
 
 def blocking(outcomes: Iterable[CheckOutcome]) -> tuple[CheckOutcome, ...]:

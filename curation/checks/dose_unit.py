@@ -9,7 +9,10 @@ from curation.sentences import listing
 
 
 def doses_have_units(facts: VersionFacts) -> Finding:
-    """Warns when a group has a dose but no unit of it."""
+    """Warns when a group, or the whole dataset, has a dose but no unit of it."""
+    whole = facts.metadata
+    if not is_empty(whole.get("dose")) and is_empty(whole.get("dose_unit")):
+        return Finding(False, "The dose of the dataset has no unit; add it.", ("dose_unit",))
     bare = tuple(
         one.name
         for one in facts.groups

@@ -30,4 +30,4 @@ def faces_are_found(facts: VersionFacts) -> Finding:
     )
 
 
-CHECK = Check("faces_found", "Faces to be seen", "warns", faces_are_found)
+CHECK = Check("faces_found", "Faces to be seen", "warns", faces_are_found, "faceless")

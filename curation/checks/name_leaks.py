@@ -15,19 +15,16 @@ TELLING_WORDS = frozenset(
         *("pain", "painful"),
     ]
 )
+TREATMENT_FIELDS = ("drug", "analgesic", "anaesthetic", "procedure")
+HARMLESS = frozenset(["none", "and", "the", "with", "mouse", "day", "week", "hour", "time"])
+"""Words that name no group alone."""
 _TIME = re.compile(r"(?:day|week|hour|min)\d+|\d+(?:h|hr|hrs|d|wk|min)|[dt]\d+h?")
 _WORDS = re.compile(r"[a-z]+\d*[a-z]*|\d+[a-z]*")
 
 
 def names_tell_nothing(facts: VersionFacts) -> Finding:
     """Warns when a name holds a group, a treatment or a time: whoever sees it is not blind."""
-    told = {
-        word
-        for group in facts.groups
-        for text in (group.name, str(group.treatment.get("drug") or ""))
-        for word in _WORDS.findall(text.casefold())
-        if len(word) >= 3
-    }
+    told = _told(facts)
     telling: dict[str, str] = {}
     for one in facts.recordings:
         stem = one.file.rsplit(".", 1)[0].replace("_", " ").casefold()
@@ -44,6 +41,15 @@ def names_tell_nothing(facts: VersionFacts) -> Finding:
         "blind.",
         tuple(telling),
     )
+
+
+def _told(facts: VersionFacts) -> set[str]:
+    """The words by which this version names groups, treatments and time points."""
+    texts = [one.name for one in facts.groups] + [one.name for one in facts.observations]
+    for values in (facts.metadata, *(one.treatment for one in facts.groups)):
+        texts += [str(values.get(key) or "") for key in TREATMENT_FIELDS]
+    words = {word for text in texts for word in _WORDS.findall(text.casefold())}
+    return {word for word in words if len(word) >= 3} - HARMLESS
 
 
 CHECK = Check("name_leaks", "Neutral file names", "warns", names_tell_nothing)

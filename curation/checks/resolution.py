@@ -1,38 +1,38 @@
-"""Recordings too small to grade a face in."""
+"""Heads that are small for grading."""
 
 from __future__ import annotations
 
 from curation.checks import Check, Finding
+from curation.checks.head_size import LEAST_PIXELS, side_of
 from curation.facts import VersionFacts
 from curation.sentences import count
 
 COMFORTABLE_PIXELS = 300
-"""Shorter side of the picture below which most heads are too small to grade well."""
-LEAST_PIXELS = 64
-"""A head below this is not graded at all, so neither is a picture."""
+"""Shorter side of a head below which whiskers and the bridge of the nose are hard to grade."""
 
 
-def pictures_are_large_enough(facts: VersionFacts) -> Finding:
-    """Warns about pictures whose shorter side is small."""
-    sides = {
-        one.file: min(int(one.media.get("width") or 0), int(one.media.get("height") or 0))
-        for one in facts.recordings
-        if one.media
+def heads_are_large(facts: VersionFacts) -> Finding:
+    """Warns about recordings whose typical head is smaller than 300 pixels.
+
+    Where no face was found or looked for, the picture stands for the head.
+    """
+    sides = {one.file: found for one in facts.recordings if (found := side_of(one)) is not None}
+    small = {
+        file: found
+        for file, found in sides.items()
+        if LEAST_PIXELS <= found[0] < COMFORTABLE_PIXELS
     }
-    small = {file: side for file, side in sides.items() if side < COMFORTABLE_PIXELS}
     if not small:
-        return Finding(
-            True, f"Every picture is at least {COMFORTABLE_PIXELS} pixels high and wide."
-        )
-    worst = min(small, key=lambda file: small[file])
-    verdict = "cannot be graded" if small[worst] < LEAST_PIXELS else "may be hard to grade"
+        return Finding(True, f"No head is known to be smaller than {COMFORTABLE_PIXELS} pixels.")
+    worst = min(small, key=lambda file: small[file][0])
+    what = "the typical head" if small[worst][1] else "the whole picture"
     return Finding(
         False,
-        f"Fewer than {COMFORTABLE_PIXELS} pixels on the shorter side: "
-        f"{count(len(small), 'recording')}; the smallest, {worst} with {small[worst]}, {verdict}. "
-        "Film closer or at a higher resolution if you can.",
-        tuple(small),
+        f"Hard to grade: in {count(len(small), 'recording')} heads have fewer than "
+        f"{COMFORTABLE_PIXELS} pixels on the shorter side; the fewest in {worst}, where {what} has "
+        f"{small[worst][0]:.0f}. Film closer or at a higher resolution if you can.",
+        tuple(sorted(small, key=lambda file: small[file][0])),
     )
 
 
-CHECK = Check("resolution", "Size of the picture", "warns", pictures_are_large_enough)
+CHECK = Check("resolution", "Size of the heads", "warns", heads_are_large, "small")

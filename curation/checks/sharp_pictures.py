@@ -33,4 +33,4 @@ def pictures_are_sharp(facts: VersionFacts) -> Finding:
     )
 
 
-CHECK = Check("sharp_pictures", "Sharp pictures", "warns", pictures_are_sharp)
+CHECK = Check("sharp_pictures", "Sharp pictures", "warns", pictures_are_sharp, "soft")

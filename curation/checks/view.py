@@ -20,4 +20,6 @@ def faces_are_turned_to_the_camera(facts: VersionFacts) -> Finding:
     )
 
 
-CHECK = Check("view", "Faces turned to the camera", "warns", faces_are_turned_to_the_camera)
+CHECK = Check(
+    "view", "Faces turned to the camera", "warns", faces_are_turned_to_the_camera, "profile"
+)

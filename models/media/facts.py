@@ -11,11 +11,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from models.media.burned_text import TextLook
 from models.media.frames import Frame, Picture
 from models.media.private_tags import private_tags, tells_a_place
 from models.media.stills import Stills
 from models.media.video import Video
-from models.records import MediaFacts, View
+from models.records import Face, MediaFacts, View
 
 SAMPLES = 64
 BLACK, WHITE = 20, 235
@@ -28,7 +29,7 @@ class Finds(Protocol):
     @property
     def name(self) -> str: ...
 
-    def view(self, luma: Picture) -> View | None: ...
+    def face(self, luma: Picture) -> Face | None: ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class _Sample:
     grey: bool
     black: float
     white: float
+    edge: float
     view: View | None
+    head: float
 
 
 class _Samples:
@@ -52,11 +55,13 @@ class _Samples:
         self.stride = 1
         self.finder = finder
         self.kept: list[_Sample] = []
+        self.text = TextLook()
 
     def see(self, frame: Frame) -> None:
         if frame.index % self.stride:
             return
         self.kept.append(_sample(frame, self.finder))
+        self.text.see(frame.luma)
         if len(self.kept) >= 2 * SAMPLES:
             self.stride *= 2
             self.kept = [sample for sample in self.kept if sample.index % self.stride == 0]
@@ -74,6 +79,30 @@ class _Samples:
         if self.finder is None:
             return None
         return sum(sample.view is not None for sample in self.kept) / len(self.kept)
+
+    def head_side(self) -> float | None:
+        sides = [sample.head for sample in self.kept if sample.view is not None]
+        return median(sides) if sides else None
+
+    def telling(self, text: bool) -> dict[str, int]:
+        """The frames that show best what may be wrong; the first of equals."""
+        faces = [sample for sample in self.kept if sample.view is not None]
+        aside = [sample for sample in faces if sample.view == "profile"]
+        bare = [sample for sample in self.kept if sample.view is None]
+        found = {
+            "dark": max(self.kept, key=lambda sample: sample.black),
+            "burnt": max(self.kept, key=lambda sample: sample.white),
+            "soft": min(self.kept, key=lambda sample: sample.sharpness),
+        }
+        if faces:
+            found["small"] = min(faces, key=lambda sample: sample.head)
+        if aside:
+            found["profile"] = aside[len(aside) // 2]
+        if self.finder is not None and bare:
+            found["faceless"] = bare[len(bare) // 2]
+        if text:
+            found["text"] = self.kept[len(self.kept) // 2]
+        return {name: sample.index for name, sample in found.items()}
 
 
 def measure(
@@ -101,6 +130,7 @@ def measure(
             longest = max(longest, gap)
         last = frame.pts
         count += 1
+    text = samples.text.boxes()
     tick = media.time_base[0] / media.time_base[1]
     mean_gap = (last - first) / (count - 1) if count > 1 else 0.0
     is_video = isinstance(media, Video)
@@ -138,6 +168,10 @@ def measure(
         faces_looked=0 if finder is None else len(samples.kept),
         view=samples.view(),
         finder=None if finder is None else finder.name,
+        head_side=samples.head_side(),
+        edge_brightness=samples.median(lambda sample: sample.edge),
+        text_boxes=text,
+        telling=samples.telling(bool(text)),
     )
 
 
@@ -147,6 +181,7 @@ def _sample(frame: Frame, finder: Finds | None) -> _Sample:
     small = frame.image[::step, ::step].astype(np.int16)
     colour = np.percentile(small.max(axis=2) - small.min(axis=2), 95)
     few = luma[::step, ::step]
+    face = None if finder is None else finder.face(luma)
     return _Sample(
         index=frame.index,
         sharpness=float(cv2.Laplacian(luma, cv2.CV_32F).var()),
@@ -154,5 +189,20 @@ def _sample(frame: Frame, finder: Finds | None) -> _Sample:
         grey=bool(colour < 8),
         black=float((few <= BLACK).mean()),
         white=float((few >= WHITE).mean()),
-        view=None if finder is None else finder.view(luma),
+        edge=_edge(few),
+        view=None if face is None else face.view,
+        head=0.0 if face is None else _shorter_side(face),
     )
+
+
+def _edge(luma: Picture) -> float:
+    """The mean of the outer tenth on all four sides: mostly cage and wall, hardly the animal."""
+    high, wide = (max(1, round(0.1 * side)) for side in luma.shape)
+    outer = np.ones(luma.shape, bool)
+    outer[high:-high, wide:-wide] = False
+    return float(luma[outer].mean())
+
+
+def _shorter_side(face: Face) -> float:
+    x0, y0, x1, y1 = face.box
+    return min(x1 - x0, y1 - y0)

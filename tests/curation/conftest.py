@@ -35,8 +35,18 @@ def _recording(number: int, observation: str) -> RecordingFacts:
         sha256=f"{number:064x}",
         status="ready",
         problem="",
-        media={"width": 640, "height": 480, "has_location_tag": False, "problems": []},
+        media={
+            "width": 640,
+            "height": 480,
+            "has_location_tag": False,
+            "problems": [],
+            "finder": "told",
+            "head_side": 320.0,
+            "edge_brightness": 90.0,
+            "text_boxes": [],
+        },
         frames=120,
+        compared=True,
     )
 
 

@@ -19,6 +19,7 @@ from curation.leaving import (
     keeps_files,
     may_be_deleted,
     note,
+    reopen_refusal,
     undo_refusal,
 )
 
@@ -134,3 +135,14 @@ def test_a_model_depends_through_every_chain_of_starts_and_through_nothing_else(
             step = starts.get(step)
         depends = any(learned.get(one) in snapshots for one in chain)
         assert (model in found) == depends
+
+
+def test_a_rejected_version_is_kept_and_opened_until_its_day() -> None:
+    day = timedelta(days=1)
+    assert reopen_refusal(None, NOW) is None
+    assert reopen_refusal(NOW, NOW) is None
+    assert "90 days" in str(reopen_refusal(NOW - day, NOW))
+    assert keeps_files("rejected", None, NOW, NOW + day)
+    assert keeps_files("rejected", None, NOW)
+    assert not keeps_files("rejected", None, NOW, NOW - day)
+    assert keeps_files("draft", None, NOW, NOW - day)

@@ -16,7 +16,10 @@ from curation.roles import ROLES
 DATASET: dict[str, dict[str, dict[str, str]]] = {
     "draft": {"contributor": {"submit": "submitted"}},
     "submitted": {"system": {"screen": "screened", "request_changes": "changes_requested"}},
-    "screened": {"curator": {"start_review": "in_review"}},
+    "screened": {
+        "curator": {"start_review": "in_review"},
+        "system": {"request_changes": "changes_requested"},
+    },
     "in_review": {
         "curator": {
             "accept": "accepted",

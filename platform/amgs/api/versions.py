@@ -311,7 +311,7 @@ class ScreeningResult(APIView):
         """Return the newest screening with every check's sentence."""
         version = opened(request, name)
         policy.require(request.user, "see_ratings", version)
-        found = review.screening_page(version)
+        found = review.screening_page(request.user, version, pictures=False)
         if found is None:
             raise NotFound("The checks have not run yet; they do so when the version is submitted.")
         return detail(request, found)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from amgs.files.models import Blob
 from amgs.repository.models import Frame, LabelImport, LandmarkSet, Rating, Recording, Version
-from curation.dataset_version import WITHDRAWN
+from curation.dataset_version import REJECTED, WITHDRAWN
 from curation.leaving import UNDO_FOR, Counts, consequences
 
 Counter = Callable[[Version], Mapping[str, Any]]
@@ -47,8 +47,10 @@ def told(act: str, version: Version) -> list[dict[str, Any]]:
 
 def living() -> QuerySet[Version]:
     """Return the versions whose files must stay (``curation.leaving.keeps_files``)."""
-    brought_back = Q(deleted_at__gte=timezone.now() - UNDO_FOR)
-    return Version.objects.filter(Q(deleted_at=None) | brought_back).exclude(state=WITHDRAWN)
+    now = timezone.now()
+    brought_back = Q(deleted_at__gte=now - UNDO_FOR)
+    held = Version.objects.filter(Q(deleted_at=None) | brought_back).exclude(state=WITHDRAWN)
+    return held.exclude(state=REJECTED, files_kept_until__lt=now)
 
 
 def recordings_to_clear(version: Version) -> QuerySet[Recording]:
@@ -104,6 +106,10 @@ def _what_it_holds(version: Version) -> Mapping[str, Any]:
     frames = Frame.objects.filter(recording__versions=version)
     stills = Frame.objects.filter(recording__in=alone).exclude(still_key="").count()
     beside = landmarks_to_clear(version).count()
+    beside += sum(
+        len({shown["key"] for shown in evidence.values()})
+        for evidence in alone.exclude(evidence={}).values_list("evidence", flat=True)
+    )
     beside += sum(len(keys) for _, keys in pictures_to_clear(version))
     size = Blob.objects.filter(pk__in=originals.values("pk")).aggregate(bytes=Sum("size"))
     return {

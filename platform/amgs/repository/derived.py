@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 DRAWN_FRAMES = 12
 SHEET_FRAMES = 12
 PROGRESS_EVERY = 25
+TELLING_LONGEST = 480
 
 _lock = threading.Lock()
 _held: tuple[str, Any] | None = None
@@ -54,10 +57,21 @@ def finder() -> NamedFinder | None:
         return _held[1]
 
 
-def draw(
-    context: Context, row: Recording, blob: Blob, facts: MediaFacts, media: Any
-) -> tuple[list[Frame], str, str]:
-    """Return the drawn frames, their stills stored, and the keys of poster and contact sheet.
+@dataclass(frozen=True)
+class Drawn:
+    """What one pass over a recording stored: rows of drawn frames, not yet written, and keys.
+
+    ``evidence`` are the telling frames (`MediaFacts.telling`): reason → key, frame, time_s.
+    """
+
+    frames: list[Frame]
+    poster: str
+    contact_sheet: str
+    evidence: dict[str, dict[str, Any]]
+
+
+def draw(context: Context, row: Recording, blob: Blob, facts: MediaFacts, media: Any) -> Drawn:
+    """Draw frames and store their stills, the poster, the contact sheet and telling frames.
 
     The draw is uniform over all readable frames and seeded by the file's own digest, so that
     anybody can repeat it and nobody can choose it. The sheet shows frames evenly in time instead:
@@ -71,6 +85,10 @@ def draw(
     middle = sorted(numbers)[len(numbers) // 2]
     frames: list[Frame] = []
     poster = context.key("poster.jpg")
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for reason, index in facts.telling.items():
+        reasons[index].append(reason)
+    evidence: dict[str, dict[str, Any]] = {}
 
     def passing() -> Iterator[MediaFrame]:
         for frame in media:
@@ -81,17 +99,38 @@ def draw(
             if frame.index == middle:
                 small = media_files.jpeg(frame.image, media_files.POSTER_LONGEST)
                 get_storage().put(poster, small)
+            if frame.index in reasons:
+                evidence.update(_telling(context, frame, reasons.pop(frame.index), facts))
             yield frame
 
     # One pass for both: decoding is what takes the time.
     going = passing()
     made = contact_sheet(evenly_in_time(going, facts, SHEET_FRAMES))
-    while len(frames) < len(numbers) and next(going, None) is not None:
+    while (len(frames) < len(numbers) or reasons) and next(going, None) is not None:
         pass
     going.close()
     sheet = context.key("contact-sheet.jpg")
     get_storage().put(sheet, made.data)
-    return frames, poster, sheet
+    return Drawn(frames, poster, sheet, evidence)
+
+
+def _telling(
+    context: Context, frame: MediaFrame, reasons: list[str], facts: MediaFacts
+) -> dict[str, dict[str, Any]]:
+    """Store small pictures of a frame, one for all reasons; text has one with its lines framed."""
+    from models.media.burned_text import framed
+
+    found = {}
+    for text in (False, True):
+        named = [reason for reason in reasons if (reason == "text") is text]
+        if not named:
+            continue
+        image = framed(frame.image, facts.text_boxes or ()) if text else frame.image
+        key = context.key(f"telling-{frame.index}{'-text' if text else ''}.jpg")
+        get_storage().put(key, media_files.jpeg(image, TELLING_LONGEST))
+        shown = {"key": key, "frame": frame.index, "time_s": round(frame.time_s, 3)}
+        found.update(dict.fromkeys(named, shown))
+    return found
 
 
 def frame_row(recording: Recording, frame: MediaFrame, *, drawn: bool) -> Frame:

@@ -17,9 +17,12 @@ from amgs.repository import (
     derived,
     label_jobs,  # noqa: F401  (its kinds of jobs are registered by loading it)
     media_files,
+    rejection,  # noqa: F401  (importing registers its jobs and what follows a rejection)
     removal,  # noqa: F401  (importing registers its jobs and what it does after a withdrawal)
 )
+from amgs.repository.comparing import compare_recording
 from amgs.repository.derived import PROGRESS_EVERY
+from amgs.repository.inputs import changed_recordings
 from amgs.repository.models import Frame, Recording
 from amgs.repository.services.recordings import ask_for_labels, settle_copies, start_ingest
 
@@ -34,6 +37,7 @@ def _settle(recording: Recording, **values: Any) -> None:
     """Write what became of a recording and wake the sheets that waited for it."""
     Recording.objects.filter(pk=recording.pk).update(**values)
     ask_for_labels(recording.dataset_id)
+    changed_recordings([recording.pk])
 
 
 def _set_aside(row: Job, sentence: str) -> None:
@@ -55,7 +59,7 @@ def ingest_recording(context: Context, recording: str) -> Finish:
     """
     from models.media import Unreadable, open_media
     from models.media.facts import measure
-    from models.media.likeness import Likening
+    from models.media.likeness import Likening, signature
 
     row = Recording.objects.select_related("blob").filter(public_id=recording).first()
     if row is None or row.blob is None:
@@ -72,10 +76,11 @@ def ingest_recording(context: Context, recording: str) -> Finish:
 
             with open_media(path) as media:
                 facts = measure(media, measured, derived.finder())
-            likeness = derived.store_likeness(context, likening.likeness())
+            looks = likening.likeness()
+            likeness = derived.store_likeness(context, looks)
             context.progress(0.4, "drawing frames")
             with open_media(path) as media:
-                frames, poster, sheet = derived.draw(context, row, row.blob, facts, media)
+                drawn = derived.draw(context, row, row.blob, facts, media)
     except Unreadable as refusal:
         sentence = refusal.sentence
         return Finish(
@@ -84,19 +89,23 @@ def ingest_recording(context: Context, recording: str) -> Finish:
         )
 
     def apply() -> None:
-        Frame.objects.bulk_create(frames, ignore_conflicts=True)
+        Frame.objects.bulk_create(drawn.frames, ignore_conflicts=True)
         _settle(
             row,
             status=Recording.Status.READY,
             problem="",
             media=asdict(facts),
-            poster_key=poster,
-            contact_sheet_key=sheet,
+            poster_key=drawn.poster,
+            contact_sheet_key=drawn.contact_sheet,
+            evidence=drawn.evidence,
             likeness_key=likeness,
+            signature=asdict(signature(looks)),
+            compared_at=None,
         )
         jobs.enqueue(derive_recording, subject=row, key=row.public_id, recording=row.public_id)
+        jobs.enqueue(compare_recording, subject=row, key=row.public_id, recording=row.public_id)
 
-    return Finish({"frames": facts.frame_count, "drawn": len(frames)}, apply)
+    return Finish({"frames": facts.frame_count, "drawn": len(drawn.frames)}, apply)
 
 
 def _no_copies(row: Job, sentence: str) -> None:

@@ -16,7 +16,7 @@ from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
 from amgs.files.services import on_blob
 from amgs.files.storage import get_storage
-from amgs.repository import derived, looking, media_files, reading, search
+from amgs.repository import derived, inputs, looking, media_files, reading, search
 from amgs.repository.derived import PROGRESS_EVERY
 from amgs.repository.models import (
     IMPORTED,
@@ -172,6 +172,7 @@ def read_labels(context: Context, label_import: str) -> Finish:
                 clear_labels, subject=row, key=f"late:{row.public_id}", label_import=row.public_id
             )
         search.refresh_dataset(row.dataset)
+        inputs.changed(row.versions.filter(deleted_at=None).select_related("dataset"))
 
     return Finish({"frames": places.frames_matched, **written}, apply)
 

@@ -23,6 +23,7 @@ from amgs.repository.imported import (
     PictureClass,
     ProgramScore,
 )
+from amgs.repository.twins import Resemblance as Resemblance
 from curation.dataset_version import LIFECYCLE
 
 # Kept in a module of their own, and tables of this app all the same.
@@ -102,8 +103,10 @@ class Version(Row):
     design = models.JSONField(default=dict)
     # An unpublished version that its lab deleted; it can be brought back for a while.
     deleted_at = models.DateTimeField(null=True, blank=True)
-    # When the last file of a withdrawn version was gone.
+    # When the last file of a withdrawn version was gone, or of a rejected one that stayed so.
     files_deleted_at = models.DateTimeField(null=True, blank=True)
+    # Of a rejected version: until when its files are kept and it can be opened again.
+    files_kept_until = models.DateTimeField(null=True, blank=True)
 
     class Meta(Row.Meta):
         constraints = [
@@ -231,6 +234,12 @@ class Recording(Row):
     contact_sheet_key = models.CharField(max_length=200, blank=True)
     # Perceptual hashes over time, by which near-duplicates are found.
     likeness_key = models.CharField(max_length=200, blank=True)
+    # Some of those hashes (`models.media.likeness.Signature`), by which likely twins are looked up.
+    signature = models.JSONField(default=dict)
+    # When it was compared with all others; empty for one that was read before that was done.
+    compared_at = models.DateTimeField(null=True)
+    # Small pictures that show best what checks may warn of: reason → key, frame, time_s.
+    evidence = models.JSONField(default=dict)
     # H.264 in MP4, where browsers do not play the original.
     proxy_key = models.CharField(max_length=200, blank=True)
     # The copy for others: key, sha256, size, the original's sha256, names of the tags left out;

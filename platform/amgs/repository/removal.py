@@ -1,4 +1,4 @@
-"""Delete the files of versions that left: withdrawn ones, and drafts whose undo has run out.
+"""Delete the files of versions that left: withdrawn, deleted for good, or rejected long ago.
 
 Every step may be done twice: a job that was killed begins again and finds what is left. What
 another living version holds stays; so does the row of a recording with its digests, because
@@ -69,7 +69,7 @@ def clear_withdrawn(context: Context, version: str) -> Finish:
     row = Version.objects.select_related("dataset__lab").get(public_id=version)
     if row.state != WITHDRAWN:
         return Finish({"state": row.state})
-    done = _clear_files(context, row)
+    done = clear_files(context, row)
 
     def apply() -> None:
         Version.objects.filter(pk=row.pk).update(files_deleted_at=database_now())
@@ -103,7 +103,7 @@ def check_withdrawn(context: Context) -> Mapping[str, int]:
     return {"waiting": waiting, "late": late}
 
 
-def _clear_files(context: Context, version: Version) -> dict[str, int]:
+def clear_files(context: Context, version: Version) -> dict[str, int]:
     """Delete files until none is left; return how many objects and originals went or stayed."""
     done = {"objects": 0, "originals": 0, "kept": 0}
     recordings = list(recordings_to_clear(version).select_related("blob").distinct().order_by("pk"))
@@ -153,6 +153,7 @@ def _clear_recording(context: Context, recording: Recording) -> int:
     """
     storage, count = get_storage(), 0
     keys = [getattr(recording, name) for name in _KEYS] + [recording.public.get("key", "")]
+    keys += sorted({row["key"] for row in recording.evidence.values()})
     for key in filter(None, keys):
         storage.delete(key)
         count += 1
@@ -166,7 +167,9 @@ def _clear_recording(context: Context, recording: Recording) -> int:
         context.save_progress()
     public = {name: value for name, value in recording.public.items() if name != "key"}
     if any(keys):
-        Recording.objects.filter(pk=recording.pk).update(public=public, **dict.fromkeys(_KEYS, ""))
+        Recording.objects.filter(pk=recording.pk).update(
+            public=public, evidence={}, signature={}, **dict.fromkeys(_KEYS, "")
+        )
     return count
 
 
@@ -180,7 +183,7 @@ def clear_deleted(context: Context, version: str) -> Finish:
         # It was brought back and deleted again; the later deletion has a job of its own or gets
         # one by the next check.
         return Finish({"waits": True})
-    done = _clear_files(context, row)
+    done = clear_files(context, row)
 
     def apply() -> None:
         decisions.record(row, "clear_deleted", by=SYSTEM, facts=done)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
 from amgs.core.errors import Refused
@@ -14,15 +12,22 @@ from amgs.repository.steps import Insist, Step, follower, guard
 from amgs.review.facts import has_grades
 from amgs.review.models import Audit, Screening
 from amgs.review.services.audits import close_audit, progress, ratings_of, start_audit
+from amgs.review.services.checks import WAITING_STATES, ask_for_checks, facts_digest
+from curation.permissions import KINDS
 
-SCREEN = "review.screen_version"
 CONSENSUS = "review.update_consensus"
 
 
 @follower("submit")
 def _screen(step: Step, decision: Decision) -> None:
-    version = step.version
-    enqueue(SCREEN, by=step.by, subject=version, key=version.public_id, version=version.public_id)
+    ask_for_checks(step.version, step.by)
+
+
+@follower(*(f"{verb}_{kind}" for verb in ("give", "take_back") for kind in KINDS))
+def _screen_again(step: Step, decision: Decision) -> None:
+    """What others may do is among the facts that the checks rest on."""
+    if step.version.state in WAITING_STATES:
+        ask_for_checks(step.version, step.by)
 
 
 @follower("start_review")
@@ -52,7 +57,12 @@ def _is_checked(step: Step) -> dict[str, Any]:
         raise Refused(
             f"{version.identifier} has not passed the checks; it has to be submitted again."
         )
-    facts: dict[str, Any] = {"screening": screening.public_id, "facts": screening.facts}
+    # The facts stay with the screening: they name animals and twins that not everybody may read.
+    facts: dict[str, Any] = {
+        "screening": screening.public_id,
+        "facts_sha256": screening.facts_sha256 or facts_digest(screening.facts),
+        "answers": {row.check_name: row.answer for row in screening.results.exclude(answer="")},
+    }
     if not has_grades(version):
         return facts
     objection = _objection(version)
@@ -105,9 +115,8 @@ def _rests_on_facts(step: Step) -> dict[str, Any]:
                 if broken and job is not None
                 else "The grades are still being combined; publish in a moment."
             )
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
     return {
         "version_facts": facts,
-        "facts_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "facts_sha256": facts_digest(facts),
         "screening": screening.public_id if screening is not None else "",
     }

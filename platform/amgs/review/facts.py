@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 
 from amgs.core import decisions
 from amgs.repository.models import (
@@ -16,18 +17,24 @@ from amgs.repository.models import (
     Permission,
     Rating,
     Recording,
+    Resemblance,
     Version,
 )
 from amgs.repository.queries import what_became_of
+from amgs.repository.rules import PUBLIC_STATES
 from curation.facts import (
     AnimalFacts,
     GroupFacts,
     LabelFacts,
     ObservationFacts,
+    RaterUnit,
     RecordingFacts,
+    TwinFacts,
     VersionFacts,
 )
+from curation.likeness import look_alike
 from curation.problems import Problem
+from models.scale import load_scale
 
 
 def gather_facts(version: Version) -> VersionFacts:
@@ -39,7 +46,16 @@ def gather_facts(version: Version) -> VersionFacts:
         .annotate(frame_rows=Count("frames"))
         .order_by("pk")
     )
-    elsewhere, labs = _elsewhere(version, recordings)
+    twins = _twins(version, recordings)
+    placed = _splits(Animal.objects.filter(dataset=dataset, dropped=False))
+    others: dict[int, set[str]] = defaultdict(set)
+    for row in recordings:
+        if row.observation is not None:
+            others[row.observation.animal_id] |= {
+                twin.lab
+                for twin in twins[row.pk]
+                if twin.known and (twin.same_bytes or look_alike(twin.distance, twin.motion))
+            }
     animals = []
     held_animals = Animal.objects.filter(dataset=dataset, dropped=False)
     for row in held_animals.select_related("group", "cage"):
@@ -54,9 +70,11 @@ def gather_facts(version: Version) -> VersionFacts:
                 coat=str(inherited.get("coat") or ""),
                 strain=str(inherited.get("strain") or ""),
                 age_weeks=_number(inherited.get("age_weeks")),
-                labs=tuple(sorted({dataset.lab.name, *labs[row.pk]})),
+                labs=tuple(sorted({dataset.lab.name, *others[row.pk]})),
+                split=placed.get(row.pk, ""),
             )
         )
+    spread = _spread(version)
     held = set(version.permissions.values_list("kind", flat=True))
     return VersionFacts(
         version=version.identifier,
@@ -85,9 +103,9 @@ def gather_facts(version: Version) -> VersionFacts:
                 animal__dataset=dataset, animal__dropped=False, dropped=False
             ).select_related("animal")
         ),
-        recordings=tuple(_recording(row, elsewhere[row.blob_id]) for row in recordings),
+        recordings=tuple(_recording(row, twins[row.pk]) for row in recordings),
         labels=tuple(
-            _label(row)
+            _label(row, spread[row.pk])
             for row in LabelImport.objects.filter(versions=version).exclude(
                 status=LabelImport.Status.UNDONE
             )
@@ -101,7 +119,7 @@ def has_grades(version: Version) -> bool:
     return Rating.objects.of_version(version).filter(source=Rating.Source.SHEET).exists()
 
 
-def _recording(row: Recording, elsewhere: set[str]) -> RecordingFacts:
+def _recording(row: Recording, twins: list[TwinFacts]) -> RecordingFacts:
     status, problem = what_became_of(row)
     return RecordingFacts(
         id=row.public_id,
@@ -112,11 +130,12 @@ def _recording(row: Recording, elsewhere: set[str]) -> RecordingFacts:
         problem=problem,
         media=row.media or None,
         frames=int(row.media.get("frame_count", 0)),
-        elsewhere=tuple(sorted(elsewhere)),
+        twins=tuple(twins),
+        compared=row.compared_at is not None,
     )
 
 
-def _label(row: LabelImport) -> LabelFacts:
+def _label(row: LabelImport, spread: list[RaterUnit]) -> LabelFacts:
     problems = [Problem.from_json(problem) for problem in row.problems]
     if row.status == LabelImport.Status.REFUSED:
         problems.append(Problem(row.refusal, file=row.name))
@@ -130,33 +149,114 @@ def _label(row: LabelImport) -> LabelFacts:
         frames_matched=row.frames_matched,
         frames_unmatched=row.frames_unmatched,
         observations_matched=row.observations_matched,
+        declared={key: str(value) for key, value in row.declared.items()},
+        conversion=str(row.mapping.get("conversion", "")),
+        spread=tuple(spread),
     )
 
 
-def _elsewhere(
-    version: Version, recordings: list[Recording]
-) -> tuple[dict[int | None, set[str]], dict[int, set[str]]]:
-    """Return other versions that hold the same bytes, and other labs that know an animal.
+def _spread(version: Version) -> dict[int, list[RaterUnit]]:
+    """Return by sheet how often every rater gave each grade of every unit."""
+    counted: dict[tuple[int, str, str], dict[int | None, int]] = defaultdict(dict)
+    rows = (
+        Rating.objects.of_version(version)
+        .filter(source=Rating.Source.SHEET)
+        .order_by()
+        .values_list("label_import", "rater_name", "unit", "grade")
+        .annotate(times=Count("pk"))
+    )
+    for sheet, rater, unit, grade, times in rows:
+        counted[sheet, rater, unit][grade] = times
+    least = {unit.key: len(unit.grades) for unit in load_scale().units}
+    found: dict[int, list[RaterUnit]] = defaultdict(list)
+    for (sheet, rater, unit), counts in sorted(counted.items()):
+        top = max([least.get(unit, 0), *(grade + 1 for grade in counts if grade is not None)])
+        by_grade = tuple(counts.get(grade, 0) for grade in range(top))
+        found[sheet].append(RaterUnit(rater, unit, by_grade, counts.get(None, 0)))
+    return found
 
-    An animal is known in another lab where that lab holds one of its films: names of animals
-    repeat in every lab and prove nothing.
+
+def _twins(version: Version, recordings: list[Recording]) -> dict[int, list[TwinFacts]]:
+    """Return by recording what is the same or looks the same elsewhere, or in this version.
+
+    Names of animals repeat in every lab and prove nothing; a film that two hold does.
     """
-    versions: dict[int | None, set[str]] = defaultdict(set)
-    labs: dict[int | None, set[str]] = defaultdict(set)
-    twins = (
-        Recording.objects.filter(blob__in=[row.blob_id for row in recordings if row.blob_id])
-        .exclude(dataset=version.dataset_id)
-        .select_related("dataset__lab")
-        .prefetch_related("versions__dataset")
-    )
-    for twin in twins:
-        labs[twin.blob_id].add(twin.dataset.lab.name)
-        versions[twin.blob_id].update(row.identifier for row in twin.versions.all())
-    by_animal: dict[int, set[str]] = defaultdict(set)
+    mine = {row.pk: row for row in recordings}
+    by_blob: dict[int | None, list[int]] = defaultdict(list)
     for row in recordings:
-        if row.observation is not None:
-            by_animal[row.observation.animal_id] |= labs[row.blob_id]
-    return versions, by_animal
+        by_blob[row.blob_id].append(row.pk)
+    pairs: list[tuple[int, int, Resemblance | None]] = []
+    blobs = [blob for blob in by_blob if blob is not None]
+    same = Recording.objects.filter(blob__in=blobs).exclude(dataset=version.dataset_id)
+    for pk, blob in same.order_by("pk").values_list("pk", "blob"):
+        pairs += [(own, pk, None) for own in by_blob[blob]]
+    alike = Resemblance.objects.filter(Q(first__in=mine) | Q(second__in=mine)).order_by("pk")
+    for one in alike:
+        ends = (one.first_id, one.second_id)
+        pairs += [(own, other, one) for own, other in (ends, ends[::-1]) if own in mine]
+    others = {
+        row.pk: row
+        for row in Recording.objects.filter(pk__in={pk for _, pk, _ in pairs})
+        .select_related("dataset__lab", "observation__animal")
+        .prefetch_related("versions__dataset")
+    }
+    placed = _splits(Animal.objects.filter(observations__recordings__in=list(others)).distinct())
+    found: dict[int, list[TwinFacts]] = defaultdict(list)
+    for own, pk, measured in pairs:
+        if pk in others:
+            found[own] += _twins_of(version, own, others[pk], measured, placed)
+    return found
+
+
+def _twins_of(
+    version: Version,
+    own: int,
+    other: Recording,
+    measured: Resemblance | None,
+    placed: dict[int, str],
+) -> Iterator[TwinFacts]:
+    """Yield one recording as a twin of another, once for every living version that holds it."""
+    lab = other.dataset.lab
+    animal = other.observation.animal if other.observation else None
+    own_lab = lab.pk == version.dataset.lab_id
+    for held in sorted(other.versions.all(), key=lambda row: row.pk):
+        mine = held.pk == version.pk
+        if held.deleted_at is not None or (held.dataset_id == version.dataset_id and not mine):
+            continue
+        yield TwinFacts(
+            version=held.identifier,
+            lab=lab.name,
+            recording=other.public_id,
+            file=other.name,
+            known=own_lab or held.state in PUBLIC_STATES,
+            same_bytes=measured is None,
+            distance=0.0 if measured is None else measured.distance,
+            motion=0.0 if measured is None else measured.motion,
+            mirrored=measured is not None and measured.mirrored,
+            # Of a pair the older one is first.
+            shift_s=0.0
+            if measured is None
+            else measured.shift_s * (1 if measured.first_id == own else -1),
+            animal=(animal.name if own_lab else animal.pseudonym) if animal else "",
+            split=placed.get(animal.pk, "") if animal else "",
+        )
+
+
+Placer = Callable[[QuerySet[Animal]], Mapping[int, str]]
+_PLACERS: list[Placer] = []
+
+
+def placer(function: Placer) -> Placer:
+    """Register a function that says where earlier training placed animals: key → split."""
+    _PLACERS.append(function)
+    return function
+
+
+def _splits(animals: QuerySet[Animal]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for function in _PLACERS:
+        found |= function(animals)
+    return found
 
 
 def _number(value: Any) -> float | None:

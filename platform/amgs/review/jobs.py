@@ -24,13 +24,14 @@ from amgs.review.leaving import needs_consensus, tell_of_the_end
 from amgs.review.models import Audit, CheckResult, Consensus, Screening, Standing, Task
 from amgs.review.services.audits import ratings_of
 from amgs.review.services.blindness import counts_as_blind
+from amgs.review.services.checks import CHECKED_STATES, facts_digest
 from amgs.review.services.rating import ask_for_agreement
 from amgs.review.standing import measure, raters_to_measure
 from curation import embargo
 from curation.asking import STATE, UNITS
 from curation.checks import CheckOutcome, run_checks
 from curation.consensus import Distribution, consensus
-from curation.dataset_version import ACCEPTED, IN_REVIEW, SUBMITTED
+from curation.dataset_version import ACCEPTED, IN_REVIEW, SCREENED, SUBMITTED
 from models.records import Vote, to_json
 from models.scale import load_scale
 
@@ -41,31 +42,50 @@ BOOTSTRAP_DRAWS = 200
 
 @job("quick", limit=timedelta(minutes=5))
 def screen_version(context: Context, version: str) -> Finish:
-    """Run every check over the facts of a submitted version and act on what they say."""
+    """Run every check over the facts of a version, keep what they say, and act on it.
+
+    A submitted version goes on or back to its lab; one that was screened goes back where something
+    blocks now; of a draft and of one under review the outcomes are shown, no more.
+    """
     row = Version.objects.select_related("dataset__lab").get(public_id=version)
-    if row.state != SUBMITTED or row.deleted_at is not None:
+    if row.state not in CHECKED_STATES or row.deleted_at is not None:
         return Finish({"state": row.state})
-    outcomes, blocking, store = _screening(context, row)
+    digest, outcomes, blocking, store = _screening(context, row)
 
     def apply() -> None:
+        held = Version.objects.select_for_update().select_related("dataset__lab").get(pk=row.pk)
+        if held.state not in CHECKED_STATES or held.deleted_at is not None:
+            return
+        if held.state != row.state or facts_digest(gather_facts(held).to_json()) != digest:
+            # Something changed while the checks ran; without a key, a new job in any case.
+            enqueue(screen_version, subject=held, version=held.public_id)
+            return
         screening = store()
-        decide_version(
-            by=SYSTEM,
-            version=row,
-            action="request_changes" if blocking else "screen",
-            why="\n".join(_sentence(outcome) for outcome in blocking),
-            facts={
-                "screening": screening.public_id,
-                "blocking": [outcome.check for outcome in blocking],
-                "warnings": [
-                    outcome.check
-                    for outcome in outcomes
-                    if not outcome.passed and not outcome.blocks
-                ],
-            },
-        )
+        action = _what_follows(held.state, bool(blocking))
+        if action:
+            decide_version(
+                by=SYSTEM,
+                version=held,
+                action=action,
+                why="\n".join(_sentence(outcome) for outcome in blocking),
+                facts={
+                    "screening": screening.public_id,
+                    "blocking": [outcome.check for outcome in blocking],
+                    "warnings": [
+                        outcome.check
+                        for outcome in outcomes
+                        if not outcome.passed and not outcome.blocks and outcome.audience == "all"
+                    ],
+                },
+            )
 
     return Finish({"passed": not blocking, "checks": len(outcomes)}, apply)
+
+
+def _what_follows(state: str, blocks: bool) -> str:
+    if state == SUBMITTED:
+        return "request_changes" if blocks else "screen"
+    return "request_changes" if state == SCREENED and blocks else ""
 
 
 Outcomes = list[CheckOutcome]
@@ -73,21 +93,28 @@ Outcomes = list[CheckOutcome]
 
 def _screening(
     context: Context, row: Version
-) -> tuple[Outcomes, Outcomes, Callable[[], Screening]]:
-    """Run the checks over a version; return all outcomes, those that block, and how to store."""
+) -> tuple[str, Outcomes, Outcomes, Callable[[], Screening]]:
+    """Run the checks over a version.
+
+    Returns the digest of the facts, all outcomes, those that block, and how to store them.
+    """
     facts = gather_facts(row)
+    plain, state = facts.to_json(), row.state
+    digest = facts_digest(plain)
     context.progress(0.3, "running the checks")
     outcomes = list(run_checks(facts))
     blocking = [outcome for outcome in outcomes if outcome.blocks]
-    # Answers to warnings stay, as long as the warning says the same.
-    answers = {
-        (result.check_name, result.sentence): result.answer
-        for result in CheckResult.objects.filter(screening__version=row).exclude(answer="")
-    }
 
+    # Answers to warnings stay, as long as the warning says the same.
     def store() -> Screening:
+        # Read here, so that what is typed while the checks run is kept too.
+        answers = _answers(row)
         screening = Screening.objects.create(
-            version=row, facts=facts.to_json(), passed=not blocking
+            version=row,
+            facts=plain,
+            facts_sha256=digest,
+            state=state,
+            passed=not blocking,
         )
         CheckResult.objects.bulk_create(
             CheckResult(
@@ -98,13 +125,30 @@ def _screening(
                 passed=outcome.passed,
                 sentence=outcome.sentence[:1000],
                 where=list(outcome.where),
-                answer=answers.get((outcome.check, outcome.sentence[:1000]), ""),
+                shown=[list(one) for one in outcome.shown],
+                audience=outcome.audience,
+                **answers.get((outcome.check, outcome.sentence[:1000]), {}),
             )
             for outcome in outcomes
         )
         return screening
 
-    return outcomes, blocking, store
+    return digest, outcomes, blocking, store
+
+
+def _answers(version: Version) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the latest answer to every sentence; one that was taken back is none."""
+    rows = CheckResult.objects.filter(screening__version=version).exclude(
+        answer="", answered_at=None
+    )
+    return {
+        (row.check_name, row.sentence): {
+            "answer": row.answer,
+            "answered_by": row.answered_by,
+            "answered_at": row.answered_at,
+        }
+        for row in rows.order_by("pk")
+    }
 
 
 @job("quick", limit=timedelta(minutes=5), every=timedelta(hours=1))
@@ -130,7 +174,7 @@ def lift_embargo(context: Context, version: str) -> Finish:
         or not embargo.is_over(row.embargo_until, timezone.localdate())
     ):
         return Finish({"state": row.state, "until": str(row.embargo_until or "")})
-    outcomes, blocking, store = _screening(context, row)
+    _, outcomes, blocking, store = _screening(context, row)
 
     def apply() -> None:
         held = Version.objects.select_for_update().get(pk=row.pk)

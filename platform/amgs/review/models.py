@@ -17,6 +17,10 @@ class Screening(Row):
     )
     facts = models.JSONField()
     passed = models.BooleanField()
+    # SHA-256 of the facts: whether anything has changed since.
+    facts_sha256 = models.CharField(max_length=64, blank=True)
+    # The state in which the version was: a draft is looked at before it is handed in.
+    state = models.CharField(max_length=30, blank=True)
 
 
 class CheckResult(models.Model):
@@ -29,7 +33,13 @@ class CheckResult(models.Model):
     passed = models.BooleanField()
     sentence = models.CharField(max_length=1000)
     where = models.JSONField(default=list)
+    # Recordings to be shown beside the sentence: [public id, reason (`MediaFacts.telling`)].
+    shown = models.JSONField(default=list)
+    # "office": told to curators and maintainers alone.
+    audience = models.CharField(max_length=10, default="all")
     answer = models.TextField(blank=True)
+    answered_by = models.CharField(max_length=200, blank=True)
+    answered_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["pk"]

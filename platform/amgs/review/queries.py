@@ -12,6 +12,7 @@ from amgs.accounts.models import User
 from amgs.core.errors import NotFound
 from amgs.repository.models import Frame, Rating, Version
 from amgs.review.models import Assignment, Audit, Screening, Standing
+from amgs.review.screenings import screening_page as screening_page
 from amgs.review.services.audits import progress
 from amgs.review.services.gold import feedback, qualified
 from amgs.review.services.queue import (
@@ -28,39 +29,6 @@ from models.scale import load_scale
 Json = dict[str, Any]
 # How far "remaining" is counted; beyond, a rater only needs to know that there is plenty.
 MOST_COUNTED = 200
-
-
-def screening_page(version: Version) -> Json | None:
-    """Return the newest screening of a version with every check's outcome, or ``None``."""
-    screening = (
-        Screening.objects.filter(version=version)
-        .prefetch_related("results")
-        .order_by("-pk")
-        .first()
-    )
-    if screening is None:
-        return None
-    results = list(screening.results.all())
-    return {
-        "id": screening.public_id,
-        "at": screening.created_at,
-        "passed": screening.passed,
-        "results": [
-            {
-                "check": row.check_name,
-                "title": row.title,
-                "severity": row.severity,
-                "passed": row.passed,
-                "sentence": row.sentence,
-                "where": row.where,
-                "answer": row.answer,
-            }
-            for row in results
-        ],
-        "blocking": [
-            row.sentence for row in results if not row.passed and row.severity == "blocks"
-        ],
-    }
 
 
 def audit_page(version: Version) -> Json:

@@ -18,7 +18,8 @@ def _register(key: str) -> None:
         return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
 
 
-for _key in ("rate_frames", "answer_check", "assign_audit", "hand_over", "set_gold"):
+_ACTS = ("rate_frames", "answer_check", "check_now", "assign_audit", "hand_over", "set_gold")
+for _key in _ACTS:
     _register(_key)
 
 

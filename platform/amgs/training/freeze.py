@@ -11,19 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
 from amgs.repository.frozen import design_of
-from amgs.repository.models import Animal, Exclusion, Frame, Permission, Recording, Version
+from amgs.repository.models import (
+    Animal,
+    Exclusion,
+    Frame,
+    Permission,
+    Recording,
+    Resemblance,
+    Version,
+)
+from amgs.review.facts import placer
 from amgs.review.models import Consensus
 from amgs.review.queries import random_share
 from amgs.training.models import Placement, Snapshot
 from curation.dataset_version import ACCEPTED, PUBLISHED
 from curation.embargo import may_train
+from curation.likeness import look_alike
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,6 +154,13 @@ def _still_trainable(versions: list[Version], named: list[str]) -> bool:
     keys = {row.pk for row in versions if row.identifier in named}
     list(Version.objects.select_for_update().filter(pk__in=keys).values_list("pk"))
     return keys <= {row.pk for row in trainable_versions()}
+
+
+@placer
+def _placed(animals: QuerySet[Animal]) -> Mapping[int, str]:
+    """Tell the checks where earlier snapshots placed animals."""
+    rows = Placement.objects.filter(animal__in=animals.values("pk"))
+    return dict(rows.values_list("animal", "split"))
 
 
 def _pins(animals: pd.DataFrame) -> dict[str, str]:
@@ -313,7 +330,10 @@ def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -
 
 
 def _animals(places: Mapping[int, _Place], present: set[str]) -> pd.DataFrame:
-    """Return one row per animal with lab, coat and the group of animals that share a file."""
+    """Return one row per animal with lab, coat and the group of animals that share a film.
+
+    The same file, or one that shows the same moments in another shape.
+    """
     import pandas as pd
 
     parent: dict[str, str] = {}
@@ -323,17 +343,24 @@ def _animals(places: Mapping[int, _Place], present: set[str]) -> pd.DataFrame:
             animal = parent[animal]
         return animal
 
+    def join(one: str, other: str) -> None:
+        ends = sorted((root(one), root(other)))
+        parent[ends[1]] = ends[0]
+
     owner: dict[str, str] = {}
+    by_recording: dict[int, str] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for place in places.values():
+    for recording, place in places.items():
         columns = place.columns
         animal = columns["animal"]
         if animal not in present:
             continue
+        by_recording[recording] = animal
         rows.setdefault(animal, {"animal": animal, "lab": columns["lab"], "coat": columns["coat"]})
-        first = owner.setdefault(columns["blob"], animal)
-        ends = sorted((root(first), root(animal)))
-        parent[ends[1]] = ends[0]
+        join(owner.setdefault(columns["blob"], animal), animal)
+    for one in Resemblance.objects.filter(first__in=by_recording, second__in=by_recording):
+        if look_alike(one.distance, one.motion):
+            join(by_recording[one.first_id], by_recording[one.second_id])
     for animal, row in rows.items():
         row["near_duplicate_group"] = root(animal)
     return pd.DataFrame([rows[animal] for animal in sorted(rows)])

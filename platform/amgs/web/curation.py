@@ -18,8 +18,10 @@ from amgs.repository import queries, services
 from amgs.repository.frames import frames_after
 from amgs.repository.models import Rating, Version
 from amgs.review import queries as review
+from amgs.review.screenings import refusal_page
 from amgs.review.services import mark_seen
-from amgs.web.versions import ref, screening
+from amgs.web.screenings import screening
+from amgs.web.versions import ref
 from models.scale import load_scale
 
 QUEUE = 100
@@ -103,7 +105,9 @@ def _show(request: HttpRequest, version: Version, status: int = 200, **more: Any
     context = {
         "version": page,
         "ref": ref(version),
-        "screening": screening(version),
+        "screening": screening(request.user, version),
+        "refusal": refusal_page(request.user, version),
+        "may_check": policy.may(request.user, "check_now", version),
         "audit": audit if answer else None,
         "audit_hidden": answer.reason,
         "distribution": _distribution(version),

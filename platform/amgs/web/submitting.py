@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods
 from amgs.core.errors import NotAllowed, Refused
 from amgs.repository import queries, services
 from amgs.repository.models import Version
+from amgs.web.screenings import precheck
 from amgs.web.versions import (
     RECORDINGS,
     draft_of,
     lacking,
     metadata_of,
     ref,
-    screening,
     step_page,
 )
 from curation.metadata import asked_at
@@ -67,7 +67,7 @@ def _shown(request: HttpRequest, version: Version, status: int = 200, **more: An
         lacking=lacking(version, "describe"),
         fields=asked_at("submit"),
         recordings=recordings,
-        screening=screening(version),
+        **precheck(request.user, version),
         **more,
     )
 

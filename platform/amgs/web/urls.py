@@ -12,6 +12,7 @@ NOUNS = (
     "datasets",
     "versions",
     "submitting",
+    "checks",
     "labels",
     "permissions",
     "leaving",

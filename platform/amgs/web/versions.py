@@ -18,11 +18,11 @@ from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import label_queries, queries, services
 from amgs.repository.models import Permission, Recording, Version
-from amgs.review import queries as review
-from amgs.review.models import CheckResult
-from amgs.review.services import answer_check, mark_seen
+from amgs.review.screenings import refused_in_short
+from amgs.review.services import mark_seen
 from amgs.web import citing, design_book, design_table, signing
 from amgs.web.people import actor
+from amgs.web.screenings import screening
 from curation import embargo
 from curation.contributors import ROLES, kept
 from curation.dataset_version import DRAFT, RETRACTED
@@ -41,14 +41,6 @@ MOST_SHOWN = 50
 """Faults of a design that a refusal lists one by one."""
 PLAIN = ("title", "description", "ethics", "funder")
 Shown = dict[str, Any]
-
-
-def screening(version: Version) -> Shown | None:
-    """Return the newest screening of a version and how many checks it passed."""
-    found = review.screening_page(version)
-    if found is None:
-        return None
-    return found | {"passed_count": sum(row["passed"] for row in found["results"])}
 
 
 def ref(version: Version) -> str:
@@ -136,7 +128,9 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "version": page,
         "ref": ref(version),
         "recordings": recordings,
-        "screening": screening(version),
+        "screening": screening(request.user, version)
+        if policy.may(person, "see_ratings", version)
+        else None,
         "history": queries.history(version)[0],
         "actions": page["actions"],
         "facts": _facts(page["metadata"]),
@@ -144,6 +138,9 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "permissions": Permission.Kind.choices,
         "editable": version.state == DRAFT and bool(may_edit),
         "may_answer": policy.may(person, "answer_check", version),
+        "refused": refused_in_short(version)
+        if policy.may(person, "see_ratings", version)
+        else None,
         "may_remark": policy.may(person, "remark", version),
         "may_review": policy.may(person, "assign_audit", version),
         "may_permit": policy.may(person, "set_permissions", version),
@@ -230,24 +227,6 @@ def remark(request: HttpRequest, name: str) -> HttpResponse:
         services.remark(by=request.user, version=found, text=request.POST.get("text", ""))
     except Refused as refused:
         return _page(request, found, 422, remark_problem=refused)
-    return redirect("version", ref(found))
-
-
-@require_POST
-@login_required
-def answer(request: HttpRequest, name: str, check: str) -> HttpResponse:
-    """Answer a warning of the newest screening with a reason; the curator reads both."""
-    found = _find(request, name)
-    result = (
-        CheckResult.objects.filter(screening__version=found, check_name=check)
-        .select_related("screening__version__dataset")
-        .order_by("-screening__pk")
-        .first()
-    )
-    if result is None:
-        raise NotFound("The checks of this version say nothing of that name.")
-    answer_check(by=request.user, result=result, answer=request.POST.get("answer", ""))
-    messages.success(request, "Your answer stands beside the warning.")
     return redirect("version", ref(found))
 
 
@@ -462,7 +441,6 @@ urlpatterns = [
         remove_recording,
         name="recording-remove",
     ),
-    path("datasets/<str:name>/checks/<str:check>", answer, name="check-answer"),
     path("datasets/<str:name>/design.xlsx", book, name="version-book"),
     path("datasets/<str:name>/remarks", remark, name="version-remark"),
     path("datasets/<str:name>/acts/", version, name="version-acts"),

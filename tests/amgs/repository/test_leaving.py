@@ -38,6 +38,7 @@ def of_recording(recording: Recording) -> set[str]:
     """Return every key that a recording names, its stills and its original included."""
     keys = {recording.poster_key, recording.contact_sheet_key, recording.likeness_key}
     keys |= {recording.proxy_key, recording.public.get("key", ""), recording.blob.key}
+    keys |= {shown["key"] for shown in recording.evidence.values()}
     keys |= set(Frame.objects.filter(recording=recording).values_list("still_key", flat=True))
     return keys - {""}
 

@@ -51,3 +51,33 @@ def rate_all(grades, run_jobs) -> Callable[..., int]:
 def roger(person):
     """Another rater of no lab."""
     return person("Roger Ruiz", "rater")
+
+
+@pytest.fixture(scope="session")
+def moving_clip(tmp_path_factory) -> Callable[..., bytes]:
+    """Film blocks that wander for 6 s, other ones for every number, as MPEG-4 in MP4."""
+    import av
+    import numpy as np
+
+    def film(number: int = 0, quality: int = 5) -> bytes:
+        path = tmp_path_factory.mktemp("moving") / f"{number}-{quality}.mp4"
+        chance = np.random.default_rng(number)
+        places = chance.integers(0, 60, (5, 2))
+        steps = chance.integers(-4, 5, (5, 2))
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+            stream.options = {"qscale": str(quality)}
+            stream.codec_context.bit_rate = 400_000 // quality
+            for index in range(60):
+                picture = np.full((96, 128, 3), 60, np.uint8)
+                for (top, left), (down, right) in zip(places, steps, strict=True):
+                    y, x = (top + index * down) % 76, (left + index * right) % 108
+                    picture[y : y + 20, x : x + 20] = 220
+                for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+                    container.mux(packet)
+            for packet in stream.encode():
+                container.mux(packet)
+        return path.read_bytes()
+
+    return film

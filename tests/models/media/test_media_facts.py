@@ -12,7 +12,7 @@ from models.media import open_media, probe
 from models.media.facts import measure
 from models.media.frames import Picture
 from models.named_finder import NamedFinder, finder_of, shipped_finder
-from models.records import MediaFacts, View
+from models.records import Face, MediaFacts, View, from_json, to_json
 
 Find = Callable[[str], Path]
 Write = Callable[..., Path]
@@ -26,12 +26,13 @@ class Told:
     def __init__(self) -> None:
         self.looked = 0
 
-    def view(self, luma: Picture) -> View | None:
+    def face(self, luma: Picture) -> Face | None:
         self.looked += 1
         mean = float(luma.mean())
         if mean < 100:
             return None
-        return "frontal" if mean < 180 else "profile"
+        view: View = "frontal" if mean < 180 else "profile"
+        return Face((2.0, 3.0, 22.0, 33.0), {}, 0.9, view, 20.0)
 
 
 def looked_at(path: Path, finder: NamedFinder | Told) -> MediaFacts:
@@ -58,6 +59,21 @@ def test_the_share_of_frames_with_a_face_and_the_usual_view_name_their_finder(
     assert facts.faces_share is not None
     assert 0.5 < facts.faces_share < 0.8
     assert facts.view == "frontal"
+    assert facts.head_side == 20.0
+    assert facts.edge_brightness is not None
+    assert set(facts.telling) == {"dark", "burnt", "soft", "small", "profile", "faceless"}
+    assert all(0 <= index < facts.frame_count for index in facts.telling.values())
+    assert from_json(MediaFacts, to_json(facts)) == facts
+
+
+def test_the_edge_is_what_lies_round_the_animal(tmp_path: Path) -> None:
+    values = np.full((60, 80, 3), 200, np.uint8)
+    values[6:-6, 8:-8] = 20
+    Image.fromarray(values).save(tmp_path / "a.png")
+    facts = probe(tmp_path / "a.png")
+    assert facts.edge_brightness == pytest.approx(200, abs=1)
+    assert facts.head_side is None
+    assert facts.text_boxes == ()
 
 
 def test_a_long_film_is_sampled(tmp_path: Path, film: Write) -> None:

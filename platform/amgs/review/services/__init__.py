@@ -3,7 +3,7 @@
 from amgs.review.facts import gather_facts
 from amgs.review.services.audits import start_audit
 from amgs.review.services.blindness import mark_seen
-from amgs.review.services.checks import answer_check
+from amgs.review.services.checks import answer_check, check_now
 from amgs.review.services.gold import feedback, retire_gold, set_gold
 from amgs.review.services.queue import (
     clip_address,
@@ -15,6 +15,7 @@ from amgs.review.services.rating import discard, rate, take_back
 
 __all__ = [
     "answer_check",
+    "check_now",
     "clip_address",
     "discard",
     "feedback",
