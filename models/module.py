@@ -17,6 +17,8 @@ from models.data.stream import Batch
 from models.nets.frame import FrameOutputs, evened
 from models.scale import Scale
 
+FEWEST_STEPS = 6
+"""With fewer the rise of the learning rate would have no step."""
 APART = 1_000_003
 """Between the seeds of the processes of a run."""
 
@@ -154,7 +156,10 @@ class FrameModule(pl.LightningModule):
         ]
         optimiser = torch.optim.AdamW(groups, lr=fit.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=fit.learning_rate, total_steps=self.total_steps + 1, pct_start=0.2
+            optimiser,
+            max_lr=fit.learning_rate,
+            total_steps=max(self.total_steps + 1, FEWEST_STEPS),
+            pct_start=0.2,
         )
         return {
             "optimizer": optimiser,

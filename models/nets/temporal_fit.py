@@ -20,7 +20,7 @@ from models import zoo
 from models.config import TemporalConfig
 from models.context import REACH, Floats, tick_of, ticks
 from models.data.labels import Targets
-from models.module import ordinal_loss, scorable_loss, state_loss
+from models.module import FEWEST_STEPS, ordinal_loss, scorable_loss, state_loss
 from models.nets.temporal import TemporalNet
 from models.scale import Scale
 from models.sequences import Sequence
@@ -109,7 +109,10 @@ def fit_temporal(
     per_epoch = max(1, len(train) // config.batch)
     total = per_epoch * config.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=config.learning_rate, total_steps=total + 1, pct_start=0.2
+        optimiser,
+        max_lr=config.learning_rate,
+        total_steps=max(total + 1, FEWEST_STEPS),
+        pct_start=0.2,
     )
     weights = (share, rarity, config)
     judged = validation or train

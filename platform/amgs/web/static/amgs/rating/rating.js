@@ -100,12 +100,12 @@ async function commit() {
   before.push({ frame, body: whole });
   before.splice(0, before.length - AGAIN);
   const stored = frame.training ? answered(frame.id) : null;
-  const kept = outbox.put(frame.id, whole);
-  if (stored) {
-    await learn(await stored, body.grades);
-    return;
-  }
-  await Promise.all([kept, advance()]);
+  // What is shown as committed is on the disk: a browser that dies now loses nothing.
+  moving = true;
+  await outbox.put(frame.id, whole);
+  moving = false;
+  if (stored) await learn(await stored, body.grades);
+  else await advance();
 }
 
 // What the site said of one frame, once it has it; null where it was refused.
@@ -156,10 +156,17 @@ async function advance() {
   moving = true;
   document.getElementById("commit").textContent = "Commit";
   const slow = setTimeout(() => root.classList.add("moving"), 250);
-  const next = await ahead.next();
-  clearTimeout(slow);
-  root.classList.remove("moving");
-  moving = false;
+  let next;
+  try {
+    next = await ahead.next();
+  } catch (problem) {
+    refuse(problem.message);
+    return;
+  } finally {
+    clearTimeout(slow);
+    root.classList.remove("moving");
+    moving = false;
+  }
   if (next) {
     show(next);
     told.textContent = "Committed. The next frame is shown.";

@@ -31,9 +31,11 @@ export async function ask(method, path, body) {
     throw new NotReached("The site cannot be reached; check the connection and send again.");
   }
   if (answer.status === 204) return null;
-  const told = await answer.json().catch(() => ({}));
-  if (answer.ok) return told;
-  const sentence = told.detail ?? "The site did not answer as it should; try again.";
+  const told = await answer.json().catch(() => null);
+  if (answer.ok && told !== null) return told;
+  // Of an answer that broke off nobody knows what it said.
+  if (answer.ok) throw new NotReached("The connection broke; check it and send again.");
+  const sentence = told?.detail ?? "The site did not answer as it should; try again.";
   const later = answer.status >= 500 || answer.status === 429;
-  throw new (later ? NotReached : Refusal)(sentence, told, answer.status);
+  throw new (later ? NotReached : Refusal)(sentence, told ?? {}, answer.status);
 }
