@@ -40,7 +40,7 @@ def study(tmp_path_factory) -> Path:
             pain=(animal % 5) / 4,
             duration_s=0.5,
             fps=12,
-            size=(200, 150),
+            size=(240, 180),
         )
         write_clip(folder / name, plan, seed=animal)
         for frame in GRADED:
