@@ -103,8 +103,9 @@ async function commit() {
   // What is shown as committed is on the disk: a browser that dies now loses nothing.
   moving = true;
   await outbox.put(frame.id, whole);
+  const answer = await stored;
   moving = false;
-  if (stored) await learn(await stored, body.grades);
+  if (stored) await learn(answer, body.grades);
   else await advance();
 }
 
