@@ -18,8 +18,17 @@ def _register(key: str) -> None:
         return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
 
 
-for _key in ("rate_frames", "answer_check", "assign_audit", "hand_over", "set_gold"):
+for _key in ("rate_frames", "answer_check", "assign_audit", "set_gold"):
     _register(_key)
+
+
+@rule("hand_over", "adjudicate")
+def _of_another_lab(actor: Actor, version: Version) -> str | None:
+    """Four eyes for what belongs to deciding: nobody does it for data of their own lab."""
+    refusal = ACTS["hand_over"].refusal(actor.roles)
+    if refusal is None and is_of_own_lab(actor, version):
+        return "These are data of your own lab: curators of other labs review them."
+    return refusal
 
 
 @rule("see_audit")

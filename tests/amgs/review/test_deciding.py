@@ -274,7 +274,7 @@ def test_asking_for_changes_takes_the_frames_from_the_queue_and_review_begins_an
     assert next_assignment(rater=rita) is None
     assert not Task.objects.filter(closed=False).exists()
     take(version, ("reopen", alice), ("submit", alice), ("start_review", cora))
-    assert Task.objects.filter(closed=False).count() == 4
+    assert Task.objects.filter(closed=False, kind="units").count() == 4
     assert next_assignment(rater=roger) is None
     assert rate_all(rita) == 4
 
