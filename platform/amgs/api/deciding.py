@@ -40,7 +40,7 @@ class ReplyBody(serializers.Serializer):
     text = serializers.CharField(max_length=5000)
 
 
-class LeftOutView(serializers.Serializer):
+class ExclusionView(serializers.Serializer):
     """A recording or frame that is not in the version, and why."""
 
     id = serializers.CharField()
@@ -55,10 +55,10 @@ class LeftOutView(serializers.Serializer):
     at = serializers.DateTimeField()
 
 
-class LeftOutListView(serializers.Serializer):
+class ExclusionListView(serializers.Serializer):
     """All that is left out of a version; one act leaves out a thousand at most."""
 
-    results = LeftOutView(many=True)
+    results = ExclusionView(many=True)
 
 
 class ReplyView(serializers.Serializer):
@@ -173,12 +173,12 @@ class LeftOut(APIView):
 
     permission_classes = [IsAuthenticated, Scoped]
 
-    @extend_schema(responses={200: LeftOutListView, **documented(400, 401, 403, 404)})
+    @extend_schema(responses={200: ExclusionListView, **documented(400, 401, 403, 404)})
     def get(self, request: Request, name: str) -> Response:
         """Return recordings and frames with their reasons; for the lab and the curators."""
         version = opened(request, name)
         policy.require(request.user, "see_dataset_inside", version)
-        return Response(LeftOutListView({"results": left_out(version)}).data)
+        return Response(ExclusionListView({"results": left_out(version)}).data)
 
 
 class TakeIn(APIView):

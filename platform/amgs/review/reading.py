@@ -29,7 +29,12 @@ from amgs.repository.models import (
 from amgs.repository.rules import is_of_own_lab, may_see_pictures
 from amgs.repository.services.pins import REMARK, REPLY
 from amgs.review.models import Adjudication, Assignment, Screening
-from amgs.review.services.adjudicating import disputed_frames, disputes_of, has_rated
+from amgs.review.services.adjudicating import (
+    disputed_frames,
+    disputed_units,
+    disputes_of,
+    has_rated,
+)
 from curation.adjudication import shuffled
 from curation.difference import PARTS, counts, difference
 from curation.exclusions import title
@@ -183,15 +188,11 @@ def flagged(version: Version) -> list[Json]:
 
 
 def disputed_count(version: Version) -> Json:
-    """Return how many units are disputed, and how many of them are decided."""
-    frames = list(disputed_frames(version))
-    units = {
-        (pk, dispute.unit)
-        for pk, found in disputes_of(frames, version).items()
-        for dispute in found
-    }
-    decided = set(Adjudication.objects.filter(frame__in=frames).values_list("frame_id", "unit"))
-    return {"units": len(units), "open": len(units - decided), "frames": len(frames)}
+    """Return how many units are disputed, how many of them are open, and on how many frames."""
+    units = set(disputed_units(version))
+    decided = Adjudication.objects.filter(frame__recording__versions=version)
+    left = units - set(decided.values_list("frame_id", "unit"))
+    return {"units": len(units), "open": len(left), "frames": len({frame for frame, _ in units})}
 
 
 def disputed_page(user: User, version: Version, after: str = "", limit: int = 10) -> Json:

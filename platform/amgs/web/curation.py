@@ -44,6 +44,7 @@ def audit_shown(user: Any, version: Version) -> dict[str, Any]:
     finished = audit["ratings"] >= audit["ratings_wanted"]
     return {
         "audit": audit,
+        "audit_hidden": "",
         "agreement": _agreement(report),
         "raters": _raters(report),
         "intervals_follow": report.get("intervals_follow", False),

@@ -30,25 +30,30 @@ LONGEST_WHY = 500
 OPEN_STATES = frozenset({IN_REVIEW, ACCEPTED})
 
 
-def disputed_frames(version: Version) -> QuerySet[Frame]:
-    """Return the frames of a version with a disputed unit, that nobody is asked about any more.
+def disputed_units(version: Version) -> QuerySet[Any, Any]:
+    """Return (frame, unit) by primary key and key of all that is disputed, in one query.
 
-    The database narrows by the same rule (``curation.adjudication``), which then names the units.
+    The database narrows by the same rule as ``curation.adjudication``, which then says why. Frames
+    that somebody is still asked about are not among them.
     """
     votes = Q(label_import=None) | Q(label_import__in=blind_sheets(version))
-    apart = (
-        Rating.objects.of_version(version)
-        .filter(votes)
-        .order_by()
+    asked = Task.objects.filter(
+        frame=OuterRef("frame"), kind=UNITS, closed=False, finished__lt=F("wanted")
+    )
+    rows = Rating.objects.of_version(version).filter(votes, ~Exists(asked))
+    rows = without_left_out(rows, version, frame="frame_id", recording="frame__recording_id")
+    return (
+        rows.order_by()
         .values("frame", "unit")
         .annotate(n=Count("pk"), graded=Count("grade"), low=Min("grade"), high=Max("grade"))
         .filter(Q(high__gte=F("low") + APART) | Q(graded__gt=0, graded__lt=F("n")), n__gte=FEWEST)
+        .values_list("frame", "unit")
     )
-    asked = Task.objects.filter(
-        frame=OuterRef("pk"), kind=UNITS, closed=False, finished__lt=F("wanted")
-    )
-    rows = Frame.objects.filter(pk__in=apart.values("frame")).filter(~Exists(asked))
-    return without_left_out(rows, version)
+
+
+def disputed_frames(version: Version) -> QuerySet[Frame]:
+    """Return the frames of a version with a disputed unit."""
+    return Frame.objects.filter(pk__in=disputed_units(version).values("frame"))
 
 
 def disputes_of(frames: list[Frame], version: Version) -> dict[int, list[Dispute]]:

@@ -94,7 +94,7 @@ function fill(form) {
   }
   form.querySelector("[data-target]").textContent = target
     ? `About the frame at ${target.time} s alone. Choose it once more to speak of the whole recording.`
-    : "About the whole recording. Choose a frame above to speak of that frame alone.";
+    : "About the whole recording. Choose a frame to speak of that frame alone.";
   const held = marks.find(here.dataset.recording, target?.frame);
   form.elements.reason.value = held?.reason ?? "";
   form.elements.text.value = held?.text ?? "";
