@@ -31,10 +31,10 @@ from curation.metadata import BY_KEY
 
 STATES = (SUBMITTED, SCREENED, IN_REVIEW, CHANGES_REQUESTED, ACCEPTED)
 CHECKS = {"passed": "passed", "warned": "passed, with something to look at", "failed": "to mend"}
-WHO = {"me": "mine", "nobody": "nobody's yet", "others": "of other curators"}
+WHO = {"me": "mine", "nobody": "nobody’s yet", "others": "of other curators"}
 AUDIT = {"none": "no audit", "running": "being rated", "finished": "rated"}
 DAYS = {"3": "3 days", "7": "a week", "14": "two weeks", "30": "a month"}
-FIRST = {"": "those that wait longest", "newest": "the newest"}
+FIRST = {"": "longest wait", "newest": "newest"}
 Choices = dict[str, str]
 
 
