@@ -461,6 +461,7 @@ def submit(request: HttpRequest, name: str) -> HttpResponse:
         submit=step,
         lacking=lacking,
         screening=screening(found),
+        open_remarks=reading.open_pins([found]).get(found.public_id, 0),
     )
 
 

@@ -202,6 +202,7 @@ def test_marks_become_remarks_where_changes_are_asked_for(rows_of, cora, alice):
     base = f"/review/{version.identifier.replace('/', '.')}/"
     marks = [{"recording": film.public_id, "frame": "", "reason": "damaged", "text": "at 3 s"}]
     browser.post(f"{base}acts/request_changes", {"why": "see", "marks": json.dumps(marks)})
+    version.refresh_from_db()
     (pin,) = reading.pins(alice, version)
     assert pin["text"] == "Damaged, or cut off: at 3 s"
     lab = Client()
@@ -210,7 +211,11 @@ def test_marks_become_remarks_where_changes_are_asked_for(rows_of, cora, alice):
     assert "Damaged, or cut off: at 3 s" in lab.get(page).content.decode()
     address = f"{page}remarks/{pin['number']}/reply"
     assert lab.post(address, {"text": ""}).status_code == 422
+    services.decide_version(by=alice, version=version, action="reopen")
+    submit = f"{page}submit"
+    assert "1 remark on pictures has no reply yet" in lab.get(submit).content.decode()
     lab.post(address, {"text": "Sent again."})
+    assert "no reply yet" not in lab.get(submit).content.decode()
     assert "Sent again." in browser.get(base).content.decode()
 
 
