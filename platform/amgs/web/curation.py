@@ -146,7 +146,7 @@ def review_version(request: HttpRequest, name: str) -> HttpResponse:
 def audit(request: HttpRequest, name: str) -> HttpResponse:
     """Return the part of the page that ratings change; it asks for itself while they come in."""
     version = found(request, name)
-    context = {"ref": ref(version), **audit_shown(request.user, version)}
+    context = {"ref": ref(version), "by_itself": True, **audit_shown(request.user, version)}
     return render(request, "curation/audit.html", context)
 
 
