@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models.scale import Scale
+from models.scale import Scale, Unit
 
 UNITS = "units"
 STATE = "state"
@@ -90,23 +90,26 @@ def read_units(grades: Mapping[str, Any], scale: Scale) -> dict[str, tuple[int |
         field = f"grades.{unit.key}"
         if unit.key not in grades:
             raise NoAnswer(f"{unit.title} is neither graded nor marked as not scorable.", field)
-        answer = grades[unit.key]
-        if isinstance(answer, Mapping):
-            reason = answer.get("reason")
-            if set(answer) != {"reason"} or reason not in scale.reason_keys:
-                raise NoAnswer(
-                    f"{unit.title}: say why it is not scorable; choose one of "
-                    f"{', '.join(scale.reason_keys)}.",
-                    field,
-                )
-            found[unit.key] = (None, reason)
-        elif isinstance(answer, bool) or not isinstance(answer, int):
-            raise NoAnswer(f"{unit.title} needs a grade from 0 to {unit.top_grade}.", field)
-        elif not 0 <= answer <= unit.top_grade:
-            raise NoAnswer(f"{unit.title} is graded 0 to {unit.top_grade}, not {answer}.", field)
-        else:
-            found[unit.key] = (answer, "")
+        found[unit.key] = read_unit(unit, grades[unit.key], scale, field)
     return found
+
+
+def read_unit(unit: Unit, answer: Any, scale: Scale, field: str) -> tuple[int | None, str]:
+    """Return (grade, reason) of the answer to one unit; raises `NoAnswer` about the `field`."""
+    if isinstance(answer, Mapping):
+        reason = answer.get("reason")
+        if set(answer) != {"reason"} or reason not in scale.reason_keys:
+            raise NoAnswer(
+                f"{unit.title}: say why it is not scorable; choose one of "
+                f"{', '.join(scale.reason_keys)}.",
+                field,
+            )
+        return None, str(reason)
+    if isinstance(answer, bool) or not isinstance(answer, int):
+        raise NoAnswer(f"{unit.title} needs a grade from 0 to {unit.top_grade}.", field)
+    if not 0 <= answer <= unit.top_grade:
+        raise NoAnswer(f"{unit.title} is graded 0 to {unit.top_grade}, not {answer}.", field)
+    return answer, ""
 
 
 @dataclass(frozen=True)

@@ -385,3 +385,89 @@ def start_worker(settings, tmp_path) -> Iterator[Callable[[str], psutil.Process]
             child.kill()
         process.wait()
     log.close()
+
+
+@pytest.fixture
+def rows_of(alice, harbour) -> Callable[..., object]:
+    """Make a version of Harbour from rows alone: animals at two times, films, frames, votes.
+
+    ``votes`` gives (grade or None) per rater of a blind sheet for every unit of every frame. No
+    file is behind it, so that stories about deciding need no film.
+    """
+    from django.utils import timezone
+
+    from amgs.repository import models as repository
+    from amgs.repository.search import refresh
+    from amgs.review.models import Screening
+    from models.scale import load_scale
+
+    def make(state="in_review", *, animals=2, frames=2, votes=(1, 1), lab=None, by=None, **given):
+        lab = lab or harbour
+        number = repository.Dataset.objects.count() + 1
+        dataset = repository.Dataset.objects.create(
+            number=number, lab=lab, created_by=by or alice, phantom=True
+        )
+        fields = {
+            "title": "Grimace after laparotomy",
+            "licence": "CC0-1.0",
+            "metadata": {"assay": "post_surgical", "raters_blind": "yes"},
+            "submitted_at": timezone.now(),
+        }
+        version = repository.Version.objects.create(
+            dataset=dataset, state=state, **(fields | given)
+        )
+        coat = load_scale().coat_keys[0]
+        sheet = repository.LabelImport.objects.create(
+            dataset=dataset, name="scores.csv", status="done", raters=["1", "2"], frames_matched=1
+        )
+        ratings = []
+        for place in range(animals):
+            animal = repository.Animal.objects.create(
+                dataset=dataset,
+                name=f"m{place + 1}",
+                pseudonym=f"M{place + 1:03d}",
+                metadata={"coat": coat},
+            )
+            for time, hours in (("after", 4.0), ("baseline", -24.0)):
+                observation = repository.Observation.objects.create(
+                    animal=animal, name=time, metadata={"hours_after_procedure": hours}
+                )
+                recording = repository.Recording.objects.create(
+                    dataset=dataset,
+                    observation=observation,
+                    name=f"{animal.name}-{time}.mp4",
+                    status="ready",
+                    media={"kind": "video", "width": 640, "height": 480, "duration_s": 20.0},
+                )
+                recording.versions.add(version)
+                for second in range(frames):
+                    frame = repository.Frame.objects.create(
+                        recording=recording,
+                        pts=second * 1000,
+                        tb_num=1,
+                        tb_den=1000,
+                        number=second * 25,
+                        time_s=float(second),
+                    )
+                    ratings += [
+                        repository.Rating(
+                            frame=frame,
+                            unit=unit,
+                            grade=grade,
+                            reason="" if grade is not None else load_scale().reason_keys[0],
+                            rater_name=str(rater + 1),
+                            source="sheet",
+                            label_import=sheet,
+                        )
+                        for unit in load_scale().unit_keys
+                        for rater, grade in enumerate(votes)
+                    ]
+        repository.Rating.objects.bulk_create(ratings)
+        repository.Permission.objects.create(
+            version=version, kind="outside_raters", text_version="1", signer_name="A"
+        )
+        Screening.objects.create(version=version, facts={"version": "x"}, passed=True)
+        refresh(version)
+        return repository.Version.objects.select_related("dataset__lab").get(pk=version.pk)
+
+    return make

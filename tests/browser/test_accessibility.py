@@ -23,6 +23,7 @@ AXE = "() => axe.run(document, {resultTypes: ['violations']})"
 @pytest.fixture
 def site(story):
     """Fill the site so that every page has something to show; return people and addresses."""
+    from amgs.accounts.notices import stop_token
     from amgs.repository import services
 
     alice = story.person("Alice Arber", lab="Harbour")
@@ -107,6 +108,11 @@ def site(story):
         ("rate-forbidden", bob, "/rate/"),
         ("queue", cora, "/review/"),
         ("review", cora, f"/review/{ref(review)}/"),
+        ("review-recording", cora, _first_recording(review)),
+        ("review-disagreements", cora, f"/review/{ref(review)}/disagreements"),
+        ("inbox", bob, "/inbox/"),
+        ("inbox-curator", cora, "/inbox/"),
+        ("mail-stop", None, f"/mail/stop/{stop_token(alice)}/"),
         ("rate-nothing", cora, "/rate/"),
         ("models", mia, "/models/"),
         ("model", mia, f"/models/{challenger.public_id}/"),
@@ -114,6 +120,11 @@ def site(story):
         ("training", mia, "/training/"),
         ("run", mia, f"/training/runs/{run}/"),
     ]
+
+
+def _first_recording(version: Any) -> str:
+    ref = version.identifier.replace("/", ".")
+    return f"/review/{ref}/recordings/{version.recordings.first().public_id}"
 
 
 def _withdrawn(version: Any, by: Any) -> Any:

@@ -14,6 +14,14 @@ from amgs.core import vocabulary
 from amgs.core.base import PublicIdField, Row
 
 
+class Mail(models.TextChoices):
+    """How often a person wants mail about what happened."""
+
+    DAILY = "daily", "once a day, if something happened"
+    AT_ONCE = "at_once", "at once, one mail each"
+    NEVER = "never", "never; I look at the inbox"
+
+
 class UserManager(BaseUserManager["User"]):
     """Makes people; the e-mail address is the login."""
 
@@ -41,6 +49,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     full_name = models.CharField(max_length=200, blank=True)
     # An ORCID iD is sixteen digits in four groups; the last may be an X.
     orcid = models.CharField(max_length=19, unique=True, null=True, blank=True)
+    mail = models.CharField(max_length=10, choices=Mail.choices, default=Mail.DAILY)
+    # When the last daily mail was sent.
+    digest_at = models.DateTimeField(null=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -135,3 +146,35 @@ class ApiToken(Row):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class Notice(Row):
+    """What one person is told: a line of their inbox, from which mails are written."""
+
+    class About(models.TextChoices):
+        HAPPENED = "happened", "what happened to my data"
+        WAITS = "waits", "what waits for me"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    about = models.CharField(max_length=10, choices=About.choices, default=About.HAPPENED)
+    title = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    subject = models.CharField(max_length=60)
+    subject_kind = models.CharField(max_length=60)
+    # What it came of: the same is told to the same person once.
+    key = models.CharField(max_length=120)
+    read_at = models.DateTimeField(null=True)
+    # Written before the mail leaves, so that none is sent twice.
+    mailed_at = models.DateTimeField(null=True)
+
+    class Meta(Row.Meta):
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="told_once")]
+        indexes = [
+            models.Index(fields=["user"], name="notice_unread", condition=models.Q(read_at=None)),
+            models.Index(fields=["user", "id"], name="notice_of_user"),
+            models.Index(
+                fields=["user", "created_at"],
+                name="notice_unmailed",
+                condition=models.Q(mailed_at=None),
+            ),
+        ]

@@ -13,6 +13,7 @@ NOUNS = (
     "uploads",
     "datasets",
     "versions",
+    "deciding",
     "leaving",
     "recordings",
     "labels",

@@ -21,7 +21,7 @@ from amgs.api.paging import LIST, numbered
 from amgs.api.problems import documented
 from amgs.core import policy
 from amgs.core.decisions import history as decisions_about
-from amgs.core.errors import NotFound
+from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, services
 from amgs.repository.models import Permission, Version
 from amgs.review import queries as review
@@ -29,6 +29,7 @@ from amgs.review.services import mark_seen
 from curation.contributors import AUTHOR, MOST_NAME
 from curation.contributors import BY_KEY as ROLES
 from curation.dataset_version import LIFECYCLE
+from curation.exclusions import LONGEST_WHY, REASONS
 from curation.licences import LICENCES
 from curation.roles import CONTRIBUTOR
 
@@ -97,6 +98,30 @@ class PermissionsBody(SignatureBody):
     kinds = serializers.ListField(child=serializers.ChoiceField(Permission.Kind.values))
 
 
+class PlaceBody(serializers.Serializer):
+    """A recording of the version, or one frame of it."""
+
+    recording = serializers.CharField(required=False, max_length=26)
+    frame = serializers.CharField(
+        required=False, max_length=26, help_text="one frame alone; `recording` may then be left out"
+    )
+
+
+class RejectedBody(PlaceBody):
+    """What is left out of a version that is accepted, and why."""
+
+    reason = serializers.ChoiceField(tuple(REASONS))
+    why = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=LONGEST_WHY
+    )
+
+
+class PinnedRemarkBody(PlaceBody):
+    """A remark on a recording or a frame."""
+
+    text = serializers.CharField(max_length=5000)
+
+
 class VersionActionBody(serializers.Serializer):
     """Why a step is taken."""
 
@@ -105,6 +130,18 @@ class VersionActionBody(serializers.Serializer):
         required=False,
         default=False,
         help_text="accept although the audit is not finished; `why` then says why that is right",
+    )
+    rejected = RejectedBody(
+        many=True,
+        required=False,
+        default=list,
+        help_text="with `accept`: recordings and frames that are left out, all others accepted",
+    )
+    remarks = PinnedRemarkBody(
+        many=True,
+        required=False,
+        default=list,
+        help_text="with `accept` or `request_changes`: remarks on recordings and frames",
     )
 
 
@@ -369,10 +406,23 @@ class Act(APIView):
         version = queries.find_version(request.user, name)
         body = VersionActionBody(data=request.data)
         body.is_valid(raise_exception=True)
-        services.decide_version(
-            by=request.user, version=version, action=action, **body.validated_data
-        )
+        _take(request.user, version, action, dict(body.validated_data))
         return Response(queries.version_page(request.user, version))
+
+
+def _take(by: Any, version: Version, action: str, given: dict[str, Any]) -> None:
+    if action == "accept":
+        services.accept_version(by=by, version=version, **given)
+        return
+    if given.pop("rejected"):
+        raise Refused("Only 'accept' leaves recordings out.", field="rejected")
+    if action == "request_changes":
+        given.pop("without_audit")
+        services.ask_for_changes(by=by, version=version, **given)
+        return
+    if given.pop("remarks"):
+        raise Refused("Remarks go with 'accept' or 'request_changes'.", field="remarks")
+    services.decide_version(by=by, version=version, action=action, **given)
 
 
 class Remarks(APIView):

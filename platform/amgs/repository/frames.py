@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, FilteredRelation, Q, QuerySet, Subquery
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import TupleGreaterThan
 
 from amgs.core import policy
@@ -15,7 +15,7 @@ from amgs.core.errors import NotFound, Refused
 from amgs.core.prepared import Prepared
 from amgs.files.storage import get_storage
 from amgs.repository.frozen import places_of
-from amgs.repository.models import Frame, Recording, Version
+from amgs.repository.models import Exclusion, Frame, Recording, Version
 from amgs.repository.rules import is_of_own_lab, may_see_pictures
 
 _FIELDS = (
@@ -45,10 +45,14 @@ def frames_query(
 
     ``after`` names the recording and the frame (primary keys) that the page before ended with: a
     page costs the same however deep it is, for both are taken up there. ``until`` leaves out what
-    was named later, ``recording`` (public id) all other recordings.
+    was named later and what a curator left out, ``recording`` (public id) all other recordings.
     """
     held = Recording.versions.through.objects.filter(version_id=version)
     rows = Frame.objects.all()
+    if until is not None:
+        left = Exclusion.objects.filter(version=version)
+        held = held.filter(~Exists(left.filter(recording=OuterRef("recording_id"))))
+        rows = rows.filter(~Exists(left.filter(frame=OuterRef("pk"))))
     if after:
         ended, last = after
         held = held.filter(recording_id__gte=ended)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from amgs.core import vocabulary
 from amgs.core.base import PublicIdField, Row
@@ -282,14 +283,36 @@ class Frame(Row):
 
 
 class Exclusion(models.Model):
-    """A frame that is not in a version, and why."""
+    """A recording, or a single frame, that is not in a version, and why.
+
+    It stays with its lab and in earlier versions. ``reason`` is a key of ``curation.exclusions``.
+    """
 
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="exclusions")
-    frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="exclusions")
+    recording = models.ForeignKey(
+        Recording, null=True, on_delete=models.CASCADE, related_name="exclusions"
+    )
+    frame = models.ForeignKey(Frame, null=True, on_delete=models.CASCADE, related_name="exclusions")
     reason = models.CharField(max_length=300)
+    why = models.CharField(max_length=500, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    by_name = models.CharField(max_length=200, blank=True)
+    at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version", "frame"], name="excluded_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "frame"], name="excluded_once"),
+            models.UniqueConstraint(
+                fields=["version", "recording"], name="recording_excluded_once"
+            ),
+            models.CheckConstraint(
+                name="a_recording_or_a_frame_excluded",
+                condition=Q(frame__isnull=False, recording=None)
+                | Q(frame=None, recording__isnull=False),
+            ),
+        ]
 
 
 class LabelImport(Row):

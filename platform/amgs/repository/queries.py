@@ -18,6 +18,7 @@ from amgs.files.models import Upload
 from amgs.files.services import blob_address
 from amgs.files.storage import get_storage
 from amgs.repository import steps
+from amgs.repository.exclusions import kept_recordings, without_left_out
 from amgs.repository.frozen import design_of, places_of
 from amgs.repository.lookup import LARGE, visible_version
 from amgs.repository.models import Frame, LabelImport, Permission, Recording, Version
@@ -124,7 +125,7 @@ def _may_step(user: Any, action: str, version: Version) -> policy.Answer:
 
 def version_page(user: Any, version: Version) -> Json:
     """Return everything the page of a version shows, but for its lists."""
-    counts = Recording.objects.filter(versions=version).aggregate(
+    counts = kept_recordings(version).aggregate(
         **{status.value: Count("pk", filter=Q(status=status.value)) for status in Recording.Status}
     )
     held = {row.kind: row for row in version.permissions.all()}
@@ -212,15 +213,13 @@ def frames_of(version: Version) -> QuerySet[Frame]:
     """Return the frames of a version; what a later draft named of shared recordings is not in."""
     rows = Frame.objects.filter(recording__versions=version)
     if version.published_at is not None:
-        rows = rows.filter(created_at__lte=version.published_at)
+        rows = without_left_out(rows.filter(created_at__lte=version.published_at), version)
     return rows
 
 
 def recording_rows(version: Version) -> QuerySet[Recording]:
     """Return the recordings of a version with what ``recording_row`` reads."""
-    return Recording.objects.filter(versions=version).select_related(
-        "observation__animal", "blob", "upload"
-    )
+    return kept_recordings(version).select_related("observation__animal", "blob", "upload")
 
 
 def recording_row(user: Any, version: Version, row: Recording, shown: bool | None = None) -> Json:
@@ -268,7 +267,12 @@ def recording_file(user: Any, version: Version, public_id: str) -> Json:
     the SHA-256 of the original, which stays with the lab. Raises ``NotFound``, and ``Refused``
     while there is no copy.
     """
-    row = recording_rows(version).filter(public_id=public_id).first()
+    rows = recording_rows(version)
+    if is_of_own_lab(user, version):
+        # What was left out stays with its lab.
+        held = Recording.objects.filter(versions=version)
+        rows = held.select_related("observation__animal", "blob", "upload")
+    row = rows.filter(public_id=public_id).first()
     if row is None or row.blob is None or row.blob.deleted_at is not None:
         raise NotFound("There is no such recording in this version, or it was not stored.")
     name = row.name.rpartition("/")[2]

@@ -13,14 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.spreadsheets import plain_cell
+from amgs.repository.exclusions import without_left_out
 from amgs.repository.frozen import places_of
-from amgs.repository.models import Exclusion, LabelImport, Rating, Version
+from amgs.repository.models import LabelImport, Rating, Version
 from amgs.repository.rules import PUBLIC_STATES, is_of_own_lab
 from amgs.repository.services.labels import declares
 from curation.citing import Cited, sentence
@@ -149,8 +150,8 @@ class _Reader:
 
 def ratings_of(version: Version) -> QuerySet[Rating]:
     """Return the ratings of a version: before it is published, those that came with it."""
-    left_out = Exclusion.objects.filter(version=version, frame=OuterRef("frame"))
-    rows = Rating.objects.of_version(version).exclude(Exists(left_out))
+    rows = Rating.objects.of_version(version)
+    rows = without_left_out(rows, version, frame="frame_id", recording="frame__recording_id")
     # An audit must stay unseen while it goes on, by the lab too.
     return rows if version.state in PUBLIC_STATES else rows.filter(source=Rating.Source.SHEET)
 

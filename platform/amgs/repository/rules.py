@@ -11,7 +11,7 @@ from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.policy import rule
 from amgs.repository.models import Permission, Version
-from curation.dataset_version import LIFECYCLE, RETRACTED, WITHDRAWN
+from curation.dataset_version import IN_REVIEW, LIFECYCLE, RETRACTED, WITHDRAWN
 from curation.embargo import may_be_shown
 from curation.roles import ACTS, CONTRIBUTOR, CURATOR, MAINTAINER
 
@@ -58,6 +58,14 @@ def _register_step(action: str) -> None:
             if CONTRIBUTOR in step.roles:
                 return f"“{step.title}” is for members of the lab that owns the dataset."
         return refusal
+
+
+@rule("exclude")
+def _may_exclude(actor: Actor, version: Version) -> str | None:
+    """Leaving out and taking in again is part of accepting: a curator's, of another lab."""
+    step = LIFECYCLE.next(IN_REVIEW, "accept")
+    own = is_of_own_lab(actor, version)
+    return LIFECYCLE.refusal(IN_REVIEW, step.action, actor.roles, own, why="asked for later")
 
 
 @rule("see_dataset")

@@ -13,6 +13,8 @@ from amgs.review.facts import has_grades
 from amgs.review.models import Audit, Screening
 from amgs.review.services.audits import close_audit, progress, ratings_of, start_audit
 from amgs.review.services.checks import WAITING_STATES, ask_for_checks, facts_digest
+from amgs.review.services.reviewers import not_yours, take_review
+from curation.dataset_version import ACCEPTED
 from curation.permissions import KINDS
 
 CONSENSUS = "review.update_consensus"
@@ -32,12 +34,25 @@ def _screen_again(step: Step, decision: Decision) -> None:
 
 @follower("start_review")
 def _audit(step: Step, decision: Decision) -> None:
+    take_review(by=step.by, version=step.version)
     start_audit(version=step.version)
+
+
+@guard("request_changes", "accept", "reject")
+def _has_the_review(step: Step) -> None:
+    if refusal := not_yours(step.by, step.version):
+        raise Refused(refusal)
 
 
 @follower("request_changes", "accept", "reject")
 def _close(step: Step, decision: Decision) -> None:
     close_audit(version=step.version)
+
+
+@follower("take_in_again", "adjudicate")
+def _combine_anew(step: Step, decision: Decision) -> None:
+    if step.version.state == ACCEPTED:
+        _combine(step, decision)
 
 
 @follower("accept")

@@ -10,4 +10,4 @@ class ReviewConfig(AppConfig):
 
     def ready(self) -> None:
         """Add what review asks and does to the steps of a dataset version."""
-        from amgs.review import acceptance, leaving  # noqa: F401  (importing registers it)
+        from amgs.review import acceptance, leaving, telling  # noqa: F401  (importing registers)

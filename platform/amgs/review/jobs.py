@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,24 +14,27 @@ from django.utils import timezone
 from amgs.core.base import SYSTEM
 from amgs.core.jobs import Context, Finish, enqueue, job
 from amgs.files.storage import get_storage
-from amgs.repository.models import Frame, Rating, Version
+from amgs.repository.exclusions import frames_left_out, without_left_out
+from amgs.repository.models import Frame, Version
 from amgs.repository.services import decide_version
 from amgs.repository.services.embargo import ask_to_lift, ended_today
+from amgs.review.agreeing import agreement_lines, plain
 from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
 from amgs.review.leaving import needs_consensus, tell_of_the_end
 from amgs.review.models import Audit, CheckResult, Consensus, Screening, Standing, Task
 from amgs.review.services.audits import ratings_of
-from amgs.review.services.blindness import counts_as_blind
 from amgs.review.services.checks import CHECKED_STATES, facts_digest
 from amgs.review.services.rating import ask_for_agreement
 from amgs.review.standing import measure, raters_to_measure
+from amgs.review.telling import tell_of_full_audit
+from amgs.review.votes import adjudicated, votes_of
 from curation import embargo
 from curation.asking import STATE, UNITS
 from curation.checks import CheckOutcome, run_checks
 from curation.consensus import Distribution, consensus
 from curation.dataset_version import ACCEPTED, IN_REVIEW, SCREENED, SUBMITTED
-from models.records import Vote, to_json
+from models.records import to_json
 from models.scale import load_scale
 
 # Frames whose consensus is written in one transaction: one row per unit each, under 1,000 rows.
@@ -218,31 +220,7 @@ def update_agreement(context: Context, audit: str) -> Finish:
     from curation.agreement import COLUMNS, report
 
     row = Audit.objects.select_related("version").get(public_id=audit)
-    ratings = list(
-        Rating.objects.visible()
-        .filter(frame__tasks__audit=row, frame__tasks__kind=UNITS, frame__tasks__finished__gt=0)
-        .select_related("label_import", "frame__recording__observation__animal")
-        .order_by("pk")
-    )
-    own = sum(rating.source == Rating.Source.AUDIT for rating in ratings)
-    names = _Names()
-    lines: list[tuple[bool, dict[str, Any]]] = []
-    for rating in ratings:
-        observation = rating.frame.recording.observation
-        lines.append(
-            (
-                counts_as_blind(rating, row.version.metadata),
-                {
-                    "frame": rating.frame.public_id,
-                    "unit": rating.unit,
-                    "rater": names.of(rating),
-                    "grade": math.nan if rating.grade is None else float(rating.grade),
-                    "animal": observation.animal.public_id
-                    if observation
-                    else rating.frame.recording.public_id,
-                },
-            )
-        )
+    lines, own = agreement_lines(row)
     context.progress(0.2, "computing agreement")
     counted = pd.DataFrame([line for blind, line in lines if blind], columns=list(COLUMNS))
     agreement = report(counted, draws=BOOTSTRAP_DRAWS, seed=row.seed % 2**32)
@@ -250,7 +228,7 @@ def update_agreement(context: Context, audit: str) -> Finish:
         context.progress(0.6, "computing agreement with grades not given blind")
         shown = pd.DataFrame([line for _, line in lines], columns=list(COLUMNS))
         agreement["with_not_blind"] = report(shown, draws=0)
-    agreement = _plain(agreement)
+    agreement = plain(agreement)
 
     def apply() -> None:
         # Locked against raters: a rating is either counted here or asks for another turn.
@@ -260,36 +238,10 @@ def update_agreement(context: Context, audit: str) -> Finish:
         )
         if ratings_of(locked).count() != own:
             ask_for_agreement(locked)
+        elif own and not locked.tasks.filter(kind=UNITS, finished__lt=F("wanted")).exists():
+            tell_of_full_audit(Audit.objects.select_related("version__dataset").get(pk=row.pk))
 
     return Finish({"ratings": own}, apply)
-
-
-class _Names:
-    """Neutral names of raters: by order of appearance, never a person's or a sheet's own."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int | None, str], str] = {}
-        self._counts: dict[str, int] = defaultdict(int)
-
-    def of(self, rating: Rating) -> str:
-        """Return the name of the rater of a rating."""
-        key = (rating.source, rating.label_import_id, rating.rater_name)
-        if key not in self._known:
-            word = "rater" if rating.source == Rating.Source.AUDIT else "sheet rater"
-            self._counts[word] += 1
-            self._known[key] = f"{word} {self._counts[word]}"
-        return self._known[key]
-
-
-def _plain(value: Any) -> Any:
-    """Return a report without NaN, which JSON of databases does not know."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 @job("ingest", limit=timedelta(hours=1))
@@ -347,6 +299,7 @@ def update_consensus(context: Context, version: str) -> Finish:
     """
     row = Version.objects.select_related("dataset").get(public_id=version)
     rows_of = Frame.objects.filter(recording__versions=row, ratings__isnull=False)
+    rows_of = without_left_out(rows_of, row)
     whole = rows_of.distinct().count()
     if not embargo.is_over(row.embargo_until, timezone.localdate()):
         # Grades under embargo must not reach what an earlier version has made public.
@@ -378,6 +331,7 @@ def update_consensus(context: Context, version: str) -> Finish:
         votes += sum(len(entry.votes) for entry in rows)
 
     def apply() -> None:
+        _forget_left_out(row)
         # The end of an embargo waits for this.
         if row in ended_today():
             ask_to_lift(row, SYSTEM)
@@ -387,17 +341,15 @@ def update_consensus(context: Context, version: str) -> Finish:
     return Finish(done, apply)
 
 
+def _forget_left_out(version: Version) -> None:
+    """Delete the consensus of what is left out of a version, where no published one holds it."""
+    gone = Consensus.objects.filter(frame__in=frames_left_out([version]))
+    gone.exclude(frame__recording__versions__in=Version.objects.published()).delete()
+
+
 def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
     """Return the consensus rows of some frames, not yet written."""
-    by_frame: dict[int, list[Vote]] = defaultdict(list)
-    for rating in (
-        Rating.objects.of_version(version)
-        .filter(frame__in=list(frames))
-        .select_related("label_import")
-        .order_by("pk")
-    ):
-        if counts_as_blind(rating, version.metadata):
-            by_frame[rating.frame_id].append(_vote(rating))
+    by_frame = adjudicated(votes_of(frames, version))
     scale = load_scale()
     rows = []
     for frame, votes in by_frame.items():
@@ -418,21 +370,3 @@ def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
 def _probabilities(distribution: Distribution) -> list[float | None]:
     """Return p per grade; ``None`` where nobody graded (databases' JSON has no NaN)."""
     return [None if math.isnan(share) else share for share in distribution.p]
-
-
-def _vote(rating: Rating) -> Vote:
-    """Return a rating as a vote under a neutral name that stays the same everywhere."""
-    if rating.source == Rating.Source.AUDIT:
-        name = f"rater:{rating.rater_name}"
-    else:
-        sheet = rating.label_import
-        number = sheet.raters.index(rating.rater_name) if rating.rater_name in sheet.raters else 0
-        name = f"sheet:{sheet.public_id}:{number + 1}"
-    return Vote(
-        rater=name,
-        unit=rating.unit,
-        grade=rating.grade,
-        reason=rating.reason or None,
-        weight=1.0,
-        source=rating.source,
-    )

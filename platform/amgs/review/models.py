@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+from django.utils import timezone
 
 from amgs.core import vocabulary
 from amgs.core.base import Row
@@ -46,6 +48,20 @@ class CheckResult(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["screening", "check_name"], name="check_once")
         ]
+
+
+class Reviewer(models.Model):
+    """The curator who has the review of a version: who began it, or was handed it over."""
+
+    version = models.OneToOneField(
+        "repository.Version", on_delete=models.CASCADE, related_name="reviewer"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reviews"
+    )
+    since = models.DateTimeField(default=timezone.now)
+    # What whoever handed it over wrote.
+    note = models.CharField(max_length=500, blank=True)
 
 
 class Audit(Row):
@@ -269,3 +285,32 @@ class Consensus(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["frame", "unit"], name="consensus_once")]
+
+
+class Adjudication(models.Model):
+    """What a curator decided of one unit of one frame on which raters disagree.
+
+    The consensus takes it instead of the votes. ``grade`` is null where the unit is not scorable.
+    """
+
+    frame = models.ForeignKey(
+        "repository.Frame", on_delete=models.CASCADE, related_name="adjudications"
+    )
+    unit = models.CharField(max_length=40, choices=vocabulary.units)
+    grade = models.PositiveSmallIntegerField(null=True)
+    reason = models.CharField(max_length=20, blank=True, choices=vocabulary.reasons)
+    why = models.CharField(max_length=500)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    by_name = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["frame", "unit"], name="adjudicated_once"),
+            models.CheckConstraint(
+                name="adjudicated_grade_or_reason",
+                condition=Q(grade__isnull=False, reason="") | (Q(grade=None) & ~Q(reason="")),
+            ),
+        ]

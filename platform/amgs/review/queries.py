@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from amgs.accounts.models import User
 from amgs.core.errors import NotFound
+from amgs.repository.lookup import LARGE
 from amgs.repository.models import Frame, Rating, Version
-from amgs.review.models import Assignment, Audit, Screening, Standing
+from amgs.review.agreeing import agreement_now
+from amgs.review.models import Assignment, Audit, Standing
+from amgs.review.reading import open_pins
 from amgs.review.screenings import screening_page as screening_page
 from amgs.review.services.audits import progress
 from amgs.review.services.gold import feedback, qualified
@@ -23,17 +26,22 @@ from amgs.review.services.queue import (
     waiting_for,
 )
 from curation.asking import KINDS, UNITS, choices
-from curation.dataset_version import CHANGES_REQUESTED, IN_REVIEW, SCREENED, SUBMITTED
+from curation.dataset_version import CHANGES_REQUESTED, IN_REVIEW, SCREENED
 from models.scale import load_scale
 
 Json = dict[str, Any]
 # How far "remaining" is counted; beyond, a rater only needs to know that there is plenty.
 MOST_COUNTED = 200
+MOST_WAITING = 20
 
 
-def audit_page(version: Version) -> Json:
-    """Return progress and agreement of a version's audit; raises ``NotFound`` without one."""
-    audit = Audit.objects.filter(version=version).first()
+def audit_page(version: Version, *, live: bool = False) -> Json:
+    """Return progress and agreement of a version's audit; raises ``NotFound`` without one.
+
+    ``live``: the figures of all ratings that are in, where the job that computes intervals has not
+    come to them yet (``agreeing.agreement_now``).
+    """
+    audit = Audit.objects.filter(version=version).select_related("version").first()
     if audit is None:
         raise NotFound(
             "There is no audit of this version: it begins with the review, where the dataset came "
@@ -42,21 +50,46 @@ def audit_page(version: Version) -> Json:
     return {
         "id": audit.public_id,
         **progress(audit),
-        "agreement": audit.agreement,
+        "agreement": agreement_now(audit) if live else audit.agreement,
         "agreement_at": audit.agreement_at,
     }
 
 
-def curation_queue(user: Any) -> QuerySet[Version]:
-    """Return the versions that wait for a curator (or for their lab), oldest submission first."""
-    newest = Screening.objects.filter(version=OuterRef("pk")).order_by("-pk")
-    return (
-        Version.objects.visible_to(user)
-        .filter(state__in=[SUBMITTED, SCREENED, IN_REVIEW, CHANGES_REQUESTED])
-        .select_related("dataset__lab")
-        .annotate(checks_passed=Subquery(newest.values("passed")[:1]))
-        .order_by("submitted_at", "pk")
+def what_waits(user: User) -> list[Json]:
+    """Return what waits for a person now: reviews, and data of their labs; three queries.
+
+    Of each: the version with identifier and title, what is to be done, and since when.
+    """
+    found: list[Json] = []
+    rows = Version.objects.filter(deleted_at=None).select_related("dataset").defer(*LARGE)
+    if "curator" in user.roles:
+        mine = Q(state=IN_REVIEW, reviewer__user=user)
+        nobodys = Q(state=SCREENED) & ~Q(dataset__lab__in=user.lab_ids)
+        for row in rows.filter(mine | nobodys).order_by("submitted_at", "pk")[:MOST_WAITING]:
+            told = "Your review" if row.state == IN_REVIEW else "Waits for a curator"
+            found.append(_waits(row, told, "review"))
+    given_back = list(
+        rows.filter(state=CHANGES_REQUESTED, dataset__lab__in=user.lab_ids).order_by("pk")[
+            :MOST_WAITING
+        ]
     )
+    remarks = open_pins(given_back) if given_back else {}
+    for row in given_back:
+        count = remarks.get(row.public_id, 0)
+        told = "Changes are asked for"
+        told += f", {count} remark{'' if count == 1 else 's'} without a reply" if count else ""
+        found.append(_waits(row, told, "version"))
+    return found
+
+
+def _waits(row: Version, what: str, page: str) -> Json:
+    return {
+        "identifier": row.identifier,
+        "title": row.title,
+        "what": what,
+        "page": page,
+        "since": row.submitted_at or row.created_at,
+    }
 
 
 def random_share(versions: Iterable[Version]) -> QuerySet[Frame]:

@@ -18,9 +18,18 @@ def _register(key: str) -> None:
         return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
 
 
-_ACTS = ("rate_frames", "answer_check", "check_now", "assign_audit", "hand_over", "set_gold")
+_ACTS = ("rate_frames", "answer_check", "check_now", "assign_audit", "set_gold")
 for _key in _ACTS:
     _register(_key)
+
+
+@rule("hand_over", "adjudicate")
+def _of_another_lab(actor: Actor, version: Version) -> str | None:
+    """Four eyes for what belongs to deciding: nobody does it for data of their own lab."""
+    refusal = ACTS["hand_over"].refusal(actor.roles)
+    if refusal is None and is_of_own_lab(actor, version):
+        return "These are data of your own lab: curators of other labs review them."
+    return refusal
 
 
 @rule("see_audit")

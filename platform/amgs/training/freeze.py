@@ -17,10 +17,10 @@ from django.utils import timezone
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
+from amgs.repository.exclusions import frames_left_out
 from amgs.repository.frozen import design_of
 from amgs.repository.models import (
     Animal,
-    Exclusion,
     Frame,
     Permission,
     Recording,
@@ -292,9 +292,7 @@ def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -
         for grade in range(grades[unit]):
             share = probabilities[grade] if grade < len(probabilities) else None
             held[f"{unit}__p{grade}"] = float("nan") if share is None else float(share)
-    excluded = set(
-        Exclusion.objects.filter(version__in=versions).values_list("frame_id", flat=True)
-    )
+    excluded = frames_left_out(versions)
     frames = (
         Frame.objects.filter(recording__in=list(places), consensus__isnull=False)
         .distinct()

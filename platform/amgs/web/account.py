@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from amgs.accounts import services
-from amgs.accounts.models import User
+from amgs.accounts.models import Mail, User
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from curation.roles import ROLES
@@ -70,6 +70,7 @@ def _context(request: HttpRequest, **more: object) -> dict[str, object]:
         "tokens": user.tokens.filter(revoked_at=None).order_by("-pk"),
         "scopes": services.SCOPES,
         "token_days": TOKEN_DAYS,
+        "mail_choices": Mail.choices,
     } | more
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+from amgs.accounts import notices
 
 
 @dataclass(frozen=True)
@@ -49,5 +52,9 @@ def site(request: HttpRequest) -> dict[str, Any]:
     return {
         "places": places,
         "roles": roles,
+        # Asked only by pages that show the header to somebody who signed in.
+        "unread": SimpleLazyObject(lambda: notices.unread(user))
+        if user is not None and user.is_authenticated
+        else 0,
         "phantom_allowed": settings.ALLOW_PHANTOM,
     }

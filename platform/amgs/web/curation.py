@@ -1,119 +1,126 @@
-"""The curator's queue and the review of one version: checks, audit, agreement, decision."""
+"""The review of one version: all that a decision rests on, and the decision beside it."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
+from amgs.accounts.models import User
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, services
-from amgs.repository.frames import frames_after
-from amgs.repository.models import Rating, Version
+from amgs.repository.exclusions import left_out
+from amgs.repository.models import Version
 from amgs.review import queries as review
+from amgs.review import reading
 from amgs.review.screenings import refusal_page
-from amgs.review.services import mark_seen
+from amgs.review.services import candidates, hand_over, mark_seen, reviewer_of
 from amgs.web.screenings import screening
 from amgs.web.versions import ref
+from curation.dataset_version import ACCEPTED, IN_REVIEW
+from curation.exclusions import REASONS
+from curation.exclusions import title as reason_title
 from models.scale import load_scale
 
-QUEUE = 100
-CONTACTS = 48
-HEADINGS = (
-    ("in_review", "In review"),
-    ("screened", "Waiting for a curator"),
-    ("submitted", "Being checked"),
-    ("changes_requested", "With their lab for changes"),
-)
+MARKED = ("accept", "request_changes")
+"""The acts that take what was marked on pictures along."""
 
 
-@require_safe
-@login_required
-def curation(request: HttpRequest) -> HttpResponse:
-    """List what waits for a curator, oldest submission first."""
-    policy.require(request.user, "assign_audit")
-    rows = list(review.curation_queue(request.user)[:QUEUE])
-    shown = [
-        queries.version_row(request.user, row) | {"checks_passed": row.checks_passed}
-        for row in rows
-    ]
-    groups = [(title, [row for row in shown if row["state"] == state]) for state, title in HEADINGS]
-    context = {"groups": [(title, rows) for title, rows in groups if rows]}
-    return render(request, "curation/queue.html", context)
-
-
-def _audit(version: Version) -> dict[str, Any] | None:
+def audit_shown(user: Any, version: Version) -> dict[str, Any]:
+    """Return the audit as the page shows it now, or the sentence why it is hidden."""
+    answer = policy.may(user, "see_audit", version)
+    if not answer:
+        return {"audit": None, "audit_hidden": answer.reason}
     try:
-        return review.audit_page(version)
+        audit = review.audit_page(version, live=True)
     except NotFound:
-        return None
-
-
-def _agreement(audit: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Return per unit what the raters' agreement is, beside that of published raters."""
-    units = (audit or {}).get("agreement", {}).get("units", {})
-    rows = []
-    for unit in load_scale().units:
-        found = units.get(unit.key)
-        if not found:
-            continue
-        rows.append(
-            {
-                "title": unit.title,
-                "kappa": found.get("kappa_pairwise_quadratic"),
-                "interval": found.get("kappa_pairwise_quadratic_interval"),
-                "published": unit.pairwise_kappa,
-            }
-        )
-    return rows
-
-
-def _distribution(version: Version) -> list[dict[str, Any]]:
-    """Return per unit how often the sheets give each grade, and how often none is possible."""
-    counted: dict[tuple[str, int | None], int] = {
-        (unit, grade): n
-        for unit, grade, n in Rating.objects.filter(
-            frame__recording__versions=version, source=Rating.Source.SHEET
-        )
-        .values_list("unit", "grade")
-        .annotate(n=Count("pk"))
+        return {"audit": None, "audit_hidden": ""}
+    report = audit["agreement"]
+    finished = audit["ratings"] >= audit["ratings_wanted"]
+    return {
+        "audit": audit,
+        "audit_hidden": "",
+        "agreement": _agreement(report),
+        "raters": _raters(report),
+        "intervals_follow": report.get("intervals_follow", False),
+        # Ratings come in while the page is open; afterwards nothing changes any more.
+        "live": version.state == IN_REVIEW
+        and (not finished or report.get("intervals_follow", False)),
     }
+
+
+def _agreement(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return per unit what the raters' agreement is, beside that of published raters."""
     rows = []
     for unit in load_scale().units:
-        counts = {
-            f"g{grade}": counted.get((unit.key, grade), 0) for grade in range(len(unit.grades))
-        }
-        counts["gn"] = counted.get((unit.key, None), 0)
-        if total := sum(counts.values()):
-            rows.append({"title": unit.title, "counts": counts, "total": total})
+        found = report.get("units", {}).get(unit.key)
+        if found:
+            rows.append(
+                {
+                    "title": unit.title,
+                    "kappa": found.get("kappa_pairwise_quadratic"),
+                    "interval": found.get("kappa_pairwise_quadratic_interval"),
+                    "exact": found.get("exact"),
+                    "not_scorable": found.get("not_scorable"),
+                    "published": unit.pairwise_kappa,
+                }
+            )
     return rows
 
 
-def _show(request: HttpRequest, version: Version, status: int = 200, **more: Any) -> HttpResponse:
-    mark_seen(user=request.user, dataset=version.dataset)
-    page = queries.version_page(request.user, version)
-    audit = _audit(version)
-    answer = policy.may(request.user, "see_audit", version)
-    frames, more_frames = frames_after(request.user, version, after="", limit=CONTACTS)
+def _raters(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return per rater, under a neutral name, how far off the others they are in each unit."""
+    units = load_scale().units
+    return [
+        {
+            "name": name,
+            "votes": row["n_votes"],
+            "not_scorable": row["not_scorable"],
+            "bias": [{"title": unit.title, "value": row["bias"].get(unit.key)} for unit in units],
+        }
+        for name, row in sorted(report.get("raters", {}).items())
+    ]
+
+
+def show(request: HttpRequest, version: Version, status: int = 200, **more: Any) -> HttpResponse:
+    """Show the page of a review."""
+    user = request.user
+    mark_seen(user=user, dataset=version.dataset)
+    page = queries.version_page(user, version)
+    held = reviewer_of(version)
+    audit = audit_shown(user, version)
     context = {
         "version": page,
         "ref": ref(version),
-        "screening": screening(request.user, version),
-        "refusal": refusal_page(request.user, version),
-        "may_check": policy.may(request.user, "check_now", version),
-        "audit": audit if answer else None,
-        "audit_hidden": answer.reason,
-        "distribution": _distribution(version),
-        "agreement": _agreement(audit) if answer else [],
-        "frames": frames,
-        "more_frames": more_frames,
+        "screening": screening(user, version),
+        "refusal": refusal_page(user, version),
+        "may_check": policy.may(user, "check_now", version),
+        "distribution": reading.grades_of(version),
+        "grid": reading.grid(user, version, request.GET.get("animals", "")),
+        "changes": reading.changes(user, version),
+        "pins": reading.pins(user, version),
+        "flagged": reading.flagged(version) if audit["audit"] else [],
+        "disputed": reading.disputed_count(version) if not audit["audit_hidden"] else None,
+        "left_out": [
+            row | {"still": reading.picture(row["still_key"] or row["poster_key"])}
+            for row in left_out(version)
+        ],
+        "may_take_in": policy.may(user, "exclude", version)
+        and version.state in {IN_REVIEW, ACCEPTED},
+        "reviewer": held,
+        "is_mine": held is not None and held.user_id == user.pk,
+        "candidates": candidates(version, but=held.user if held else None)
+        if version.state == IN_REVIEW and policy.may(user, "hand_over", version)
+        else [],
+        "reasons": REASONS.values(),
+        "marked_actions": MARKED if version.state == IN_REVIEW else (),
         "sheets": [
             queries.label_row(row)
             for row in queries.label_rows(version).filter(status="done").order_by("pk")
@@ -121,42 +128,128 @@ def _show(request: HttpRequest, version: Version, status: int = 200, **more: Any
         "history": queries.history(version)[0],
         "actions": page["actions"],
     }
-    return render(request, "curation/review.html", context | more, status=status)
+    return render(request, "curation/review.html", context | audit | more, status=status)
+
+
+def found(request: HttpRequest, name: str) -> Version:
+    """Return the version of a review; for curators alone."""
+    version = queries.find_version(request.user, name)
+    policy.require(request.user, "assign_audit", version)
+    return version
 
 
 @require_safe
 @login_required
 def review_version(request: HttpRequest, name: str) -> HttpResponse:
     """Show everything a decision rests on, with the decision beside it."""
-    found = queries.find_version(request.user, name)
-    policy.require(request.user, "assign_audit", found)
-    return _show(request, found)
+    return show(request, found(request, name))
+
+
+@require_safe
+@login_required
+def audit(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the part of the page that ratings change; it asks for itself while they come in."""
+    version = found(request, name)
+    context = {"ref": ref(version), "by_itself": True, **audit_shown(request.user, version)}
+    return render(request, "curation/audit.html", context)
+
+
+def marks(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what was marked on pictures: ``{recording, frame, reason, text}`` each."""
+    text = request.POST.get("marks", "") or "[]"
+    try:
+        given = json.loads(text)
+        return [
+            {key: str(row.get(key) or "") for key in ("recording", "frame", "reason", "text")}
+            for row in given
+        ]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Refused(
+            "What you marked did not arrive whole; reload the page and mark it anew."
+        ) from error
+
+
+def _take(request: HttpRequest, version: Version, action: str, why: str) -> None:
+    given = marks(request) if action in MARKED else []
+    by = request.user
+    without_audit = "without_audit" in request.POST
+    if action == "accept":
+        services.accept_version(
+            by=by,
+            version=version,
+            why=why,
+            without_audit=without_audit,
+            rejected=[row | {"why": row["text"]} for row in given if row["reason"]],
+            remarks=[row for row in given if not row["reason"]],
+        )
+    elif action == "request_changes":
+        services.ask_for_changes(
+            by=by, version=version, why=why, remarks=[row | {"text": _asked(row)} for row in given]
+        )
+    else:
+        services.decide_version(
+            by=by, version=version, action=action, why=why, without_audit=without_audit
+        )
+
+
+def _asked(mark: dict[str, Any]) -> str:
+    """Return a mark as a remark: what was to be left out is asked to be mended."""
+    parts = [reason_title(mark["reason"]) if mark["reason"] else "", mark["text"].strip()]
+    return ": ".join(part for part in parts if part)
 
 
 @require_POST
 @login_required
 def decide(request: HttpRequest, name: str, action: str) -> HttpResponse:
     """Take a curator's step and stay on the review."""
-    found = queries.find_version(request.user, name)
-    policy.require(request.user, "assign_audit", found)
+    version = found(request, name)
     why = request.POST.get("why", "")
     try:
-        services.decide_version(
-            by=request.user,
-            version=found,
-            action=action,
-            why=why,
-            without_audit="without_audit" in request.POST,
-        )
+        _take(request, version, action, why)
     except Refused as refused:
-        found.refresh_from_db()
-        return _show(request, found, 422, problem=refused, tried=action, why=why)
-    messages.success(request, f"{found.identifier} is {found.lifecycle.title(found.state)} now.")
-    return redirect("review", ref(found))
+        version.refresh_from_db()
+        return show(request, version, 422, problem=refused, tried=action, why=why)
+    messages.success(
+        request, f"{version.identifier} is {version.lifecycle.title(version.state)} now."
+    )
+    return redirect("review", ref(version))
+
+
+@require_POST
+@login_required
+def hand(request: HttpRequest, name: str) -> HttpResponse:
+    """Hand the review over to another curator, or take over one that another has."""
+    version = found(request, name)
+    note = request.POST.get("note", "")
+    try:
+        to = User.objects.filter(public_id=request.POST.get("to", ""), is_active=True).first()
+        if to is None:
+            raise Refused("Choose a curator from the list.", field="to")
+        hand_over(by=request.user, version=version, to=to, note=note)
+    except Refused as refused:
+        return show(request, version, 422, hand_problem=refused, note=note)
+    whose = "yours" if to == request.user else f"{to.name}’s"
+    messages.success(request, f"The review of {version.identifier} is {whose} now.")
+    return redirect("review", ref(version))
+
+
+@require_POST
+@login_required
+def take_in(request: HttpRequest, name: str, public_id: str) -> HttpResponse:
+    """Take a recording or frame in again that was left out."""
+    version = found(request, name)
+    try:
+        services.take_in_again(by=request.user, version=version, name=public_id)
+    except Refused as refused:
+        return show(request, version, 422, problem=refused)
+    messages.success(request, "It is in the version again.")
+    return redirect("review", ref(version))
 
 
 urlpatterns = [
-    path("review/", curation, name="curation"),
     path("review/<str:name>/", review_version, name="review"),
+    path("review/<str:name>/audit", audit, name="review-audit"),
+    path("review/<str:name>/hand-over", hand, name="review-hand-over"),
+    path("review/<str:name>/left-out/<str:public_id>/take-in", take_in, name="review-take-in"),
     path("review/<str:name>/acts/<str:action>", decide, name="review-act"),
 ]

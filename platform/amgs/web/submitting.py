@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from amgs.core.errors import NotAllowed, Refused
 from amgs.repository import queries, services
 from amgs.repository.models import Version
+from amgs.review import reading
 from amgs.web.screenings import precheck
 from amgs.web.versions import (
     RECORDINGS,
@@ -67,6 +68,7 @@ def _shown(request: HttpRequest, version: Version, status: int = 200, **more: An
         lacking=lacking(version, "describe"),
         fields=asked_at("submit"),
         recordings=recordings,
+        open_remarks=reading.open_pins([version]).get(version.public_id, 0),
         **precheck(request.user, version),
         **more,
     )

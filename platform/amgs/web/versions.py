@@ -17,7 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import label_queries, queries, services
+from amgs.repository.exclusions import left_out
 from amgs.repository.models import Permission, Recording, Version
+from amgs.review import reading
 from amgs.review.screenings import refused_in_short
 from amgs.review.services import mark_seen
 from amgs.web import citing, design_book, design_table, signing
@@ -152,6 +154,15 @@ def _page(request: HttpRequest, version: Version, status: int = 200, **more: Any
         else [],
         "citation": citing.card(person, version),
     }
+    if policy.may(person, "see_dataset_inside", version):
+        context |= {
+            "pins": reading.pins(request.user, version),
+            "may_reply": bool(context["may_remark"]),
+            "left_out": [
+                row | {"still": reading.picture(row["still_key"] or row["poster_key"])}
+                for row in left_out(version)
+            ],
+        }
     return render(request, "versions/page.html", context | more, status=status)
 
 
@@ -227,6 +238,21 @@ def remark(request: HttpRequest, name: str) -> HttpResponse:
         services.remark(by=request.user, version=found, text=request.POST.get("text", ""))
     except Refused as refused:
         return _page(request, found, 422, remark_problem=refused)
+    return redirect("version", ref(found))
+
+
+@require_POST
+@login_required
+def reply(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Reply to a remark on a picture."""
+    found = _find(request, name)
+    try:
+        services.reply(
+            by=request.user, version=found, number=number, text=request.POST.get("text", "")
+        )
+    except Refused as refused:
+        return _page(request, found, 422, reply_problem=refused, reply_to=number)
+    messages.success(request, "Your reply stands beside the picture.")
     return redirect("version", ref(found))
 
 
@@ -443,6 +469,7 @@ urlpatterns = [
     ),
     path("datasets/<str:name>/design.xlsx", book, name="version-book"),
     path("datasets/<str:name>/remarks", remark, name="version-remark"),
+    path("datasets/<str:name>/remarks/<int:number>/reply", reply, name="version-reply"),
     path("datasets/<str:name>/acts/", version, name="version-acts"),
     path("datasets/<str:name>/acts/<str:action>", act, name="version-act"),
 ]

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.core import mail
 from django.utils import timezone
 
+from amgs.accounts.models import Notice
 from amgs.core import jobs, policy
 from amgs.core.decisions import history
 from amgs.core.errors import NotAllowed, NotFound, Refused
@@ -360,16 +360,15 @@ def test_bytes_that_somebody_holds_are_never_released(published):
     assert get_storage().stat(blob.key) is not None
 
 
-def test_lab_curators_and_maintainers_are_told_by_mail(published, alice, cora, mia, bob, run_jobs):
+def test_lab_curators_and_maintainers_are_told(published, alice, cora, mia, bob, run_jobs):
     version = published()
-    mail.outbox.clear()
+    Notice.objects.all().delete()
     withdraw(version, alice)
     run_jobs()
-    told = {address for message in mail.outbox for address in message.to}
-    assert {alice.email, cora.email, mia.email} <= told
-    assert bob.email not in told
-    assert any(WHY in message.body for message in mail.outbox)
-    assert "files" in mail.outbox[-1].subject
+    told = Notice.objects.filter(subject=version.public_id)
+    assert {row.user for row in told} == {alice, cora, mia}
+    assert WHY in told.get(user=cora).text
+    assert "files" in told.get(user=alice).title
 
 
 # Retraction --------------------------------------------------------------------------------

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 from django.utils import timezone
 
-from amgs.core import jobs
+from amgs.accounts.models import Notice
 from amgs.core.base import SYSTEM
 from amgs.core.errors import Conflict, Refused
 from amgs.core.models import Job
@@ -171,7 +170,6 @@ def test_a_retraction_asks_for_retraining_once_and_the_run_begins_afresh(two, co
     policy.min_new_frames, policy.warm_start = 10**6, True
     policy.save()
     assert not triggers.answer(policy).fires
-    mail.outbox.clear()
     leave(harbour, "retract", cora, "Mice mixed up.")
     fired = triggers.evaluate()
     assert fired is not None
@@ -180,11 +178,9 @@ def test_a_retraction_asks_for_retraining_once_and_the_run_begins_afresh(two, co
     assert fired.run.options["warm_start"] is False
     Job.objects.filter(pk=fired.run.job.pk).update(state="failed")
     assert triggers.answer(policy).name == "new_frames"
-    for row in Job.objects.filter(kind="accounts.send_notice"):
-        jobs.run(row.public_id)
-    told = [message for message in mail.outbox if mia.email in message.to]
-    assert "retrain without these data" in told[0].body
-    assert "mouse-v1" in told[0].body
+    told = Notice.objects.get(user=mia, title=f"{harbour.identifier} was retracted")
+    assert "retrain without these data" in told.text
+    assert "mouse-v1" in told.text
 
 
 def test_nobody_begins_with_a_model_that_learned_from_wrong_data(two, cora, mia, learned):

@@ -12,11 +12,12 @@ from amgs.core import decisions, jobs, policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
 from amgs.repository import consequences, frozen, search, steps
-from amgs.repository.models import Dataset, LabelImport, Recording, Version
+from amgs.repository.models import Dataset, Exclusion, LabelImport, Recording, Version
 from curation.dataset_version import PUBLISHED, RETRACTED
 from curation.leaving import DELETE, UNDO_FOR, may_be_deleted, undo_refusal
 
 CLEAR = "repository.clear_deleted"
+EXCLUSION = ("recording_id", "frame_id", "reason", "why", "by_id", "by_name", "at")
 COPIED = ("title", "description", "licence", "ethics", "funder", "metadata", "contributors")
 
 
@@ -61,6 +62,17 @@ def new_draft(*, by: Actor, version: Version) -> Version:
     )
     draft.recordings.set(Recording.objects.filter(versions=version))
     draft.sheets.set(LabelImport.objects.filter(versions=version, status=LabelImport.Status.DONE))
+    # What was wrong with a recording is wrong with it still; the next review may take it in.
+    Exclusion.objects.bulk_create(
+        [
+            Exclusion(
+                version=draft,
+                **{name: getattr(row, name) for name in EXCLUSION},
+            )
+            for row in version.exclusions.order_by("pk")
+        ],
+        batch_size=500,
+    )
     if version.design:
         frozen.restore(draft, version.design)
     search.refresh(draft)

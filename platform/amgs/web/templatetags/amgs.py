@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from amgs.core import vocabulary
 from amgs.web import vendor as vendored
+from amgs.web.grounds import sentences
 from curation.metadata import BY_KEY
 
 register = template.Library()
@@ -225,3 +226,9 @@ def folded(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             lines.append({**entry, "small": small, "times": 1})
     return lines
+
+
+@register.simple_tag
+def grounds(entry: dict[str, Any]) -> list[str]:
+    """Return what a decision rested on, sentence by sentence."""
+    return sentences(entry["facts"])

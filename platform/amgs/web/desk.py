@@ -1,0 +1,69 @@
+"""The queue of the curators: narrowed down by addresses that can be shared."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from amgs.core import policy
+from amgs.core.errors import Refused
+from amgs.repository import queries
+from amgs.review import desk
+from amgs.web.paging import Page
+
+ROWS = 25
+
+
+@require_safe
+@login_required
+def curation(request: HttpRequest) -> HttpResponse:
+    """List what waits for a curator, what waits longest first."""
+    policy.require(request.user, "assign_audit")
+    known = desk.filters(request.user)
+    status, problem, chosen = 200, None, {}
+    try:
+        chosen = desk.check(request.GET, known)
+        found, more = desk.page(
+            request.user, chosen, after=request.GET.get("after", ""), limit=ROWS
+        )
+    except Refused as refused:
+        status, problem = 422, refused
+        found, more = desk.page(request.user, chosen, limit=ROWS)
+    context = {
+        "rows": [_row(request.user, row) for row in found],
+        "page": Page(found, request.GET.get("after", ""), more, chosen),
+        "filters": [{"filter": row, "chosen": chosen.get(row.key, "")} for row in known],
+        "chosen": chosen,
+        "narrowed": [_narrowed(row, chosen) for row in known if row.key in chosen],
+        "mine": urlencode({"who": "me"}),
+        "problem": problem,
+    }
+    return render(request, "curation/queue.html", context, status=status)
+
+
+def _row(user: Any, row: Any) -> dict[str, Any]:
+    reviewer = getattr(row, "reviewer", None)
+    return queries.version_row(user, row) | {
+        "checks_passed": row.checks_passed,
+        "warned": row.warned,
+        "ratings": row.ratings_given,
+        "ratings_wanted": row.ratings_wanted,
+        "reviewer": reviewer.user.name if reviewer else "",
+        "is_mine": reviewer is not None and reviewer.user_id == user.pk,
+        "since": row.waits_since,
+    }
+
+
+def _narrowed(row: desk.Filter, chosen: dict[str, str]) -> dict[str, str]:
+    """Return a choice that was made, and the address of the list without it."""
+    kept = {key: value for key, value in chosen.items() if key != row.key}
+    return {"title": f"{row.title}: {row.choices[chosen[row.key]]}", "without": urlencode(kept)}
+
+
+urlpatterns = [path("review/", curation, name="curation")]
