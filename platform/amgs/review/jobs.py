@@ -18,6 +18,7 @@ from amgs.files.storage import get_storage
 from amgs.repository.models import Frame, Rating, Version
 from amgs.repository.services import decide_version
 from amgs.repository.services.embargo import ask_to_lift, ended_today
+from amgs.review import training_queue
 from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
 from amgs.review.leaving import needs_consensus, tell_of_the_end
@@ -26,6 +27,7 @@ from amgs.review.services.audits import ratings_of
 from amgs.review.services.blindness import counts_as_blind
 from amgs.review.services.checks import CHECKED_STATES, facts_digest
 from amgs.review.services.rating import ask_for_agreement
+from amgs.review.services.votes import vote_of
 from amgs.review.standing import measure, raters_to_measure
 from curation import embargo
 from curation.asking import STATE, UNITS
@@ -359,12 +361,7 @@ def update_consensus(context: Context, version: str) -> Finish:
         rows = _consensus_of(chunk, row)
         with transaction.atomic():
             context.save_progress()
-            kept = Consensus.objects.bulk_create(
-                rows,
-                update_conflicts=True,
-                unique_fields=["frame", "unit"],
-                update_fields=["probabilities", "scorable", "votes", "updated_at"],
-            )
+            kept = _keep(rows)
             held = {(entry.frame_id, entry.unit) for entry in kept}
             stale = [
                 pk
@@ -388,7 +385,7 @@ def update_consensus(context: Context, version: str) -> Finish:
 
 
 def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
-    """Return the consensus rows of some frames, not yet written."""
+    """Return the consensus rows of some frames of a version, not yet written."""
     by_frame: dict[int, list[Vote]] = defaultdict(list)
     for rating in (
         Rating.objects.of_version(version)
@@ -397,42 +394,51 @@ def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
         .order_by("pk")
     ):
         if counts_as_blind(rating, version.metadata):
-            by_frame[rating.frame_id].append(_vote(rating))
+            by_frame[rating.frame_id].append(vote_of(rating))
+    return _consensus_rows(by_frame)
+
+
+def _consensus_rows(by_frame: Mapping[int, list[Vote]]) -> list[Consensus]:
     scale = load_scale()
-    rows = []
-    for frame, votes in by_frame.items():
-        for unit, distribution in consensus(votes, scale).items():
-            rows.append(
-                Consensus(
-                    frame_id=frame,
-                    unit=unit,
-                    probabilities=_probabilities(distribution),
-                    scorable=distribution.scorable,
-                    votes=[to_json(vote) for vote in votes if vote.unit == unit],
-                    updated_at=timezone.now(),
-                )
-            )
-    return rows
+    return [
+        Consensus(
+            frame_id=frame,
+            unit=unit,
+            probabilities=_probabilities(distribution),
+            scorable=distribution.scorable,
+            votes=[to_json(vote) for vote in votes if vote.unit == unit],
+            updated_at=timezone.now(),
+        )
+        for frame, votes in by_frame.items()
+        for unit, distribution in consensus(votes, scale).items()
+    ]
+
+
+@job("quick", limit=timedelta(minutes=30), every=timedelta(hours=1))
+def fill_queue(context: Context) -> dict[str, int]:
+    """Ask again where chosen frames are not exact enough, combine their votes, and fill up."""
+    told = training_queue.ask_again()
+    context.progress(0.5, "combining votes")
+    votes = training_queue.votes_in_queue()
+    frames = sorted(votes)
+    for start in range(0, len(frames), FRAMES_AT_ONCE):
+        rows = _consensus_rows({frame: votes[frame] for frame in frames[start:][:FRAMES_AT_ONCE]})
+        with transaction.atomic():
+            context.save_progress()
+            _keep(rows)
+    context.progress(0.8, "choosing frames")
+    return told | {"combined": len(frames), "filled": training_queue.fill(context.job.public_id)}
+
+
+def _keep(rows: list[Consensus]) -> list[Consensus]:
+    return Consensus.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["frame", "unit"],
+        update_fields=["probabilities", "scorable", "votes", "updated_at"],
+    )
 
 
 def _probabilities(distribution: Distribution) -> list[float | None]:
     """Return p per grade; ``None`` where nobody graded (databases' JSON has no NaN)."""
     return [None if math.isnan(share) else share for share in distribution.p]
-
-
-def _vote(rating: Rating) -> Vote:
-    """Return a rating as a vote under a neutral name that stays the same everywhere."""
-    if rating.source == Rating.Source.AUDIT:
-        name = f"rater:{rating.rater_name}"
-    else:
-        sheet = rating.label_import
-        number = sheet.raters.index(rating.rater_name) if rating.rater_name in sheet.raters else 0
-        name = f"sheet:{sheet.public_id}:{number + 1}"
-    return Vote(
-        rater=name,
-        unit=rating.unit,
-        grade=rating.grade,
-        reason=rating.reason or None,
-        weight=1.0,
-        source=rating.source,
-    )
