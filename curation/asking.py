@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,16 +77,24 @@ def _place(rater: str, use: str, given: int, every: int) -> bool:
     return int.from_bytes(digest[:4], "big") % every == within
 
 
-def read_units(grades: Mapping[str, Any], scale: Scale) -> dict[str, tuple[int | None, str]]:
+def read_units(
+    grades: Mapping[str, Any], scale: Scale, asked: Collection[str] = ()
+) -> dict[str, tuple[int | None, str]]:
     """Return (grade, reason) per unit of what a rater sent; raises `NoAnswer`.
 
-    Every unit needs a grade or ``{"reason": key}``: not scorable is an answer, silence is none.
+    Every unit that is `asked` (all, where none is named) needs a grade or ``{"reason": key}``: not
+    scorable is an answer, silence is none.
     """
+    wanted = asked or scale.unit_keys
     for key in grades:
         if key not in scale.unit_keys:
             raise NoAnswer(f"The scale has no unit '{key}'.", f"grades.{key}")
+        if key not in wanted:
+            raise NoAnswer(f"{scale.unit(key).title} is not asked of this frame.", f"grades.{key}")
     found: dict[str, tuple[int | None, str]] = {}
     for unit in scale.units:
+        if unit.key not in wanted:
+            continue
         field = f"grades.{unit.key}"
         if unit.key not in grades:
             raise NoAnswer(f"{unit.title} is neither graded nor marked as not scorable.", field)

@@ -183,6 +183,14 @@ def fit_rater_model(frames: Mapping[str, Sequence[Vote]], scale: Scale) -> Rater
     return RaterModel(scale, raters, sheets, found.parameters, fit_scorable_of(sheets, scale))
 
 
+def table_of(frames: Mapping[str, Sequence[Vote]], scale: Scale) -> Table:
+    """Fit the model to all votes at hand and say everything of these frames, in their order."""
+    sheets = sheets_of(frames, scale, {})
+    kappa = np.array([unit.pairwise_kappa for unit in scale.units])
+    found = fit(sheets, kappa)
+    return tabulate(sheets, found.posterior, found.parameters, fit_scorable_of(sheets, scale))
+
+
 def needs_adjudication(estimate: Estimate, unit: str, scale: Scale) -> str:
     """A sentence saying why raters did not settle a unit, for a curator; empty where they did.
 

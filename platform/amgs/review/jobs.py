@@ -18,6 +18,7 @@ from amgs.repository.exclusions import frames_left_out, without_left_out
 from amgs.repository.models import Frame, Version
 from amgs.repository.services import decide_version
 from amgs.repository.services.embargo import ask_to_lift, ended_today
+from amgs.review import training_queue
 from amgs.review.agreeing import agreement_lines, plain
 from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
@@ -34,7 +35,7 @@ from curation.asking import STATE, UNITS
 from curation.checks import CheckOutcome, run_checks
 from curation.consensus import Distribution, consensus
 from curation.dataset_version import ACCEPTED, IN_REVIEW, SCREENED, SUBMITTED
-from models.records import to_json
+from models.records import Vote, to_json
 from models.scale import load_scale
 
 # Frames whose consensus is written in one transaction: one row per unit each, under 1,000 rows.
@@ -312,12 +313,7 @@ def update_consensus(context: Context, version: str) -> Finish:
         rows = _consensus_of(chunk, row)
         with transaction.atomic():
             context.save_progress()
-            kept = Consensus.objects.bulk_create(
-                rows,
-                update_conflicts=True,
-                unique_fields=["frame", "unit"],
-                update_fields=["probabilities", "scorable", "votes", "updated_at"],
-            )
+            kept = _keep(rows)
             held = {(entry.frame_id, entry.unit) for entry in kept}
             stale = [
                 pk
@@ -348,23 +344,49 @@ def _forget_left_out(version: Version) -> None:
 
 
 def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
-    """Return the consensus rows of some frames, not yet written."""
-    by_frame = adjudicated(votes_of(frames, version))
+    """Return the consensus rows of some frames of a version, not yet written."""
+    return _consensus_rows(adjudicated(votes_of(frames, version)))
+
+
+def _consensus_rows(by_frame: Mapping[int, list[Vote]]) -> list[Consensus]:
     scale = load_scale()
-    rows = []
-    for frame, votes in by_frame.items():
-        for unit, distribution in consensus(votes, scale).items():
-            rows.append(
-                Consensus(
-                    frame_id=frame,
-                    unit=unit,
-                    probabilities=_probabilities(distribution),
-                    scorable=distribution.scorable,
-                    votes=[to_json(vote) for vote in votes if vote.unit == unit],
-                    updated_at=timezone.now(),
-                )
-            )
-    return rows
+    return [
+        Consensus(
+            frame_id=frame,
+            unit=unit,
+            probabilities=_probabilities(distribution),
+            scorable=distribution.scorable,
+            votes=[to_json(vote) for vote in votes if vote.unit == unit],
+            updated_at=timezone.now(),
+        )
+        for frame, votes in by_frame.items()
+        for unit, distribution in consensus(votes, scale).items()
+    ]
+
+
+@job("quick", limit=timedelta(minutes=30), every=timedelta(hours=1))
+def fill_queue(context: Context) -> dict[str, int]:
+    """Ask again where chosen frames are not exact enough, combine their votes, and fill up."""
+    told = training_queue.ask_again()
+    context.progress(0.5, "combining votes")
+    votes = adjudicated(training_queue.votes_in_queue())
+    frames = sorted(votes)
+    for start in range(0, len(frames), FRAMES_AT_ONCE):
+        rows = _consensus_rows({frame: votes[frame] for frame in frames[start:][:FRAMES_AT_ONCE]})
+        with transaction.atomic():
+            context.save_progress()
+            _keep(rows)
+    context.progress(0.8, "choosing frames")
+    return told | {"combined": len(frames), "filled": training_queue.fill(context.job.public_id)}
+
+
+def _keep(rows: list[Consensus]) -> list[Consensus]:
+    return Consensus.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["frame", "unit"],
+        update_fields=["probabilities", "scorable", "votes", "updated_at"],
+    )
 
 
 def _probabilities(distribution: Distribution) -> list[float | None]:

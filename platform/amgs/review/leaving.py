@@ -17,7 +17,8 @@ from amgs.repository.steps import Step, follower
 from amgs.review.acceptance import CONSENSUS
 from amgs.review.facts import has_grades
 from amgs.review.models import Assignment, Task
-from amgs.review.services.audits import close_audit, start_audit
+from amgs.review.services.audits import close, close_audit, start_audit
+from amgs.review.training_queue import open_versions
 from curation.asking import UNITS
 from curation.dataset_version import IN_REVIEW
 
@@ -28,6 +29,14 @@ CLEAR_CLIPS = "review.clear_clips"
 def _close(step: Step, decision: Decision) -> None:
     """Give no frame of the version to anybody any more, and take back those on a screen."""
     close_audit(version=step.version)
+
+
+@follower("withdraw", "retract", "take_back_outside_raters", "take_back_train")
+def _leave_the_queue(step: Step, decision: Decision) -> None:
+    """Rate no frame of the dataset for training any more, where no version of it allows that."""
+    dataset = step.version.dataset
+    if dataset.pk not in open_versions():
+        close(Task.objects.filter(audit=None, dataset=dataset, closed=False))
 
 
 @follower("delete", "withdraw")

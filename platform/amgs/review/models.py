@@ -99,6 +99,8 @@ class Task(models.Model):
     dataset = models.ForeignKey("repository.Dataset", on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=vocabulary.tasks, default="units")
     purpose = models.CharField(max_length=10, choices=Purpose.choices, default=Purpose.AUDIT)
+    # The units that are asked for; none named: all of the scale.
+    units = models.JSONField(default=list)
     # Why a frame was chosen, in one sentence.
     why = models.CharField(max_length=200, blank=True)
     # The film of a state task; until it is cut, the task waits.
@@ -225,6 +227,14 @@ class Assignment(Row):
         if found is None:
             raise ValueError("an assignment asks the question of a task or of a gold frame")
         return found
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Keys of the units that are asked for; none in tasks of another kind."""
+        if self.kind != "units":
+            return ()
+        named = self.task.units if self.task is not None else []
+        return tuple(named) or vocabulary.unit_keys()
 
 
 class Judgement(models.Model):

@@ -136,7 +136,7 @@ def assignment_row(assignment: Assignment) -> Json:
     """
     scale = load_scale()
     kind = KINDS[assignment.kind]
-    units = scale.units if kind.key == UNITS else ()
+    units = [unit for unit in scale.units if unit.key in assignment.units]
     clip = clip_address(assignment) if kind.shows == "clip" else None
     return {
         "id": assignment.public_id,

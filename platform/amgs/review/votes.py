@@ -14,7 +14,7 @@ from models.records import Vote
 
 def vote_of(rating: Rating) -> Vote:
     """Return a rating as a vote under a neutral name that stays the same everywhere."""
-    if rating.source == Rating.Source.AUDIT:
+    if rating.source == Rating.Source.AUDIT or rating.label_import is None:
         name = f"rater:{rating.rater_name}"
     else:
         sheet = rating.label_import

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
@@ -33,8 +34,11 @@ def _show(
 ) -> HttpResponse:
     scale = load_scale()
     kind = assignment.kind if assignment else kind
+    asked = list(assignment.units) if assignment else []
     context = {
         "assignment": queries.assignment_row(assignment) if assignment else None,
+        "asked": asked,
+        "asked_json": json.dumps(asked),
         "kind": KINDS[kind],
         "kinds": list(KINDS.values()),
         "remaining": queries.remaining(request.user, kind),
@@ -97,11 +101,13 @@ def _place(bias: float | None) -> float | None:
     return None if bias is None else min(max((bias + 1) / 2, 0.0), 1.0)
 
 
-def _grades(given: Any) -> dict[str, Any]:
+def _grades(given: Any, asked: Collection[str]) -> dict[str, Any]:
     """Return grades per unit from the form: a number, or the reason why there is none."""
     whole = given.get("frame-reason", "")
     found: dict[str, Any] = {}
     for unit in load_scale().units:
+        if unit.key not in asked:
+            continue
         answer = given.get(unit.key, "")
         if whole:
             found[unit.key] = {"reason": whole}
@@ -128,7 +134,7 @@ def commit(request: HttpRequest, public_id: str) -> HttpResponse:
         services.rate(
             assignment=assignment,
             by=request.user,
-            grades=_grades(request.POST)
+            grades=_grades(request.POST, assignment.units)
             if assignment.kind == UNITS
             else request.POST.get("answer", ""),
             seconds=_seconds(request.POST.get("seconds", "")),

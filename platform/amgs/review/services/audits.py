@@ -112,9 +112,13 @@ def _place(frame: Frame) -> tuple[str, str]:
 
 def close_audit(*, version: Version) -> None:
     """Take the frames of a version out of the queue; what is open is asked of nobody any more."""
-    rows = Task.objects.filter(audit__version=version, closed=False)
-    Assignment.objects.filter(task__in=rows, rated_at=None, freed_at=None, discarded="").delete()
-    rows.update(closed=True, taken=F("finished"))
+    close(Task.objects.filter(audit__version=version, closed=False))
+
+
+def close(tasks: QuerySet[Task]) -> None:
+    """Ask these tasks of nobody any more; what was answered stays."""
+    Assignment.objects.filter(task__in=tasks, rated_at=None, freed_at=None, discarded="").delete()
+    tasks.update(closed=True, taken=F("finished"))
 
 
 def ratings_of(audit: Audit) -> QuerySet[Rating]:

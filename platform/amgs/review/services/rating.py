@@ -38,7 +38,8 @@ def read_answers(assignment: Assignment, given: Any) -> Any:
     scale = load_scale()
     try:
         if assignment.kind == UNITS:
-            return read_units(given if isinstance(given, Mapping) else {}, scale)
+            told = given if isinstance(given, Mapping) else {}
+            return read_units(told, scale, assignment.units)
         return read_choice(assignment.kind, given, scale)
     except NoAnswer as problem:
         raise Refused(problem.sentence, field=problem.field) from problem

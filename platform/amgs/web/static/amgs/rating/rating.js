@@ -38,6 +38,7 @@ let current = {
   still: root.dataset.still,
   clip: root.dataset.clip,
   training: root.dataset.training === "true",
+  units: JSON.parse(root.dataset.units).map((key) => ({ key })),
 };
 let begun = performance.now();
 let moving = false; // between two frames nothing can be committed
@@ -53,6 +54,7 @@ function show(frame) {
   }
   const left = ahead.left + ahead.ids.length;
   remaining.textContent = left ? `${left} more after this one` : "this is the last one";
+  answers.ask(frame.units.map((unit) => unit.key));
   answers.clear();
   picture.reset();
   flag.value = "";

@@ -26,7 +26,8 @@ const ahead = new Ahead("units", FACES, () => [...row.map((one) => one.frame.id)
 
 function open(index) {
   const one = row[index];
-  return one !== undefined && !one.whole && one.grades[keys[unit]] === undefined;
+  if (one === undefined || one.whole || one.grades[keys[unit]] !== undefined) return false;
+  return one.frame.units.some((asked) => asked.key === keys[unit]);
 }
 
 function draw() {
@@ -85,7 +86,7 @@ function goOn() {
 
 function set(answer) {
   const one = row[here];
-  if (!one || one.whole) return;
+  if (!one || one.whole || !one.frame.units.some(({ key }) => key === keys[unit])) return;
   one.grades[keys[unit]] = answer;
   done.push([unit, here]);
   pending = null;
@@ -102,7 +103,7 @@ function choose(number) {
   const one = row[here];
   one.whole = true;
   one.before = { ...one.grades };
-  for (const key of keys) one.grades[key] = { reason: reason.key };
+  for (const { key } of one.frame.units) one.grades[key] = { reason: reason.key };
   done.push([unit, here]);
   pending = null;
   goOn();

@@ -3,7 +3,8 @@
 export class Units {
   constructor(form) {
     this.form = form;
-    this.fields = [...form.querySelectorAll(".unit")];
+    this.every = [...form.querySelectorAll(".unit")];
+    this.fields = this.every.filter((field) => !field.hidden); // those that are asked for
     this.references = [...form.querySelectorAll(".reference [data-of]")];
     this.ofFrame = [...form.querySelectorAll('input[name="frame-reason"]')];
     this.whole = form.querySelector("#whole");
@@ -11,9 +12,15 @@ export class Units {
     this.clear();
   }
 
+  // Ask for these units alone.
+  ask(keys) {
+    for (const field of this.every) field.hidden = !keys.includes(field.dataset.unit);
+    this.fields = this.every.filter((field) => !field.hidden);
+  }
+
   clear() {
     this.form.reset();
-    for (const field of this.fields) field.classList.remove("unanswered");
+    for (const field of this.every) field.classList.remove("unanswered");
     this.whole.open = false;
     this.undone = []; // fields in the order in which they were answered
     this.pending = null; // "unit" or "frame" while a number means a reason
@@ -170,6 +177,8 @@ export class Choice {
     box.checked = true;
     this.form.querySelector("#commit").focus({ preventScroll: true });
   }
+
+  ask() {}
 
   mark() {}
 
