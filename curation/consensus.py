@@ -15,12 +15,15 @@ class Distribution:
     """What the raters say of one unit in one frame.
 
     `p[g]` is the probability of grade g given that the unit is scorable (NaN where nobody graded);
-    `scorable` the weighted share of votes that found it scorable; `n` the number of votes.
+    `scorable` how likely it can be scored: the weighted share of votes that found so, or what a
+    model of the raters makes of it; `n` the number of votes; `error` the standard error of the
+    mean grade, in grades (NaN where it is not known).
     """
 
     p: tuple[float, ...]
     scorable: float
     n: int
+    error: float = math.nan
 
     @property
     def mean(self) -> float:

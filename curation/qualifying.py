@@ -13,6 +13,12 @@ QUALIFYING_AGREEMENT = 0.6
 """Share of gold grades that must be exact."""
 WORST_MISS = 0.05
 """Share of gold grades that may be off by two, the error that no consensus forgives."""
+SETTLED_VOTES = 3
+"""Votes on a unit before its consensus is proposed as an agreed grade."""
+SETTLED_ERROR = 0.3
+"""The most by which such a consensus may still be off, in grades (standard error)."""
+LIKELY = 0.6
+"""How likely the grade of a unit is where proposals are narrowed down to it."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +67,6 @@ def qualification(answers: Iterable[GoldAnswer], scale: Scale) -> Qualification:
             "reference card once more and try again."
         )
     return Qualification(qualified, frames, exact, far_off, sentence)
-
-
-def training_feedback(answer: GoldAnswer, scale: Scale) -> str:
-    """Say after a frame of the open training set what was agreed and what was given.
-
-    For the training set alone: its key is there to be learned, that of gold is not.
-    """
-    unit = scale.unit(answer.unit)
-    if answer.expected is None:
-        agreed = "not scorable"
-    else:
-        agreed = f"{answer.expected} – {unit.grades[answer.expected]}"
-    if answer.expected == answer.given:
-        return f"{unit.title}: yes, {agreed}"
-    given = "that it cannot be scored" if answer.given is None else str(answer.given)
-    return f"{unit.title}: you said {given}; agreed is {agreed}"
 
 
 def share(hits: Iterable[bool]) -> float:

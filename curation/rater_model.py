@@ -8,12 +8,15 @@ together, shrinks few votes to the crowd, and says how far off it may be. Models
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.adjudication import SOURCE as ADJUDICATED
+from curation.consensus import Distribution, consensus
 from models.records import Vote
 from models.scale import Scale
 from models.stats.ordinal_raters import (
@@ -181,6 +184,39 @@ def fit_rater_model(frames: Mapping[str, Sequence[Vote]], scale: Scale) -> Rater
     kappa = np.array([unit.pairwise_kappa for unit in scale.units])
     found = fit(sheets, kappa)
     return RaterModel(scale, raters, sheets, found.parameters, fit_scorable_of(sheets, scale))
+
+
+def combine(
+    model: RaterModel, frames: Mapping[str, Sequence[Vote]]
+) -> dict[str, dict[str, Distribution]]:
+    """The consensus on frames as training reads it: the model's, or what a curator decided.
+
+    Where nobody graded a unit there is no distribution of grades (NaN), whatever the model makes
+    of units like it; what a curator decided is certain (`error` 0).
+    """
+    found = {}
+    for frame, said in model.estimates(frames).items():
+        votes = frames[frame]
+        decided = {vote.unit for vote in votes if vote.source == ADJUDICATED}
+        plain = consensus((vote for vote in votes if vote.unit in decided), model.scale)
+        found[frame] = {
+            unit.key: replace(plain[unit.key], error=0.0)
+            if unit.key in plain
+            else _distribution(said[unit.key])
+            for unit in model.scale.units
+            if unit.key in said
+        }
+    return found
+
+
+def _distribution(estimate: Estimate) -> Distribution:
+    graded = any(estimate.counts)
+    return Distribution(
+        p=estimate.p if graded else (math.nan,) * len(estimate.p),
+        scorable=estimate.scorable,
+        n=estimate.n,
+        error=estimate.error if graded else math.nan,
+    )
 
 
 def table_of(frames: Mapping[str, Sequence[Vote]], scale: Scale) -> Table:

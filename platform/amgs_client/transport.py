@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +24,7 @@ PART_AGAIN = AGAIN | {400, 403, 408, 429}
 """A part may be put again whatever happened: 400 says that it changed or was cut on the way, 403
 that the address has run out."""
 PART_TRIES = 10
+PIECE = 256 * 1024
 
 
 class Transport:
@@ -64,7 +65,11 @@ class Transport:
         for left in range(PART_TRIES - 1, -1, -1):
             url, headers = address(fresh)
             try:
-                response = self._plain.put(self._absolute(url), content=data, headers=headers)
+                response = self._plain.put(
+                    self._absolute(url),
+                    content=_pieces(data),
+                    headers=headers | {"Content-Length": str(len(data))},
+                )
             except httpx.TransportError as error:
                 if not left:
                     raise NotReached(f"The connection to the storage broke: {error}") from error
@@ -171,6 +176,12 @@ class Transport:
                     return response
             time.sleep(_pause(TRIES - 1 - left, response))
         raise AssertionError("the last try returns or raises")
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """Yield a part in pieces: what a socket does not take at once is copied whole otherwise."""
+    for begin in range(0, len(data), PIECE):
+        yield data[begin : begin + PIECE]
 
 
 def _pause(failures: int, response: httpx.Response | None) -> float:

@@ -153,7 +153,7 @@ def _checked(transport: Transport, base: str) -> Json:
         if upload["state"] != "checking":
             return upload
         time.sleep(pause)
-        pause = min(2.0, 1.5 * pause)
+        pause = min(1.0, 1.2 * pause)
 
 
 class _Sending:

@@ -1,6 +1,7 @@
 """Measure, judge and keep the project's figures: ``make bench``, ``endurance`` and ``report``.
 
-Every public function of a ``bench_<subject>.py`` beside this file yields rows ``{name, value,
+Every public function of a ``bench_<subject>.py``, or ``bench_<subject>_<part>.py``, beside this
+file yields rows ``{name, value,
 unit, target}``, where ``name`` begins with ``<subject>.`` and ``target`` reads ``≤ 300``,
 ``≥ 0.9`` or ``= 1``, or is None for a value that is only told beside others. Functions of
 ``endurance_<subject>.py`` and ``report_<subject>.py`` do the same for hours (the latter train);
@@ -108,7 +109,7 @@ def discover(kind: str, only: str | None) -> list[tuple[str, Function]]:
     """(name, function) of every figure; ``only`` is a subject (``loop``) or a name in it."""
     found: list[tuple[str, Function]] = []
     for path in sorted(HERE.glob(f"{kind}_*.py")):
-        subject = path.stem.removeprefix(f"{kind}_")
+        subject = path.stem.removeprefix(f"{kind}_").split("_")[0]
         if only is not None and only.split(".")[0] != subject:
             continue
         module = load(path)
@@ -178,10 +179,16 @@ def bench(only: str | None, console: Console) -> list[Row]:
     """Measure the quick figures and merge them into ``var/bench/results.json``."""
     rows: list[Row] = []
     for name, function in discover("bench", only):
-        rows += measure(name, function(), console)
+        rows += [signed(row) for row in measure(name, function(), console)]
         old = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else []
         write_json(RESULTS, merged(old, rows))
     return rows
+
+
+def signed(row: Row) -> Row:
+    """The row with the commit, machine and day it was measured on."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {**row, "commit": commit(), "machine": machine(), "date": today}
 
 
 def keep(kind: str, only: str | None, console: Console) -> list[Row]:
@@ -204,8 +211,7 @@ def keep(kind: str, only: str | None, console: Console) -> list[Row]:
         else:
             measured = state.get("rows")
             console.print(f"[bold]{name}[/bold] was measured on this commit before")
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        rows += [{**row, "commit": here, "machine": machine(), "date": today} for row in measured]
+        rows += [signed(row) for row in measured]
         old = json.loads(target.read_text(encoding="utf-8")) if target.exists() else []
         write_json(target, merged(old, rows))
     return rows

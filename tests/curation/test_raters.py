@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
-from curation.qualifying import QUALIFYING_FRAMES, GoldAnswer, qualification, training_feedback
+from curation.qualifying import QUALIFYING_FRAMES, GoldAnswer, qualification
 from curation.rater_model import RaterTraits
 from curation.raters import (
     GOLD_TOLD_EVERY,
@@ -61,18 +61,6 @@ def test_repeats_count_not_scorable_as_an_answer() -> None:
     ]
     assert repeatability(pairs) == 2 / 3
     assert math.isnan(repeatability([]))
-
-
-def test_the_open_training_set_tells_what_was_agreed() -> None:
-    unit = SCALE.units[0]
-    right = training_feedback(GoldAnswer(unit.key, 1, 1), SCALE)
-    wrong = training_feedback(GoldAnswer(unit.key, 1, 2), SCALE)
-    unseen = training_feedback(GoldAnswer(unit.key, None, 0), SCALE)
-    refused = training_feedback(GoldAnswer(unit.key, 2, None), SCALE)
-    assert right == f"{unit.title}: yes, 1 – {unit.grades[1]}"
-    assert wrong == f"{unit.title}: you said 2; agreed is 1 – {unit.grades[1]}"
-    assert unseen.endswith("agreed is not scorable")
-    assert "you said that it cannot be scored" in refused
 
 
 def test_what_is_told_of_gold_changes_rarely_and_gives_no_number() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -17,13 +17,15 @@ from rest_framework.views import APIView
 
 from amgs.accounts.models import User
 from amgs.api.authentication import Scoped
+from amgs.api.details import asked_fields, picked
+from amgs.api.paging import LIST, limit_of
 from amgs.api.problems import documented
-from amgs.api.versions import VersionDecisionView, opened
+from amgs.api.versions import VersionDecisionView, VersionRowView, opened
 from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.repository import queries, services
 from amgs.repository.exclusions import left_out
-from amgs.review import reading
+from amgs.review import desk, reading
 from amgs.review.services import adjudicate, hand_over, mark_seen
 
 
@@ -143,6 +145,54 @@ class AdjudicationBody(serializers.Serializer):
         required=False, allow_blank=True, max_length=20, help_text="why it is not scorable"
     )
     why = serializers.CharField(max_length=500)
+
+
+class QueueRowView(VersionRowView):
+    """A version that waits, with what its review has come to."""
+
+    checks_passed = serializers.BooleanField(allow_null=True)
+    warned = serializers.BooleanField()
+    ratings = serializers.IntegerField(allow_null=True)
+    ratings_wanted = serializers.IntegerField(allow_null=True)
+    reviewer = serializers.CharField(allow_blank=True)
+    is_mine = serializers.BooleanField()
+    since = serializers.DateTimeField()
+
+
+class QueuePageView(serializers.Serializer):
+    """One page of the queue."""
+
+    results = QueueRowView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class Queue(APIView):
+    """What waits for the curators."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "curate"
+
+    @extend_schema(
+        operation_id="review_queue_list",
+        parameters=[
+            *LIST,
+            *(OpenApiParameter(key, str, description=title) for key, title in desk.TITLES.items()),
+        ],
+        responses={200: QueuePageView, **documented(400, 401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Return the versions that wait, the longest wait first; narrowed down as on the page."""
+        policy.require(request.user, "assign_audit")
+        chosen = desk.check(request.query_params, desk.filters(request.user))
+        limit, fields = limit_of(request, 50), asked_fields(request)
+        after = request.query_params.get("after", "")
+        rows, following = desk.page(request.user, chosen, after=after, limit=limit)
+        return Response(
+            {
+                "results": [picked(desk.row(request.user, row), fields) for row in rows],
+                "next": following or None,
+            }
+        )
 
 
 class HandOver(APIView):
@@ -285,6 +335,7 @@ def _disputed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 urlpatterns = [
+    path("review", Queue.as_view()),
     path("versions/<str:name>/hand-over", HandOver.as_view()),
     path("versions/<str:name>/left-out", LeftOut.as_view()),
     path("versions/<str:name>/left-out/<str:public_id>/take-in", TakeIn.as_view()),

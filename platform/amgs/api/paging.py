@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -45,6 +45,21 @@ def page(
     newest_first: bool = True,
 ) -> Response:
     """Return one page of rows ordered by primary key; ``next`` is a public id or ``None``."""
+
+    def each(found: Sequence[Any]) -> list[Mapping[str, Any]]:
+        return [serialise(row) for row in found]
+
+    return page_together(rows, request, each, limit, newest_first)
+
+
+def page_together(
+    rows: QuerySet[Any],
+    request: Request,
+    serialise: Callable[[Sequence[Any]], Sequence[Mapping[str, Any]]],
+    limit: int = 50,
+    newest_first: bool = True,
+) -> Response:
+    """Return such a page of rows that are read together, with one query for what they share."""
     limit, fields = limit_of(request, limit), asked_fields(request)
     if after := request.query_params.get("after"):
         model: type[Model] = rows.model
@@ -57,7 +72,7 @@ def page(
     found = found[:limit]
     return Response(
         {
-            "results": [picked(serialise(row), fields) for row in found],
+            "results": [picked(row, fields) for row in serialise(found)],
             "next": found[-1].public_id if more else None,
         }
     )

@@ -25,7 +25,8 @@ from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, services
 from amgs.repository.models import Permission, Version
 from amgs.review import queries as review
-from amgs.review.services import mark_seen
+from amgs.review.services import answer_check, mark_seen, newest_result
+from amgs.review.services.checks import MOST_ANSWER
 from curation.contributors import AUTHOR, MOST_NAME
 from curation.contributors import BY_KEY as ROLES
 from curation.dataset_version import LIFECYCLE
@@ -354,6 +355,34 @@ class ScreeningResult(APIView):
         return detail(request, found)
 
 
+class CheckAnswerBody(serializers.Serializer):
+    """Why a warning is no fault."""
+
+    answer = serializers.CharField(
+        max_length=MOST_ANSWER, allow_blank=True, help_text="empty: an earlier one is taken back"
+    )
+
+
+class CheckAnswer(APIView):
+    """The lab's answer to a warning; the curator reads both."""
+
+    permission_classes = [IsAuthenticated, Scoped]
+    scope = "contribute"
+
+    @extend_schema(
+        request=CheckAnswerBody,
+        responses={200: ScreeningView, **documented(400, 401, 403, 404)},
+    )
+    def put(self, request: Request, name: str, check: str) -> Response:
+        """Answer what a check warned of last; returns the screening."""
+        version = opened(request, name)
+        body = CheckAnswerBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        result = newest_result(version, check)
+        answer_check(by=request.user, result=result, answer=body.validated_data["answer"])
+        return Response(review.screening_page(request.user, version, pictures=False))
+
+
 class AuditResult(APIView):
     """The blind audit of a version; not for those who rate in it."""
 
@@ -448,6 +477,7 @@ urlpatterns = [
     path("versions/<str:name>/design", Design.as_view()),
     path("versions/<str:name>/permissions", Permissions.as_view()),
     path("versions/<str:name>/screening", ScreeningResult.as_view()),
+    path("versions/<str:name>/screening/<str:check>", CheckAnswer.as_view()),
     path("versions/<str:name>/audit", AuditResult.as_view()),
     path("versions/<str:name>/history", History.as_view()),
     path("versions/<str:name>/actions/<str:action>", Act.as_view()),

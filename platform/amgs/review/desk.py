@@ -17,6 +17,7 @@ from amgs.core.errors import Refused
 from amgs.repository.finding import Facet
 from amgs.repository.lookup import LARGE
 from amgs.repository.models import Version
+from amgs.repository.queries import version_row
 from amgs.review.models import CheckResult, Screening, Task
 from curation.asking import UNITS
 from curation.dataset_version import (
@@ -36,6 +37,18 @@ AUDIT = {"none": "no audit", "running": "being rated", "finished": "rated"}
 DAYS = {"3": "3 days", "7": "a week", "14": "two weeks", "30": "a month"}
 FIRST = {"": "longest wait", "newest": "newest"}
 Choices = dict[str, str]
+TITLES = {
+    "state": "State",
+    "who": "Review",
+    "checks": "Checks",
+    "audit": "Audit",
+    "since": "Waits at least",
+    "assay": "Assay",
+    "coat": "Coat",
+    "lab": "Lab",
+    "first": "First",
+}
+"""Every way to narrow the desk down."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +65,18 @@ def filters(user: Any) -> list[Filter]:
     labs = Lab.objects.filter(
         pk__in=Version.objects.visible_to(user).filter(state__in=STATES).values("dataset__lab")
     ).order_by("name")
-    named = {row.public_id: row.name for row in labs}
-    return [
-        Filter("state", "State", {state: LIFECYCLE.title(state) for state in STATES}),
-        Filter("who", "Review", WHO),
-        Filter("checks", "Checks", CHECKS),
-        Filter("audit", "Audit", AUDIT),
-        Filter("since", "Waits at least", DAYS),
-        Filter("assay", "Assay", dict(BY_KEY["assay"].terms)),
-        Filter("coat", "Coat", dict(vocabulary.coats())),
-        Filter("lab", "Lab", named),
-        Filter("first", "First", FIRST),
-    ]
+    choices = {
+        "state": {state: LIFECYCLE.title(state) for state in STATES},
+        "who": WHO,
+        "checks": CHECKS,
+        "audit": AUDIT,
+        "since": DAYS,
+        "assay": dict(BY_KEY["assay"].terms),
+        "coat": dict(vocabulary.coats()),
+        "lab": {row.public_id: row.name for row in labs},
+        "first": FIRST,
+    }
+    return [Filter(key, title, choices[key]) for key, title in TITLES.items()]
 
 
 def check(given: Mapping[str, str], known: list[Filter]) -> Choices:
@@ -167,3 +180,18 @@ def page(
     more = len(found) > limit
     found = found[:limit]
     return found, found[-1].public_id if more else ""
+
+
+def row(user: Any, version: Version) -> dict[str, Any]:
+    """Return a version of `page` as the queue shows it; asks the database for nothing."""
+    reviewer = getattr(version, "reviewer", None)
+    told: Any = version  # what `waiting` added
+    return version_row(user, version) | {
+        "checks_passed": told.checks_passed,
+        "warned": told.warned,
+        "ratings": told.ratings_given,
+        "ratings_wanted": told.ratings_wanted,
+        "reviewer": reviewer.user.name if reviewer else "",
+        "is_mine": reviewer is not None and reviewer.user_id == user.pk,
+        "since": told.waits_since,
+    }

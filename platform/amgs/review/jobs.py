@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from amgs.repository.exclusions import frames_left_out, without_left_out
 from amgs.repository.models import Frame, Version
 from amgs.repository.services import decide_version
 from amgs.repository.services.embargo import ask_to_lift, ended_today
-from amgs.review import training_queue
+from amgs.review import combining, training_queue
 from amgs.review.agreeing import agreement_lines, plain
 from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
@@ -29,14 +28,11 @@ from amgs.review.services.checks import CHECKED_STATES, facts_digest
 from amgs.review.services.rating import ask_for_agreement
 from amgs.review.standing import measure, raters_to_measure
 from amgs.review.telling import tell_of_full_audit
-from amgs.review.votes import adjudicated, votes_of
+from amgs.review.votes import votes_of
 from curation import embargo
 from curation.asking import STATE, UNITS
 from curation.checks import CheckOutcome, run_checks
-from curation.consensus import Distribution, consensus
 from curation.dataset_version import ACCEPTED, IN_REVIEW, SCREENED, SUBMITTED
-from models.records import Vote, to_json
-from models.scale import load_scale
 
 # Frames whose consensus is written in one transaction: one row per unit each, under 1,000 rows.
 FRAMES_AT_ONCE = 100
@@ -294,7 +290,7 @@ def clear_clips(context: Context, version: str) -> dict[str, int]:
 
 @job("quick", limit=timedelta(minutes=10))
 def update_consensus(context: Context, version: str) -> Finish:
-    """Combine all votes that count into one distribution per frame and unit.
+    """Combine all votes that count into one distribution per frame and unit, by a rater model.
 
     Counted are grades given here and those of sheets declared blind. Publication waits for it.
     """
@@ -306,14 +302,16 @@ def update_consensus(context: Context, version: str) -> Finish:
         # Grades under embargo must not reach what an earlier version has made public.
         rows_of = rows_of.exclude(recording__versions__in=Version.objects.published())
     frames = list(rows_of.distinct().order_by("pk").values_list("pk", flat=True))
+    context.progress(0.0, "fitting the model of the raters")
+    model = combining.model_for(row, frames)
     units = votes = 0
     for start in range(0, len(frames), FRAMES_AT_ONCE):
         context.progress(start / len(frames), "combining votes")
         chunk = frames[start : start + FRAMES_AT_ONCE]
-        rows = _consensus_of(chunk, row)
+        rows = combining.rows(model, votes_of(chunk, row))
         with transaction.atomic():
             context.save_progress()
-            kept = _keep(rows)
+            kept = combining.keep(rows)
             held = {(entry.frame_id, entry.unit) for entry in kept}
             stale = [
                 pk
@@ -343,52 +341,18 @@ def _forget_left_out(version: Version) -> None:
     gone.exclude(frame__recording__versions__in=Version.objects.published()).delete()
 
 
-def _consensus_of(frames: Iterable[int], version: Version) -> list[Consensus]:
-    """Return the consensus rows of some frames of a version, not yet written."""
-    return _consensus_rows(adjudicated(votes_of(frames, version)))
-
-
-def _consensus_rows(by_frame: Mapping[int, list[Vote]]) -> list[Consensus]:
-    scale = load_scale()
-    return [
-        Consensus(
-            frame_id=frame,
-            unit=unit,
-            probabilities=_probabilities(distribution),
-            scorable=distribution.scorable,
-            votes=[to_json(vote) for vote in votes if vote.unit == unit],
-            updated_at=timezone.now(),
-        )
-        for frame, votes in by_frame.items()
-        for unit, distribution in consensus(votes, scale).items()
-    ]
-
-
 @job("quick", limit=timedelta(minutes=30), every=timedelta(hours=1))
 def fill_queue(context: Context) -> dict[str, int]:
     """Ask again where chosen frames are not exact enough, combine their votes, and fill up."""
     told = training_queue.ask_again()
     context.progress(0.5, "combining votes")
-    votes = adjudicated(training_queue.votes_in_queue())
-    frames = sorted(votes)
+    votes = training_queue.votes_in_queue()
+    frames, model = sorted(votes), combining.fitted(votes)
     for start in range(0, len(frames), FRAMES_AT_ONCE):
-        rows = _consensus_rows({frame: votes[frame] for frame in frames[start:][:FRAMES_AT_ONCE]})
+        chunk = frames[start : start + FRAMES_AT_ONCE]
+        rows = combining.rows(model, {frame: votes[frame] for frame in chunk})
         with transaction.atomic():
             context.save_progress()
-            _keep(rows)
+            combining.keep(rows)
     context.progress(0.8, "choosing frames")
     return told | {"combined": len(frames), "filled": training_queue.fill(context.job.public_id)}
-
-
-def _keep(rows: list[Consensus]) -> list[Consensus]:
-    return Consensus.objects.bulk_create(
-        rows,
-        update_conflicts=True,
-        unique_fields=["frame", "unit"],
-        update_fields=["probabilities", "scorable", "votes", "updated_at"],
-    )
-
-
-def _probabilities(distribution: Distribution) -> list[float | None]:
-    """Return p per grade; ``None`` where nobody graded (databases' JSON has no NaN)."""
-    return [None if math.isnan(share) else share for share in distribution.p]

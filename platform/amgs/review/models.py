@@ -282,7 +282,10 @@ class Seen(models.Model):
 
 
 class Consensus(models.Model):
-    """The raters' distribution for one unit of one frame; what training reads."""
+    """The raters' distribution for one unit of one frame; what training reads.
+
+    ``error`` is the standard error of its mean, in grades; null where nobody graded.
+    """
 
     frame = models.ForeignKey(
         "repository.Frame", on_delete=models.CASCADE, related_name="consensus"
@@ -290,6 +293,7 @@ class Consensus(models.Model):
     unit = models.CharField(max_length=40, choices=vocabulary.units)
     probabilities = models.JSONField()
     scorable = models.FloatField()
+    error = models.FloatField(null=True)
     votes = models.JSONField(default=list)
     updated_at = models.DateTimeField(auto_now=True)
 

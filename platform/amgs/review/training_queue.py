@@ -17,7 +17,7 @@ from amgs.repository.models import Frame, Permission, Rating, Version
 from amgs.review.models import Task
 from amgs.review.services.audits import close
 from amgs.review.services.blindness import counts_as_blind
-from amgs.review.votes import vote_of
+from amgs.review.votes import Votes, vote_of
 from curation.asking import UNITS
 from models.records import Vote
 from models.scale import Scale, load_scale
@@ -33,7 +33,6 @@ LEAST = 2
 """Raters of a chosen frame before it is decided whether to ask another."""
 NEW_UNTIL = 50
 """A lab or a coat is half as new once so many of its frames have grades."""
-Votes = dict[int, list[Vote]]
 
 
 def open_versions() -> dict[int, Version]:

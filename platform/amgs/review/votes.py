@@ -11,11 +11,16 @@ from amgs.review.models import Adjudication
 from curation.adjudication import SOURCE
 from models.records import Vote
 
+PERSON = "rater:"
+"""Before the neutral name of somebody who rates here; other names belong to sheets."""
+Votes = dict[int, list[Vote]]
+"""Votes by frame (primary key)."""
+
 
 def vote_of(rating: Rating) -> Vote:
     """Return a rating as a vote under a neutral name that stays the same everywhere."""
     if rating.source == Rating.Source.AUDIT or rating.label_import is None:
-        name = f"rater:{rating.rater_name}"
+        name = f"{PERSON}{rating.rater_name}"
     else:
         sheet = rating.label_import
         number = sheet.raters.index(rating.rater_name) if rating.rater_name in sheet.raters else 0
@@ -39,13 +44,13 @@ def blind_sheets(version: Version) -> list[int]:
     ]
 
 
-def votes_of(frames: Iterable[int], version: Version) -> dict[int, list[Vote]]:
+def votes_of(frames: Iterable[int], version: Version) -> Votes:
     """Return the votes that count, by frame (primary key); two queries.
 
     Grades given here count, and those of sheets declared blind.
     """
     blind = set(blind_sheets(version))
-    found: dict[int, list[Vote]] = defaultdict(list)
+    found: Votes = defaultdict(list)
     for rating in (
         Rating.objects.of_version(version)
         .filter(frame__in=list(frames))
@@ -57,7 +62,7 @@ def votes_of(frames: Iterable[int], version: Version) -> dict[int, list[Vote]]:
     return found
 
 
-def adjudicated(votes: dict[int, list[Vote]]) -> dict[int, list[Vote]]:
+def adjudicated(votes: Votes) -> Votes:
     """Return the votes with one vote in place of all where a curator decided; one query."""
     kept = dict(votes)
     for row in Adjudication.objects.filter(frame__in=list(votes)).order_by("pk"):

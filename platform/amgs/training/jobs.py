@@ -17,7 +17,7 @@ from amgs.core.models import Job
 from amgs.registry import services as registry
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
-from amgs.training import triggers
+from amgs.training import credit, triggers
 from amgs.training.child import ChildFailed, run_child
 from amgs.training.diary import Diary
 from amgs.training.freeze import allows_training, freeze_snapshot, trainable_versions
@@ -38,6 +38,15 @@ def evaluate_policy(context: Context) -> Mapping[str, Any]:
     if trigger is None:
         return {}
     return {"fired": trigger.fired, "reason": trigger.reason}
+
+
+@job(queue="quick", limit=timedelta(minutes=5), every=timedelta(minutes=1))
+def give_credit(context: Context) -> dict[str, int]:
+    """Tell the labs what became of their data in models that were promoted."""
+    given = 0
+    for model in credit.without_credit():
+        given += credit.give(model)
+    return {"credits": given}
 
 
 @job(queue="train", limit=timedelta(minutes=10), attempts=ATTEMPTS)

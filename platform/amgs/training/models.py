@@ -85,3 +85,25 @@ class Run(Row):
     model_version = models.OneToOneField(
         "registry.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="training_run"
     )
+
+
+class Credit(Row):
+    """What became of one published version in one model that was promoted: for its lab.
+
+    ``used`` says how many frames and animals lay in each split; ``errors`` how far the image score
+    was off on held-out animals of the lab, coat by coat, before the promotion and after.
+    """
+
+    model_version = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.CASCADE, related_name="credits"
+    )
+    version = models.ForeignKey(
+        "repository.Version", on_delete=models.CASCADE, related_name="credits"
+    )
+    used = models.JSONField(default=dict)
+    errors = models.JSONField(default=list)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["model_version", "version"], name="credit_once")
+        ]

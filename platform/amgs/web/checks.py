@@ -12,9 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 from amgs.core import policy
 from amgs.core.errors import NotFound
 from amgs.repository import queries
-from amgs.review.models import CheckResult
 from amgs.review.screenings import refusal_page
-from amgs.review.services import answer_check, check_now
+from amgs.review.services import answer_check, check_now, newest_result
 from amgs.web.screenings import precheck
 from amgs.web.versions import ref
 from curation.dataset_version import DRAFT
@@ -53,14 +52,7 @@ def answer(request: HttpRequest, name: str, check: str) -> HttpResponse:
     ``draft`` keeps what is being typed, and the answer to that is one word.
     """
     found = queries.find_version(request.user, name)
-    result = (
-        CheckResult.objects.filter(screening__version=found, check_name=check, audience="all")
-        .select_related("screening__version__dataset")
-        .order_by("-screening__pk")
-        .first()
-    )
-    if result is None:
-        raise NotFound("The checks of this version say nothing of that name.")
+    result = newest_result(found, check)
     draft = "draft" in request.POST
     answer_check(by=request.user, result=result, answer=request.POST.get("answer", ""), draft=draft)
     if draft:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
@@ -13,7 +12,6 @@ from django.views.decorators.http import require_safe
 
 from amgs.core import policy
 from amgs.core.errors import Refused
-from amgs.repository import queries
 from amgs.review import desk
 from amgs.web.paging import Page
 
@@ -36,7 +34,7 @@ def curation(request: HttpRequest) -> HttpResponse:
         status, problem = 422, refused
         found, more = desk.page(request.user, chosen, limit=ROWS)
     context = {
-        "rows": [_row(request.user, row) for row in found],
+        "rows": [desk.row(request.user, row) for row in found],
         "page": Page(found, request.GET.get("after", ""), more, chosen),
         "filters": [{"filter": row, "chosen": chosen.get(row.key, "")} for row in known],
         "chosen": chosen,
@@ -45,19 +43,6 @@ def curation(request: HttpRequest) -> HttpResponse:
         "problem": problem,
     }
     return render(request, "curation/queue.html", context, status=status)
-
-
-def _row(user: Any, row: Any) -> dict[str, Any]:
-    reviewer = getattr(row, "reviewer", None)
-    return queries.version_row(user, row) | {
-        "checks_passed": row.checks_passed,
-        "warned": row.warned,
-        "ratings": row.ratings_given,
-        "ratings_wanted": row.ratings_wanted,
-        "reviewer": reviewer.user.name if reviewer else "",
-        "is_mine": reviewer is not None and reviewer.user_id == user.pk,
-        "since": row.waits_since,
-    }
 
 
 def _narrowed(row: desk.Filter, chosen: dict[str, str]) -> dict[str, str]:

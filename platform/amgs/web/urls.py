@@ -21,8 +21,10 @@ NOUNS = (
     "curation",
     "reviewing",
     "rating",
+    "gold",
     "scale",
     "registry",
+    "credit",
     "training",
 )
 

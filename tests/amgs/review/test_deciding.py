@@ -185,7 +185,9 @@ def test_grades_not_given_blind_are_shown_and_not_counted(
     assert audit.agreement["with_not_blind"]["n_raters"] == 4
     take(version, ("accept", cora))
     assert {len(row.votes) for row in Consensus.objects.all()} == {2}
-    assert {tuple(row.probabilities) for row in Consensus.objects.all()} == {(1.0, 0.0, 0.0)}
+    # The sheet, which says otherwise, moves nothing: what two raters say of all is nearly sure.
+    assert all(row.probabilities[0] > 0.9 for row in Consensus.objects.all())
+    assert all(0 < row.error < 0.3 for row in Consensus.objects.all())
 
 
 def test_the_consensus_holds_every_vote_that_counts_under_neutral_names(
@@ -200,7 +202,7 @@ def test_the_consensus_holds_every_vote_that_counts_under_neutral_names(
     for row in rows:
         assert len(row.votes) == 4
         assert sum(row.probabilities) == pytest.approx(1.0)
-        assert row.scorable == 1.0
+        assert row.scorable > 0.99
         names = {vote["rater"] for vote in row.votes}
         assert len(names) == 4
         assert all(name.startswith(("rater:", "sheet:")) for name in names)
@@ -226,7 +228,7 @@ def test_a_unit_nobody_could_score_keeps_no_invented_distribution(
     run_jobs()
     take(version, ("accept", cora), without_audit=True)
     rows = Consensus.objects.filter(unit=unit)
-    assert {row.scorable for row in rows} == {0.0}
+    assert all(row.scorable < 0.05 and row.error is None for row in rows)
     assert {tuple(row.probabilities) for row in rows} == {(None, None, None)}
 
 

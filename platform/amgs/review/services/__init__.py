@@ -4,7 +4,7 @@ from amgs.review.facts import gather_facts
 from amgs.review.services.adjudicating import adjudicate
 from amgs.review.services.audits import start_audit
 from amgs.review.services.blindness import mark_seen
-from amgs.review.services.checks import answer_check, check_now
+from amgs.review.services.checks import answer_check, check_now, newest_result
 from amgs.review.services.gold import feedback, retire_gold, set_gold
 from amgs.review.services.queue import (
     clip_address,
@@ -27,6 +27,7 @@ __all__ = [
     "gather_facts",
     "hand_over",
     "mark_seen",
+    "newest_result",
     "next_assignment",
     "rate",
     "retire_gold",

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from amgs.core import decisions, policy
 from amgs.core.base import SYSTEM, Actor
-from amgs.core.errors import Refused
+from amgs.core.errors import NotFound, Refused
 from amgs.core.jobs import ACTIVE, enqueue
 from amgs.core.models import Job
 from amgs.repository.inputs import on_change
@@ -73,6 +73,19 @@ def _check_again(versions: list[Version]) -> None:
 
 
 @transaction.atomic
+def newest_result(version: Version, check: str) -> CheckResult:
+    """Return what a check said last of a version, to its lab; raises ``NotFound``."""
+    found = (
+        CheckResult.objects.filter(screening__version=version, check_name=check, audience="all")
+        .select_related("screening__version__dataset")
+        .order_by("-screening__pk")
+        .first()
+    )
+    if found is None:
+        raise NotFound("The checks of this version say nothing of that name.")
+    return found
+
+
 def answer_check(
     *, by: Actor, result: CheckResult, answer: str, draft: bool = False
 ) -> CheckResult:

@@ -15,11 +15,13 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from amgs.accounts.models import User
+from amgs.accounts.models import Membership, User
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
+from amgs.core.prepared import Prepared
 from amgs.files.storage import get_storage
 from amgs.repository.models import Frame, Rating
 from amgs.review.models import Assignment, Gold, Judgement, Seen, Standing, Task
@@ -34,6 +36,10 @@ OPEN: dict[str, Any] = {"rated_at": None, "freed_at": None, "discarded": ""}
 
 def waiting_for(rater: User, kind: str = UNITS) -> QuerySet[Task]:
     """Return the tasks a rater may be given, unordered; one look into one index when sliced."""
+    return _waiting(rater.pk, kind)
+
+
+def _waiting(rater: Any, kind: str) -> QuerySet[Task]:
     mine = Assignment.objects.filter(task=OuterRef("pk"), rater=rater, freed_at=None)
     rows = Task.objects.filter(~Exists(mine), kind=kind, closed=False, taken__lt=F("wanted"))
     if kind == UNITS:
@@ -46,22 +52,69 @@ def waiting_for(rater: User, kind: str = UNITS) -> QuerySet[Task]:
 
 
 def golden_for(rater: User, kind: str, *, training: bool) -> QuerySet[Gold]:
-    """Return the gold frames a rater may be given, unordered."""
+    """Return the gold frames a rater may be given, unordered; none that they set themselves."""
+    return _golden(rater.pk, kind, training)
+
+
+def _golden(rater: Any, kind: str, training: bool) -> QuerySet[Gold]:
     rows = Gold.objects.filter(kind=kind, training=training, retired_at=None)
-    return _not_known(rows, rater)
+    return _not_known(rows.exclude(set_by=rater), rater)
 
 
-def _not_known(rows: QuerySet[Any], rater: User) -> QuerySet[Any]:
+def _not_known(rows: QuerySet[Any], rater: Any) -> QuerySet[Any]:
     seen = Seen.objects.filter(user=rater).values("dataset")
-    return rows.exclude(lab__in=rater.lab_ids).exclude(dataset__in=seen)
+    own = Membership.objects.filter(user=rater).values("lab")
+    return rows.exclude(lab__in=own).exclude(dataset__in=seen)
+
+
+# Asked with every frame: their SQL is made once (see `amgs.core.prepared`).
+_ask_open = Prepared(
+    lambda shape, values: (
+        Assignment.objects.filter(
+            Q(task__closed=False) | Q(gold__retired_at=None, gold__isnull=False),
+            rater=values["rater"],
+            kind=shape["kind"],
+            expires_at__gte=Now(),
+            **OPEN,
+        )
+        .order_by("pk")
+        .values_list("pk", "public_id")
+    )
+)
+_ask_qualified = Prepared(
+    lambda shape, values: Standing.objects.filter(
+        rater=values["rater"], qualified_at__isnull=False
+    ).values_list("pk")[:1]
+)
+_ask_training = Prepared(
+    lambda shape, values: _golden(values["rater"], shape["kind"], training=True).values_list("pk")[
+        :QUALIFYING_FRAMES
+    ]
+)
+_ask_given = Prepared(
+    lambda shape, values: (
+        Assignment.objects.filter(rater=values["rater"], kind=shape["kind"], freed_at=None)
+        .exclude(gold__training=True)
+        .values("kind")
+        .annotate(count=Count("pk"))
+        .values_list("count")
+    )
+)
+_ask_waiting = Prepared(
+    lambda shape, values: (
+        _waiting(values["rater"], shape["kind"])
+        .order_by("priority")
+        .select_for_update(skip_locked=shape["skip"])
+        .values_list("pk")[:1]
+    )
+)
 
 
 def in_training(rater: User, kind: str = UNITS) -> bool:
     """Return whether a rater is still learning: not qualified, though a training set is there."""
-    if kind != UNITS or Standing.objects.filter(rater=rater, qualified_at__isnull=False).exists():
+    if kind != UNITS or _ask_qualified({"rater": rater.pk}):
         return False
-    enough = golden_for(rater, kind, training=True).values("pk")[:QUALIFYING_FRAMES]
-    return len(enough) >= QUALIFYING_FRAMES
+    return len(_ask_training({"rater": rater.pk}, kind=kind)) >= QUALIFYING_FRAMES
 
 
 def next_assignment(
@@ -76,26 +129,23 @@ def next_assignment(
     if kind not in KINDS:
         raise Refused(f"There are tasks of the kinds {', '.join(KINDS)}.", field="kind")
     now = timezone.now()
-    free_expired(now)
-    held = (
-        Assignment.objects.filter(
-            Q(task__closed=False) | Q(gold__retired_at=None, gold__isnull=False),
-            rater=rater,
-            kind=kind,
-            **OPEN,
-        )
-        .exclude(public_id__in=beside)
-        .select_related("task__frame", "gold__frame")
-        .order_by("pk")
-        .first()
-    )
-    if held is not None:
-        return held
+    on_screen = set(beside)
+    for pk, public_id in _ask_open({"rater": rater.pk}, kind=kind):
+        if public_id not in on_screen:
+            return Assignment.objects.select_related("task__frame", "gold__frame").get(pk=pk)
     if in_training(rater, kind):
         return _learn(rater, kind, now)
     hidden = _hidden(rater, kind, now)
     if hidden is not None:
         return hidden
+    found = _first(rater, kind, now)
+    if found is None and free_expired(now):
+        # Only where nothing else waits, so that no other rater pays for looking.
+        found = _first(rater, kind, now)
+    return found
+
+
+def _first(rater: User, kind: str, now: datetime) -> Assignment | None:
     for _ in range(TRIES):
         taken = _take(rater, kind, now)
         if taken is not False:
@@ -119,10 +169,8 @@ def _learn(rater: User, kind: str, now: datetime) -> Assignment | None:
 
 def _hidden(rater: User, kind: str, now: datetime) -> Assignment | None:
     """Give a gold frame or one graded before, where it is the turn of one."""
-    given = Assignment.objects.filter(rater=rater, kind=kind, freed_at=None).exclude(
-        gold__training=True
-    )
-    what = turn(rater.public_id, given.count())
+    given = _ask_given({"rater": rater.pk}, kind=kind)
+    what = turn(rater.public_id, given[0][0] if given else 0)
     if what == "gold":
         once = Assignment.objects.filter(gold=OuterRef("pk"), rater=rater)
         gold = (
@@ -157,28 +205,30 @@ def _give(rater: User, now: datetime, **what: Any) -> Assignment:
 @transaction.atomic
 def _take(rater: User, kind: str, now: datetime) -> Assignment | bool | None:
     """Take the first waiting task; ``None``: none waits, ``False``: another was faster."""
-    waiting = waiting_for(rater, kind).order_by("priority")
     # Where the database can, rows that another rater is taking at this moment are jumped over;
     # when those are the only ones left, wait for them instead of saying that nothing waits.
-    task = waiting.select_for_update(skip_locked=True).first() or waiting.first()
-    if task is None:
+    found = _ask_waiting({"rater": rater.pk}, kind=kind, skip=True) or _ask_waiting(
+        {"rater": rater.pk}, kind=kind, skip=False
+    )
+    if not found:
         return None
-    return hold(task, rater, now)
+    return hold(Task.objects.select_related("frame").get(pk=found[0][0]), rater, now)
 
 
 def hold(task: Task, rater: User, now: datetime) -> Assignment | bool:
-    """Reserve one place on a task for a rater; ``False`` where no place is left."""
+    """Reserve one place on a task for a rater; ``False`` where no place is left.
+
+    Inside a transaction: the row of the task is held, so nobody else makes the same assignment.
+    """
     if not Task.objects.filter(pk=task.pk, closed=False, taken__lt=F("wanted")).update(
         taken=F("taken") + 1
     ):
         return False
-    assignment, _ = Assignment.objects.update_or_create(
-        task=task,
-        rater=rater,
-        repeat=False,
-        defaults={"expires_at": now + HELD_FOR, "freed_at": None, "kind": task.kind},
-    )
-    return assignment
+    ends = now + HELD_FOR
+    before = Assignment.objects.filter(task=task, rater=rater, repeat=False)
+    if before.update(expires_at=ends, freed_at=None, kind=task.kind):
+        return before.get()
+    return Assignment.objects.create(task=task, rater=rater, kind=task.kind, expires_at=ends)
 
 
 def free_expired(now: datetime) -> int:
