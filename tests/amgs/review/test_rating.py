@@ -118,7 +118,8 @@ def test_a_late_rating_is_kept_while_a_place_is_left(in_review, rita, roger, gra
     in_review()
     late = next_assignment(rater=rita)
     Assignment.objects.filter(pk=late.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
-    next_assignment(rater=roger)
+    while held := next_assignment(rater=roger):
+        rate(assignment=held, by=roger, grades=grades(0))
     late.refresh_from_db()
     assert late.freed_at is not None
     rate(assignment=late, by=rita, grades=grades())

@@ -95,7 +95,7 @@ def test_units_that_are_exact_enough_are_asked_no_more(filled, rater, grades, ru
     again = queue(purpose="chosen", wanted__gt=2)
     assert again.exists()
     counts = Counter(unit for task in again for unit in task.units)
-    assert counts[units[1]]
+    # Asked per unit: the noisiest ones are held to a wider bound.
     assert sum(counts.values()) < len(units) * again.count()
     assert not queue(purpose="random").exclude(wanted=FIXED_RATERS).exists()
     assert not queue(wanted__gt=Policy().cap).exists()
