@@ -60,6 +60,8 @@ def site(story):
     challenger = register(mia, measured_against=serving)
     refused = register(mia, refused=True, negative_control=True, measured_against=serving)
     run = _run(mia, challenger)
+    _golden(cora, published)
+    _credit(serving, published)
     scored = _score(serving, result(True))
     empty = _score(serving, result(False))
     several = _score(serving, several_animals())
@@ -106,6 +108,11 @@ def site(story):
         ("second-factor", alice, "/accounts/2fa/"),
         ("rate", rita, "/rate/"),
         ("rate-forbidden", bob, "/rate/"),
+        ("gold", cora, "/gold/"),
+        ("gold-hidden", cora, "/gold/?show=hidden"),
+        ("gold-new", cora, "/gold/?show=new"),
+        ("credit", alice, "/credit/"),
+        ("credit-none", bob, "/credit/"),
         ("queue", cora, "/review/"),
         ("review", cora, f"/review/{ref(review)}/"),
         ("review-recording", cora, _first_recording(review)),
@@ -120,6 +127,41 @@ def site(story):
         ("training", mia, "/training/"),
         ("run", mia, f"/training/runs/{run}/"),
     ]
+
+
+def _golden(curator: Any, version: Any) -> None:
+    """Let raters agree on a version, and put some of its frames into the training set."""
+    from amgs.review import golden
+    from amgs.review.models import Consensus
+    from amgs.review.services import set_gold
+    from models.scale import load_scale
+
+    Consensus.objects.filter(frame__recording__versions=version).update(error=0.1)
+    keys = load_scale().unit_keys
+    for frame in list(golden.candidates(curator)[:2]):
+        grades = {key: place % 3 for place, key in enumerate(keys)}
+        note = "The bridge of the nose is what to look at."
+        set_gold(by=curator, frame=frame, agreed=grades, training=True, note=note)
+
+
+def _credit(model: Any, version: Any) -> None:
+    """Say what a version was good for in a model."""
+    from amgs.training.models import Credit
+
+    row = {"n_animals": 9, "animals": 9, "frames": 80, "before": 0.31, "after": 0.26}
+    row |= {"difference": -0.05, "interval": [-0.09, -0.01]}
+    Credit.objects.create(
+        model_version=model,
+        version=version,
+        used={
+            "train": {"frames": 320, "animals": 30},
+            "benchmark": {"frames": 80, "animals": 9},
+        },
+        errors=[
+            row | {"coat": "white", "assessed": True},
+            row | {"coat": "black", "animals": 3, "assessed": False},
+        ],
+    )
 
 
 def _first_recording(version: Any) -> str:
