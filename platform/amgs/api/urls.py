@@ -24,6 +24,8 @@ NOUNS = (
     "training",
     "models",
     "scores",
+    "validation",
+    "watch",
     "jobs",
 )
 _AT_ROOT = ("storage", "health")

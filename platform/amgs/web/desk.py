@@ -15,6 +15,7 @@ from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.repository import queries
 from amgs.review import desk
+from amgs.review.calls import open_calls
 from amgs.web.paging import Page
 
 ROWS = 25
@@ -43,6 +44,7 @@ def curation(request: HttpRequest) -> HttpResponse:
         "narrowed": [_narrowed(row, chosen) for row in known if row.key in chosen],
         "mine": urlencode({"who": "me"}),
         "problem": problem,
+        "calls": open_calls(),
     }
     return render(request, "curation/queue.html", context, status=status)
 

@@ -22,8 +22,10 @@ NOUNS = (
     "reviewing",
     "rating",
     "scale",
+    "validation",
     "registry",
     "training",
+    "watch",
 )
 
 urlpatterns = [path("", include(f"amgs.web.{noun}")) for noun in NOUNS]
