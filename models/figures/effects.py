@@ -29,10 +29,9 @@ def unit_means(table: pd.DataFrame) -> pd.DataFrame:
     """
     values = list(SIDES.values())
     per_animal = table.groupby(["unit", "arm", "phase", "animal"], as_index=False)[values].mean()
-    groups = per_animal.groupby(["unit", "arm", "phase"], as_index=False)
-    means = groups[values].mean()
-    means["animals"] = groups["animal"].nunique()["animal"].to_numpy()
-    return means
+    groups = per_animal.groupby(["unit", "arm", "phase"])
+    means: pd.DataFrame = groups[values].mean().assign(animals=groups.size())
+    return means.reset_index()
 
 
 def effect_figures(

@@ -112,11 +112,12 @@ def rescored(row: ToolRun) -> list[dict[str, Any]]:
 
 def versions(row: ToolRun) -> list[dict[str, Any]]:
     """Return the versions by which a run may be scored again, newest first."""
-    own = row.provenance.get("bundle_digest")
+    first = row.rescored_from or row
+    known = {one.provenance.get("bundle_digest") for one in (row, first)}
     return [
         {"model": one.identifier, "id": one.public_id, "state": one.state, "phantom": one.phantom}
         for one in selectable()
-        if one.digest != own
+        if one.digest not in known
     ]
 
 

@@ -68,12 +68,13 @@ def _may_grade(version: ModelVersion) -> ModelVersion:
 def rescore(*, user: Any, run: ToolRun, model: str) -> ToolRun:
     """Ask for the score of the same recording by another version; return the new run.
 
-    The old result keeps its address, figures and files. Asked again for the same version, the run
-    that is there already is returned. Raises ``Refused`` with what to do.
+    The old result keeps its address, figures and files; a second score is asked for of the first
+    one, also where another second score is at hand. Asked again for the same version, the run that
+    is there already is returned. Raises ``Refused`` with what to do.
     """
     version = _may_grade(registry.version(model))
     # Of two who ask at once the second one finds the run of the first.
-    run = ToolRun.objects.select_for_update().get(pk=run.pk)
+    run = ToolRun.objects.select_for_update().get(pk=run.rescored_from_id or run.pk)
     if not run.result:
         raise Refused("This score is not ready yet; wait until it is, then score it again.")
     if run.blob is None or run.blob.deleted_at is not None:

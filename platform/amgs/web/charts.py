@@ -115,9 +115,9 @@ def two_courses(bins: Sequence[Mapping[str, Any]]) -> SafeString | None:
         if value is not None
     ]
     most = min(TOP, max(0.5, math.ceil(10 * max(known)) / 10))
-    canvas = Canvas(720, 220, (start, end), (0.0, most))
+    canvas = Canvas(520, 210, (start, end), (0.0, most), bottom=34)
     ys = [(value, f"{value:.1f}") for value in _ticks(0.0, most, 4)]
-    canvas.axes([(value, f"{value:g}") for value in _ticks(start, end, 8)], ys, "seconds")
+    canvas.axes([(value, f"{value:g}") for value in _ticks(start, end, 6)], ys, "seconds")
     for one in bins:
         middle = (one["t0"] + one["t1"]) / 2
         if one["interval"]:
@@ -224,7 +224,7 @@ def _by_name(
     )
     for row, name in enumerate(names):
         top = 4 + 22 * row
-        word = titles.get(name, name.replace("_", " "))
+        word = titles.get(name, name.replace("_", " ")).partition(" (")[0]
         canvas.add("text", word, x=94, y=top + 12, text_anchor="end")
         for shares, look, y, height in ((before, "pale", top, 16), (now, "", top + 4, 8)):
             if shares:
@@ -263,11 +263,14 @@ def probe(told: Mapping[str, Any]) -> SafeString | None:
     steps = [row["moved_by"] for row in rows if row["moved_by"] is not None]
     most = max([2 * tolerance, *steps])
     start, end = rows[0]["at"].timestamp(), rows[-1]["at"].timestamp()
-    canvas = Canvas(720, 130, (start, max(end, start + 1)), (0.0, most), left=44, right=44)
+    canvas = Canvas(520, 130, (start, max(end, start + 1)), (0.0, most), left=34, right=20)
     words = [(start, f"{rows[0]['at']:%H:%M}")]
     if end > start:
         words.append((end, f"{rows[-1]['at']:%H:%M}"))
-    canvas.axes(words, [(0.0, "0"), (tolerance, f"{tolerance:g}"), (most, f"{most:.2f}")], "")
+    ys = [(0.0, "0"), (most, f"{most:.2f}")]
+    if tolerance > 0.15 * most:  # else its word would lie on that of 0
+        ys.append((tolerance, f"{tolerance:g}"))
+    canvas.axes(words, ys)
     canvas.line([(start, tolerance), (max(end, start + 1), tolerance)], "two dashed")
     for row in rows:
         wrong = row["wrong"]

@@ -72,6 +72,10 @@ def test_asked_twice_the_same_second_score_is_returned(scored, run_jobs):
     run_jobs()
     assert rescore(user=None, run=run, model=second.identifier) == one
     assert [row["token"] for row in queries.rescored(run)] == [one.token]
+    # From the second score, too, it is the first one that is scored again.
+    one.refresh_from_db()
+    assert rescore(user=None, run=one, model=second.identifier) == one
+    assert queries.versions(one) == []
 
 
 def test_an_older_version_may_be_chosen_again(scored, run_jobs, uploaded, render, tmp_path):

@@ -58,7 +58,9 @@ def interval(value: Any, digits: int = 2) -> str:
 def signed(value: Any, digits: int = 2) -> str:
     """Return a change with its sign, or a dash where there is none."""
     text = number(value, digits)
-    return text if value in (None, "") or float(value) <= 0 else f"+{text}"
+    if value in (None, "") or not float(f"{float(value):.{int(digits)}f}"):
+        return text.lstrip("−")
+    return f"+{text}" if float(value) > 0 else text
 
 
 @register.filter
