@@ -137,8 +137,8 @@ def difference(request: HttpRequest, token: str) -> HttpResponse:
         "scale": load_scale(),
         "sides": [("First score", told["before"]), ("Second score", told["after"])],
         "means": [
-            ("Mean image score (0–2)", found["score"], 2),
-            ("With sleeping, grooming and moving frames left in", found["score_ungated"], 2),
+            ("Mean image score (0–2)", found["score"]),
+            ("With sleeping, grooming and moving frames left in", found["score_ungated"]),
         ],
         "moved": [row for row in found["bins"] if row["moved"]],
         "chart": charts.two_courses(found["bins"]),
