@@ -77,5 +77,8 @@ ACTS: dict[str, Act] = {
     "start_run": _act("start a training run", MAINTAINER, SYSTEM),
     "cancel_run": _act("cancel a training run", MAINTAINER),
     "see_runs": _act("see training runs", CURATOR, MAINTAINER),
+    "validate_model": _act("make a validation page", MAINTAINER, SYSTEM),
+    "see_watch": _act("see what the public scorer saw", CURATOR, MAINTAINER),
+    "call_for_data": _act("call for data", CURATOR, MAINTAINER, SYSTEM),
 }
 """Act key → its title ("You may not … "), the roles that may do it and on whose data."""

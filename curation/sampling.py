@@ -58,6 +58,8 @@ DECAY = {"animal": 0.8, "observation": 0.7, "moment": 0.4}
 """What a frame is worth after another of the same animal, observation, or moment was chosen."""
 MOMENT_S = 10.0
 """Frames of one observation within so many seconds show one moment."""
+CALLED = 2.0
+"""What a frame is worth times so much while a call for data asks for its lab or coat."""
 REASONS: dict[str, tuple[float, str]] = {
     "quorum": (1.0, "{0:.0%} of the ratings that its units need are missing"),
     "raters": (1.5, "its raters disagree"),
@@ -78,7 +80,8 @@ class Candidate:
     `gap` is the missing share of its quorum; `disagreement` that of its raters (the largest error
     of a unit's consensus in grades); `models` the difference of champion and challenger in grades;
     `set_size` the mean number of grades in the model's prediction sets (1 = none open); `rare` the
-    chance of the rarest grade of a unit; `new_lab` and `new_coat` how new they are in training.
+    chance of the rarest grade of a unit; `new_lab` and `new_coat` how new they are in training;
+    `called` says that an open call for data asks for such frames.
     """
 
     id: str
@@ -92,6 +95,7 @@ class Candidate:
     rare: float = 0.0
     new_lab: float = 0.0
     new_coat: float = 0.0
+    called: bool = False
 
     def worth(self) -> dict[str, float]:
         """What each reason of `REASONS` contributes."""
@@ -157,7 +161,9 @@ def _greedy(candidates: Sequence[Candidate], n: int, seed: int | str) -> list[Pi
     animals = len({one.animal for one in candidates})
     most = max(math.ceil(ANIMAL_SHARE * n), math.ceil(n / max(animals, 1)))
     taken: Counter[tuple[str, ...]] = Counter()
-    worths = {one.id: sum(one.worth().values()) for one in candidates}
+    worths = {
+        one.id: sum(one.worth().values()) * (CALLED if one.called else 1.0) for one in candidates
+    }
 
     def value(one: Candidate) -> float:
         places = _places(one).items()
@@ -196,7 +202,8 @@ def _pick(one: Candidate, priority: float) -> Pick:
     worth = one.worth()
     reason = max(worth, key=lambda key: (worth[key], key))
     words = REASONS[reason][1].format(one.gap)
-    return Pick(one.id, False, None, reason, f"Chosen because {words}.", priority)
+    call = " A call for data asks for such frames." if one.called else ""
+    return Pick(one.id, False, None, reason, f"Chosen because {words}.{call}", priority)
 
 
 def _interleaved(uniform: list[Pick], chosen: list[Pick], seed: int | str) -> list[Pick]:

@@ -13,6 +13,7 @@ import numpy as np
 from models.animals import Census, CountingFinder
 from models.bundle import Bundle, file_digest
 from models.context import CHUNK, REACH, Answers, Context, tick_of
+from models.glance import Glance
 from models.grader import Grader
 from models.looker import Block, Looker, Region, reading_span, whole
 from models.records import FrameKey, Prediction
@@ -38,6 +39,7 @@ class Scorer:
         region: Region | None = None,
         span: Span | None = None,
         census: Census | None = None,
+        glance: Glance | None = None,
         group: str | None = None,
         blob: str | None = None,
     ) -> Iterator[Prediction]:
@@ -47,8 +49,9 @@ class Scorer:
         asked now and then, and a yes ends the stream. `region` (x0, y0, x1, y1) in pixels holds the
         animal to score. `span` restricts the answer to frames in [start, end) seconds: they get the
         same answers as in a score of the whole recording, because what lies around is read too.
-        `census` is told of other faces in view. `group` is the lab × coat of `models.sets.group_of`
-        whose prediction sets are wanted, None for a lab nobody knows.
+        `census` is told of other faces in view, `glance` of how the faces look. `group` is the
+        lab × coat of `models.sets.group_of` whose prediction sets are wanted, None for a lab nobody
+        knows.
         `blob` is the recording's `identity` where the caller knows it.
         """
         path = Path(path)
@@ -62,7 +65,7 @@ class Scorer:
             looker.finder = CountingFinder(looker.finder, census)
         blocks = looker.blocks(path, region=region, span=around, should_stop=should_stop)
         for block, answers in self._answered(blocks):
-            for prediction in self._predictions(block, answers, blob, grader):
+            for prediction in self._predictions(block, answers, blob, grader, glance):
                 if start <= prediction.time_s < end:
                     yield prediction
             if on_progress is not None:
@@ -102,11 +105,18 @@ class Scorer:
             yield together.part(wanted), answers
 
     def _predictions(
-        self, block: Block, answers: Answers, blob: str, grader: Grader
+        self,
+        block: Block,
+        answers: Answers,
+        blob: str,
+        grader: Grader,
+        glance: Glance | None = None,
     ) -> Iterator[Prediction]:
         looked = grader.weigh(
             answers.grades, answers.scorable, answers.states, block.familiar, block.embedding
         )
+        if glance is not None:
+            glance.see(block, looked.distance)
         absent = grader.faceless()
         for row, face in enumerate(block.faces):
             verdict = grader.verdict(face, looked, row, block.shapes[row])

@@ -98,7 +98,12 @@ def score_one(
             blob=blob,
         )
         written = written_through(
-            path, predictions, scale=bundle.scale, phantom=bundle.phantom, bundle=bundle.digest
+            path,
+            predictions,
+            scale=bundle.scale,
+            phantom=bundle.phantom,
+            bundle=bundle.digest,
+            snapshot=bundle.info["snapshot_digest"],
         )
         result = summarise(written, bundle.scale, phantom=bundle.phantom)
     except Unreadable as refusal:

@@ -23,6 +23,7 @@ def write_csv(
     phantom: bool = False,
     model: str = "",
     bundle: str = "",
+    snapshot: str = "",
 ) -> None:
     """Write one row per frame: state, reason, image score, and grade, reason and set per unit.
 
@@ -30,8 +31,9 @@ def write_csv(
     `<unit>_set` holds the grades that can be meant, such as `0|1`. `frame` is empty where the place
     of a frame in the recording was not counted. `unfamiliar` says that a face is unlike those the
     model has learnt from.
-    `phantom` marks every row as resting on rendered faces. Every row names the `model` and the
-    first digits of the digest of its `bundle`, since rows of several tables get mixed.
+    `phantom` marks every row as resting on rendered faces. Every row names the `model`, the
+    first digits of the digest of its `bundle` and the `snapshot` it learned from, since rows of
+    several tables get mixed.
     """
     scale = scale or load_scale()
     columns = ["frame", "time_s", "state", "reason", "image_score", "units_scored"]
@@ -40,7 +42,7 @@ def write_csv(
     columns.append("unfamiliar")
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*columns, "phantom", "model", "bundle"])
+        writer.writerow([*columns, "phantom", "model", "bundle", "snapshot"])
         for one in predictions:
             by_unit = {grade.unit: grade for grade in one.grades}
             scored = sum(grade.grade is not None for grade in one.grades)
@@ -57,4 +59,5 @@ def write_csv(
                 held = grade.possible if grade is not None else None
                 row.append(BETWEEN.join(map(str, held or ())))
             row.append("yes" if one.unfamiliar else "no")
-            writer.writerow([*row, "yes" if phantom else "no", model, bundle[:DIGITS]])
+            origin = ["yes" if phantom else "no", model, bundle[:DIGITS], snapshot]
+            writer.writerow([*row, *origin])

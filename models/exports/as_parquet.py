@@ -27,14 +27,14 @@ def write_predictions_parquet(
     phantom: bool = False,
     model: str = "",
     bundle: str = "",
+    snapshot: str = "",
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
     Rows are those of `written_through`.
     """
-    written = written_through(
-        path, predictions, scale=scale, phantom=phantom, model=model, bundle=bundle
-    )
+    origin = {"model": model, "bundle": bundle, "snapshot": snapshot}
+    written = written_through(path, predictions, scale=scale, phantom=phantom, **origin)
     for _ in written:
         pass
 
@@ -47,17 +47,19 @@ def written_through(
     phantom: bool = False,
     model: str = "",
     bundle: str = "",
+    snapshot: str = "",
 ) -> Iterator[Prediction]:
     """Write predictions and hand each on; the file is whole when the last one was taken.
 
     Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …, and
     `U__set`, the grades that can be meant. `frame` is null where the place of a frame in the
     recording was not counted; `pts` always names it. The metadata key `amgs` names the scale, the
-    `model` and the digest of its `bundle`, says whether the model rests on rendered faces, and
-    holds the disclaimer.
+    `model`, the digest of its `bundle` and the `snapshot` it learned from, says whether the model
+    rests on rendered faces, and holds the disclaimer.
     """
     scale = scale or load_scale()
-    schema = _schema(scale, {"phantom": phantom, "model": model, "bundle": bundle})
+    origin = {"phantom": phantom, "model": model, "bundle": bundle, "snapshot": snapshot}
+    schema = _schema(scale, origin)
     rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for one in predictions:

@@ -31,7 +31,8 @@ def main(times: int) -> dict[str, Any]:
         cursor.execute(
             "INSERT INTO review_task (frame_id, lab_id, dataset_id, kind, purpose, why, clip_key,"
             " priority, wanted, taken, finished, closed, units)"
-            " SELECT f.id, d.lab_id, d.id, 'units', 'random', '', '', random(), 2, 0, 0, false, '[]'"
+            " SELECT f.id, d.lab_id, d.id, 'units', 'random', '', '', random(), 2, 0, 0, false,"
+            " '[]'"
             " FROM repository_frame f JOIN repository_recording r ON r.id = f.recording_id"
             " JOIN repository_dataset d ON d.id = r.dataset_id"
         )

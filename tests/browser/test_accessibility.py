@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ def site(story):
     """Fill the site so that every page has something to show; return people and addresses."""
     from amgs.accounts.notices import stop_token
     from amgs.repository import services
+    from amgs.review.calls import open_call
 
     alice = story.person("Alice Arber", lab="Harbour")
     bob = story.person("Bob Brandt", lab="Meadow")
@@ -56,6 +59,7 @@ def site(story):
     deleted = story.dataset(alice, "Tried and given up", animals=1)
     services.delete_draft(by=alice, version=deleted)
 
+    retired = register(mia, "approve", "promote")
     serving = register(mia, "approve", "promote")
     challenger = register(mia, measured_against=serving)
     refused = register(mia, refused=True, negative_control=True, measured_against=serving)
@@ -65,6 +69,12 @@ def site(story):
     scored = _score(serving, result(True))
     empty = _score(serving, result(False))
     several = _score(serving, several_animals())
+    watched = _watched()
+    watched.weeks(serving)
+    watched.readings(serving)
+    watched.validation(serving)
+    again = watched.second_score(scored, retired, result(True))
+    open_call(by=cora, reason="Recordings of older mice in infrared light are wanted.")
 
     def ref(version: Any) -> str:
         return version.identifier.replace("/", ".")
@@ -80,6 +90,8 @@ def site(story):
         ("result", None, f"/score/{scored}/"),
         ("result-empty", None, f"/score/{empty}/"),
         ("result-several", None, f"/score/{several}/"),
+        ("result-second", None, f"/score/{again}/"),
+        ("result-difference", None, f"/score/{again}/difference"),
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),
@@ -124,6 +136,9 @@ def site(story):
         ("models", mia, "/models/"),
         ("model", mia, f"/models/{challenger.public_id}/"),
         ("model-refused", mia, f"/models/{refused.public_id}/"),
+        ("validation", None, f"/models/{serving.public_id}/validation/"),
+        ("validation-none", mia, f"/models/{challenger.public_id}/validation/"),
+        ("watch", mia, "/watch/"),
         ("training", mia, "/training/"),
         ("run", mia, f"/training/runs/{run}/"),
     ]
@@ -162,6 +177,15 @@ def _credit(model: Any, version: Any) -> None:
             row | {"coat": "black", "animals": 3, "assessed": False},
         ],
     )
+
+
+def _watched() -> Any:
+    """Return the file beside this one that fills the pages about watching and validating."""
+    path = Path(__file__).with_name("watched.py")
+    spec = spec_from_file_location("watched", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _first_recording(version: Any) -> str:
@@ -348,6 +372,7 @@ def result(graded: bool) -> dict[str, Any]:
         "units": {key: {"mean": 0.9, "n": 230, "interval": [0.8, 1.05]} for key in scale.unit_keys}
         if graded
         else {},
+        "bin_s": 1.0,
         "bins": bins,
         "segments": [{"t0": 8.0, "t1": 14.0, "state": asleep.key, "reason": asleep.reason}],
         "best": [],

@@ -191,3 +191,13 @@ def test_the_random_share_is_uniform_whatever_a_frame_is_worth() -> None:
     )
     assert min(times.values()) > 25
     assert max(times.values()) < 85
+
+
+def test_a_call_for_data_brings_its_frames_forward() -> None:
+    plain = [Candidate(f"f{n}", f"a{n}", f"o{n}") for n in range(20)]
+    called = [Candidate(f"c{n}", f"b{n}", f"p{n}", called=True) for n in range(5)]
+    queue = [one for one in training_queue([*plain, *called], 20) if not one.uniform]
+    first = [one.id for one in queue[:4]]
+    assert all(name.startswith("c") for name in first)
+    assert "A call for data asks for such frames." in queue[0].sentence
+    assert "call for data" not in queue[-1].sentence

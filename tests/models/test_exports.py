@@ -37,13 +37,12 @@ def some(predict: Predict) -> list[Prediction]:
 
 def test_parquet_gives_back_what_was_written(predict: Predict, tmp_path: Path) -> None:
     predictions = some(predict)
-    write_predictions_parquet(
-        tmp_path / "p.parquet", iter(predictions), phantom=True, model="mouse-3", bundle="ab" * 32
-    )
+    origin = {"model": "mouse-3", "bundle": "ab" * 32, "snapshot": "snapshot-7"}
+    write_predictions_parquet(tmp_path / "p.parquet", iter(predictions), phantom=True, **origin)
     assert list(read_predictions_parquet(tmp_path / "p.parquet")) == predictions
     about = json.loads(pq.read_schema(tmp_path / "p.parquet").metadata[b"amgs"])
     assert about["phantom"] is True
-    assert (about["model"], about["bundle"]) == ("mouse-3", "ab" * 32)
+    assert {name: about[name] for name in origin} == origin
     frames = pq.read_table(tmp_path / "p.parquet", columns=["frame"])["frame"].to_pylist()
     assert frames == [0, None, 2]
     assert about["disclaimer"] == DISCLAIMER
@@ -64,7 +63,8 @@ def test_no_predictions_make_an_empty_parquet_file(tmp_path: Path) -> None:
 def test_csv_keeps_grades_apart_from_reasons(
     predict: Predict, scale: Scale, tmp_path: Path
 ) -> None:
-    write_csv(tmp_path / "p.csv", some(predict), phantom=True, model="mouse-3", bundle="ab" * 32)
+    origin = {"model": "mouse-3", "bundle": "ab" * 32, "snapshot": "snapshot-7"}
+    write_csv(tmp_path / "p.csv", some(predict), phantom=True, **origin)
     with (tmp_path / "p.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [rows[0][unit] for unit in scale.unit_keys] == ["0", "1", "2", "", "1"]
@@ -74,7 +74,8 @@ def test_csv_keeps_grades_apart_from_reasons(
     assert rows[1]["nose_bulge"] == ""
     assert rows[1]["nose_bulge_reason"] == "no_face"
     assert {row["phantom"] for row in rows} == {"yes"}
-    assert {(row["model"], row["bundle"]) for row in rows} == {("mouse-3", "ab" * 6)}
+    named = {(row["model"], row["bundle"], row["snapshot"]) for row in rows}
+    assert named == {("mouse-3", "ab" * 6, "snapshot-7")}
     first, second, third = scale.unit_keys[:3]
     assert [rows[0][f"{unit}_set"] for unit in (first, second, third)] == ["0", "0|1", ""]
     assert [row["unfamiliar"] for row in rows] == ["no", "yes", "no"]

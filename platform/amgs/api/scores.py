@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -15,10 +16,10 @@ from amgs.accounts.models import User
 from amgs.api.authentication import Scoped
 from amgs.api.details import DETAIL, detail
 from amgs.api.paging import LIST, page
-from amgs.api.problems import documented
+from amgs.api.problems import AsItIs, documented
 from amgs.core.base import PUBLIC
 from amgs.files.services import find_upload
-from amgs.scoring import queries, services
+from amgs.scoring import queries, rescoring, services
 
 
 class ScoreRegion(serializers.Serializer):
@@ -68,10 +69,59 @@ class ScoreView(serializers.Serializer):
     files = serializers.DictField(child=serializers.CharField(), help_text="address by file name")
 
 
+class RescoredView(serializers.Serializer):
+    """A second score by another version."""
+
+    token = serializers.CharField()
+    model = serializers.CharField()
+    state = serializers.CharField()
+    score = serializers.FloatField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class SelectableView(serializers.Serializer):
+    """A version by which a recording may be scored again: it served and was not withdrawn."""
+
+    model = serializers.CharField()
+    id = serializers.CharField()
+    state = serializers.CharField()
+    phantom = serializers.BooleanField()
+
+
 class ScoreDetailView(ScoreView):
-    """A score with notes on data that its model rests on and that left since."""
+    """A score with notes on data that its model rests on and that left since.
+
+    ``rescored`` are second scores by other versions, ``rescored_from`` the token of the first.
+    """
 
     notes = serializers.ListField(child=serializers.DictField())
+    rescored_from = serializers.CharField(allow_null=True)
+    rescored = RescoredView(many=True)
+    versions = SelectableView(many=True)
+
+
+class RescoreBody(serializers.Serializer):
+    """The version to score with."""
+
+    model = serializers.CharField(max_length=60, help_text="id or identifier, such as mouse-v2")
+
+
+class OriginView(serializers.Serializer):
+    """One side of a difference."""
+
+    token = serializers.CharField()
+    provenance = serializers.DictField()
+
+
+class DifferenceView(serializers.Serializer):
+    """What a second score says otherwise than the first."""
+
+    sentence = serializers.CharField()
+    phantom = serializers.BooleanField()
+    disclaimer = serializers.CharField()
+    before = OriginView()
+    after = OriginView()
+    difference = serializers.DictField()
 
 
 class ScorePage(serializers.Serializer):
@@ -153,8 +203,63 @@ class ScoreFile(APIView):
         return HttpResponseRedirect(queries.file_address(queries.by_token(token), name))
 
 
+class Rescore(APIView):
+    """A second score by another version."""
+
+    permission_classes = [AllowAny, Scoped]
+    scope = "score"
+
+    @extend_schema(
+        request=RescoreBody, responses={201: ScoreView, **documented(400, 401, 403, 404, 429)}
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """Score the recording again with another version; the first score stays as it is."""
+        body = RescoreBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        run = rescoring.rescore(
+            user=_person(request), run=queries.by_token(token), model=body.validated_data["model"]
+        )
+        return Response(queries.score_json(queries.by_token(run.token)), 201)
+
+
+class Difference(APIView):
+    """What a second score says otherwise."""
+
+    permission_classes = [AllowAny, Scoped]
+
+    @extend_schema(
+        parameters=DETAIL, responses={200: DifferenceView, **documented(304, 400, 401, 403, 404)}
+    )
+    def get(self, request: Request, token: str) -> Response:
+        """Return per unit, stretch and state what the second score says otherwise."""
+        return detail(request, rescoring.compared(queries.by_token(token)))
+
+
+class DifferenceCsv(APIView):
+    """The same as a table."""
+
+    permission_classes = [AllowAny, Scoped]
+    content_negotiation_class = AsItIs
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR, **documented(401, 403, 404)})
+    def get(self, request: Request, token: str) -> HttpResponse:
+        """Return one row per value, each naming both models, as CSV."""
+        text = rescoring.compared_csv(queries.by_token(token))
+        return HttpResponse(
+            text,
+            content_type="text/csv; charset=utf-8",
+            headers={
+                "Content-Disposition": 'attachment; filename="difference.csv"',
+                "Cache-Control": "private, no-store",
+            },
+        )
+
+
 urlpatterns = [
     path("scores", Scores.as_view()),
     path("scores/<str:token>", Score.as_view()),
+    path("scores/<str:token>/rescore", Rescore.as_view()),
+    path("scores/<str:token>/difference", Difference.as_view(), name="score-difference-json"),
+    path("scores/<str:token>/difference.csv", DifferenceCsv.as_view(), name="score-difference-csv"),
     path("scores/<str:token>/files/<str:name>", ScoreFile.as_view()),
 ]

@@ -26,6 +26,8 @@ NOUNS = (
     "credit",
     "models",
     "scores",
+    "validation",
+    "watch",
     "jobs",
 )
 _AT_ROOT = ("storage", "health")

@@ -328,3 +328,37 @@ class Adjudication(models.Model):
                 condition=Q(grade__isnull=False, reason="") | (Q(grade=None) & ~Q(reason="")),
             ),
         ]
+
+
+class CallForData(Row):
+    """What data are wanted and why; open until somebody closes it with a reason.
+
+    ``feature`` is the figure of ``models.glance`` that drifted; ``coat`` and ``lab`` say whose
+    frames match, empty where any would do.
+    """
+
+    reason = models.CharField(max_length=600)
+    feature = models.CharField(max_length=60, blank=True)
+    coat = models.CharField(max_length=30, blank=True)
+    lab = models.ForeignKey(
+        "accounts.Lab", null=True, on_delete=models.CASCADE, related_name="calls_for_data"
+    )
+    facts = models.JSONField(default=dict)
+    opened_by = models.CharField(max_length=200)
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=200, blank=True)
+    closed_why = models.CharField(max_length=600, blank=True)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["feature", "coat"],
+                name="one_open_call_per_figure_and_coat",
+                condition=Q(closed_at=None) & ~Q(feature=""),
+            )
+        ]
+
+    @property
+    def state(self) -> str:
+        """``open`` or ``closed``."""
+        return "open" if self.closed_at is None else "closed"

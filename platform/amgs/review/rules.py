@@ -18,7 +18,7 @@ def _register(key: str) -> None:
         return ACTS[key].refusal(actor.roles, is_of_own_lab(actor, subject))
 
 
-_ACTS = ("rate_frames", "answer_check", "check_now", "assign_audit", "set_gold")
+_ACTS = ("rate_frames", "answer_check", "check_now", "assign_audit", "set_gold", "call_for_data")
 for _key in _ACTS:
     _register(_key)
 

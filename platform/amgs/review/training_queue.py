@@ -14,6 +14,7 @@ from django.db.models import F, Q
 
 from amgs.repository.exclusions import frames_left_out
 from amgs.repository.models import Frame, Permission, Rating, Version
+from amgs.review.calls import is_called, open_calls
 from amgs.review.models import Task
 from amgs.review.services.audits import close
 from amgs.review.services.blindness import counts_as_blind
@@ -146,6 +147,7 @@ def _candidates(frames: Sequence[Frame], versions: Mapping[int, Version]) -> lis
         if votes.get(frame.pk):
             labs[frame.recording.dataset.lab_id] += 1
             coats[coat] += 1
+    calls = list(open_calls())
     return [
         Candidate(
             id=frame.public_id,
@@ -154,6 +156,7 @@ def _candidates(frames: Sequence[Frame], versions: Mapping[int, Version]) -> lis
             time_s=frame.time_s,
             new_lab=1 / (1 + labs[frame.recording.dataset.lab_id] / NEW_UNTIL),
             new_coat=1 / (1 + coats[coat] / NEW_UNTIL),
+            called=is_called(calls, frame.recording.dataset.lab_id, coat),
             **_facts(votes.get(frame.pk, []), scale),
         )
         for frame, (animal, observation, coat) in zip(frames, places, strict=True)

@@ -1,4 +1,4 @@
-"""Score one video or picture with the model that serves when the job begins."""
+"""Score one video or picture with the model that serves when the job begins, or a chosen one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,22 @@ from amgs.registry.models import ModelVersion
 from amgs.scoring import pictures, services
 from amgs.scoring.engine import scorer_of
 from amgs.scoring.models import ToolRun
+from amgs.scoring.probing import probe
+from amgs.scoring.rescoring import chosen_model
+from amgs.scoring.validations import ask_for_validations, validate_model
+from amgs.scoring.watching import count_recording, watch, watch_reference
 
 if TYPE_CHECKING:
     from models.animal_regions import AnimalRegion
+
+__all__ = [
+    "ask_for_validations",
+    "probe",
+    "score_video",
+    "validate_model",
+    "watch",
+    "watch_reference",
+]
 
 PREDICTIONS, TABLE, RESULT = "predictions.parquet", "frames.csv", "result.json"
 
@@ -39,6 +52,7 @@ def file_arrived(upload: Upload, blob: Blob) -> None:
 def score_video(context: Context, run: str) -> Finish:
     """Grade every frame, or say in one sentence why there is nothing to grade."""
     from models.animals import Census
+    from models.glance import Glance
     from models.media import Unreadable
     from models.result import SEVERAL, SEVERAL_IN_REGION, nothing_scored, summarise
     from models.scale import load_scale
@@ -46,14 +60,14 @@ def score_video(context: Context, run: str) -> Finish:
     row = ToolRun.objects.select_related("blob").get(public_id=run)
     if row.blob is None:
         raise Refused("The file of this score is not there any more; upload it again.")
-    version = services.grading_model()
+    version = chosen_model(row) or services.grading_model()
     context.progress(0.01, "fetching the file")
     path = local_copy(row.blob)
     scorer = scorer_of(version)
-    census = Census()
+    census, glance = Census(), Glance()
     try:
         region = services.region_in(row, path)
-        predictions = _predict(context, scorer, path, census, region)
+        predictions = _predict(context, scorer, path, census, region, glance)
     except Unreadable as problem:
         # An answer about the file, not a failure of the work.
         sentence = problem.sentence.replace(path.name, row.name or "this file")
@@ -75,7 +89,7 @@ def score_video(context: Context, run: str) -> Finish:
         folder = Path(name)
         result["best_frames"] = pictures.write(folder, path, predictions, result["best"])
         outputs = _store(context, folder, row, version, predictions, result)
-    return _finish(row, version, result, outputs)
+    return _finish(row, version, result, outputs, glance)
 
 
 def _without_grades(row: ToolRun, version: ModelVersion, result: Any) -> Finish:
@@ -83,7 +97,12 @@ def _without_grades(row: ToolRun, version: ModelVersion, result: Any) -> Finish:
 
 
 def _predict(
-    context: Context, scorer: Any, path: Path, census: Any, region: AnimalRegion | None
+    context: Context,
+    scorer: Any,
+    path: Path,
+    census: Any,
+    region: AnimalRegion | None,
+    glance: Any,
 ) -> list[Any]:
     """Return the predictions of all frames, telling how far it is; few where animals are many."""
     from models.media import open_media
@@ -97,6 +116,7 @@ def _predict(
         should_stop=lambda: census.certain,
         region=region.box if region else None,
         census=census,
+        glance=glance,
     )
     for prediction in stream:
         found.append(prediction)
@@ -121,6 +141,7 @@ def _store(
         "phantom": phantom,
         "model": version.identifier,
         "bundle": version.digest,
+        "snapshot": snapshot_of(version),
     }
     write_predictions_parquet(folder / PREDICTIONS, predictions, **named)
     write_csv(folder / TABLE, predictions, **named)
@@ -135,14 +156,18 @@ def _store(
     return outputs
 
 
+def snapshot_of(version: ModelVersion) -> str:
+    """Return what a version learned from; one not trained here names the digest alone."""
+    return version.snapshot or version.info.get("snapshot_digest") or ""
+
+
 def provenance(row: ToolRun, version: ModelVersion) -> dict[str, Any]:
     """Return what every number of a result names."""
     return {
         "model": version.identifier,
         "model_id": version.public_id,
         "bundle_digest": version.digest,
-        # A bundle that was not trained here names its snapshot by the digest alone.
-        "snapshot": version.snapshot or version.info.get("snapshot_digest") or "",
+        "snapshot": snapshot_of(version),
         "phantom": version.phantom,
         "production": settings.PRODUCTION,
         "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -153,7 +178,11 @@ def provenance(row: ToolRun, version: ModelVersion) -> dict[str, Any]:
 
 
 def _finish(
-    row: ToolRun, version: ModelVersion, result: dict[str, Any], outputs: dict[str, str]
+    row: ToolRun,
+    version: ModelVersion,
+    result: dict[str, Any],
+    outputs: dict[str, str],
+    glance: Any = None,
 ) -> Finish:
     def apply() -> None:
         ToolRun.objects.filter(pk=row.pk).update(
@@ -162,5 +191,8 @@ def _finish(
             outputs=outputs,
             provenance=provenance(row, version),
         )
+        # A second score of the same recording is no second recording.
+        if glance is not None and row.rescored_from_id is None:
+            count_recording(version, glance, result)
 
     return Finish(result={"outcome": result["outcome"]}, apply=apply)

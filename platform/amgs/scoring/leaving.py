@@ -8,7 +8,7 @@ from typing import Any
 from amgs.files.removal import holder
 from amgs.repository.consequences import counter
 from amgs.repository.models import Version
-from amgs.scoring.models import ToolRun
+from amgs.scoring.models import ProbeClip, ToolRun
 from amgs.training.leaving import models_with, notes_of_model
 from curation.leaving import Note
 
@@ -17,6 +17,11 @@ from curation.leaving import Note
 def _held_by_runs(keys: set[int]) -> Iterable[int]:
     """A film somebody sent to be scored is theirs, whoever else has the same bytes."""
     return ToolRun.objects.filter(blob__in=keys).values_list("blob", flat=True)
+
+
+@holder
+def _held_by_the_probe(keys: set[int]) -> Iterable[int]:
+    return ProbeClip.objects.filter(blob__in=keys).values_list("blob", flat=True)
 
 
 @counter

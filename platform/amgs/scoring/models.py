@@ -45,3 +45,110 @@ class ToolRun(Row):
     # Storage keys by name: predictions.parquet, frames.csv, best frames …
     outputs = models.JSONField(default=dict)
     provenance = models.JSONField(default=dict)
+    # The result beside which this one was made with another version; it stays as it is.
+    rescored_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="rescored"
+    )
+
+
+class Validation(Row):
+    """One making of the validation page of a model version, from its snapshot.
+
+    It has no state but its job's; the page shows the newest one that is done. ``content`` holds
+    figures and sentences, ``digest`` is the SHA-256 of ``content``.
+    """
+
+    model_version = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.CASCADE, related_name="validations"
+    )
+    job = models.OneToOneField(
+        "core.Job", null=True, on_delete=models.PROTECT, related_name="validation"
+    )
+    content = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True)
+
+
+class WatchedWeek(models.Model):
+    """What the public scorer saw and said in one week with one version: counts, nothing else.
+
+    ``counts`` holds per figure of ``models.glance`` how many recordings fell into which bin. No
+    frame, file or person can be told from it.
+    """
+
+    week = models.DateField(help_text="the Monday it begins with")
+    model_version = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.CASCADE, related_name="watched_weeks"
+    )
+    recordings = models.PositiveIntegerField(default=0)
+    counts = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["week", "model_version"], name="one_row_per_week")
+        ]
+        ordering = ["week", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.week} {self.model_version_id}"
+
+
+class WatchReference(models.Model):
+    """The same counts of recordings of the training snapshot, against which weeks are held."""
+
+    model_version = models.OneToOneField(
+        "registry.ModelVersion", on_delete=models.CASCADE, related_name="watch_reference"
+    )
+    at = models.DateTimeField(auto_now_add=True)
+    recordings = models.PositiveIntegerField(default=0)
+    counts = models.JSONField(default=dict)
+    # Mean embedding per coat, by which a recording that names no coat is given one.
+    centres = models.JSONField(default=dict)
+    # Share of the reference that is given its own coat by the centres of the others; None: unknown.
+    coats_right = models.FloatField(null=True)
+
+    def __str__(self) -> str:
+        return f"reference of {self.model_version_id}"
+
+
+class ProbeClip(models.Model):
+    """The rendered clip that the probe scores, made once per site and recipe."""
+
+    recipe = models.CharField(max_length=40, unique=True)
+    blob = models.ForeignKey("files.Blob", on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return self.recipe
+
+
+class ProbeReading(Row):
+    """One answer of the serving version to the probe clip, held against its first one."""
+
+    class State(models.TextChoices):
+        """What came of it."""
+
+        REFERENCE = "reference", "first answer"
+        FINE = "fine", "fine"
+        MOVED = "moved", "moved"
+        FAILED = "failed", "failed"
+
+    model_version = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.CASCADE, related_name="probe_readings"
+    )
+    bundle_digest = models.CharField(max_length=64)
+    clip_sha256 = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=20, choices=State.choices)
+    answer = models.JSONField(default=dict)
+    # The largest step away from the first answer, in grades; None where there is no answer.
+    moved_by = models.FloatField(null=True)
+    seconds = models.FloatField(null=True)
+    sentence = models.CharField(max_length=500)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bundle_digest", "clip_sha256"],
+                name="one_reference_per_bundle_and_clip",
+                condition=models.Q(state="reference"),
+            )
+        ]
+        indexes = [models.Index(fields=["model_version", "-id"], name="probe_of_version")]

@@ -13,6 +13,7 @@ from amgs.core.models import Job
 from amgs.files.models import Upload
 from amgs.scoring.leaving import notes_of_score
 from amgs.scoring.models import ToolRun
+from amgs.scoring.rescoring import selectable
 
 MEDIA_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
@@ -25,7 +26,7 @@ MEDIA_TYPES = {
 def by_token(token: str) -> ToolRun:
     """Return the run with this token; raises ``NotFound``."""
     found = (
-        ToolRun.objects.select_related("job", "upload", "model_version")
+        ToolRun.objects.select_related("job", "upload", "model_version", "rescored_from")
         .filter(token=token, tool="score")
         .first()
     )
@@ -81,8 +82,43 @@ def score_json(row: ToolRun) -> dict[str, Any]:
 
 
 def score_detail(row: ToolRun) -> dict[str, Any]:
-    """Return a score with the notes on data that its model rests on and that left since."""
-    return score_json(row) | {"notes": [asdict(note) for note in notes_of_score(row)]}
+    """Return a score with the notes on its model's data, and its second scores by other versions.
+
+    ``versions`` are those by which it may be scored again.
+    """
+    return score_json(row) | {
+        "notes": [asdict(note) for note in notes_of_score(row)],
+        "rescored_from": row.rescored_from.token if row.rescored_from else None,
+        "rescored": rescored(row),
+        "versions": versions(row),
+    }
+
+
+def rescored(row: ToolRun) -> list[dict[str, Any]]:
+    """Return the second scores of a run, newest first: address, model, how far it is, score."""
+    rows = row.rescored.select_related("job", "upload", "model_version").order_by("-pk")
+    named = {version.public_id: version.identifier for version in selectable()}
+    return [
+        {
+            "token": one.token,
+            "model": one.provenance.get("model") or named.get(one.parameters["model"], ""),
+            "state": job_summary(one)["state"],
+            "score": one.result.get("score"),
+            "created_at": one.created_at,
+        }
+        for one in rows
+    ]
+
+
+def versions(row: ToolRun) -> list[dict[str, Any]]:
+    """Return the versions by which a run may be scored again, newest first."""
+    first = row.rescored_from or row
+    known = {one.provenance.get("bundle_digest") for one in (row, first)}
+    return [
+        {"model": one.identifier, "id": one.public_id, "state": one.state, "phantom": one.phantom}
+        for one in selectable()
+        if one.digest not in known
+    ]
 
 
 def file_address(row: ToolRun, name: str) -> str:

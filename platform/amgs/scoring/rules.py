@@ -1,4 +1,4 @@
-"""Who may score: everybody. Who may see a result: whoever has its link."""
+"""Who may score: everybody. Who may see a result: whoever has its link. Who may watch: roles."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ from typing import Any
 
 from amgs.core.base import Actor
 from amgs.core.policy import rule
+from curation.roles import ACTS
 
 
 @rule("scoring.start_score")
 def start_score(actor: Actor, subject: Any) -> str | None:
     """Scoring needs no account; size limits are asked by the service."""
     return None
+
+
+def _register(name: str) -> None:
+    act = ACTS[name]
+
+    @rule(f"scoring.{name}")
+    def allowed(actor: Actor, subject: Any) -> str | None:
+        return act.refusal(actor.roles)
+
+
+for _name in ("validate_model", "see_watch"):
+    _register(_name)

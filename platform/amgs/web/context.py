@@ -30,6 +30,7 @@ PLACES = (
     Place("Review", "curation", ("/review",), frozenset({"curator"})),
     Place("Models", "models", ("/models",)),
     Place("Training", "training", ("/training",), frozenset({"maintainer", "curator"})),
+    Place("Watch", "watch", ("/watch",), frozenset({"maintainer", "curator"})),
 )
 
 

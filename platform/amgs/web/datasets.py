@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from amgs.core.errors import NotFound, Refused
 from amgs.repository import queries, search, services
 from amgs.repository.tombstone import deleted_drafts
+from amgs.review.calls import open_calls
 from amgs.web import paging
 
 
@@ -41,6 +42,7 @@ def datasets(request: HttpRequest) -> HttpResponse:
         "deleted": deleted_drafts(request.user).count() if request.user.is_authenticated else 0,
         "any": bool(chosen) or mine,
         "problem": problem,
+        "calls": open_calls(),
     }
     return render(request, "datasets/list.html", context, status=status)
 
@@ -60,7 +62,7 @@ def _narrowed(request: HttpRequest, facet: dict[str, Any]) -> dict[str, str]:
 def create(request: HttpRequest) -> HttpResponse:
     """Ask for lab and title, and make the draft."""
     labs = list(request.user.labs.order_by("name"))
-    context: dict[str, object] = {"labs": labs, "given": request.POST}
+    context: dict[str, object] = {"labs": labs, "given": request.POST, "calls": open_calls()}
     if request.method == "POST":
         lab = next((lab for lab in labs if lab.public_id == request.POST.get("lab")), None)
         try:

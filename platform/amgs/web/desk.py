@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.review import desk
+from amgs.review.calls import open_calls
 from amgs.web.paging import Page
 
 ROWS = 25
@@ -41,6 +42,7 @@ def curation(request: HttpRequest) -> HttpResponse:
         "narrowed": [_narrowed(row, chosen) for row in known if row.key in chosen],
         "mine": urlencode({"who": "me"}),
         "problem": problem,
+        "calls": open_calls(),
     }
     return render(request, "curation/queue.html", context, status=status)
 

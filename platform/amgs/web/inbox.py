@@ -11,10 +11,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from amgs.accounts import notices
 from amgs.accounts.models import Mail, Notice
+from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.repository.models import Version
 from amgs.review.queries import what_waits
 from amgs.web import paging
+
+WATCHED = {"review.callfordata", "scoring.probereading"}
+"""What stands on the page Watch."""
 
 
 @require_safe
@@ -46,6 +50,8 @@ def notice(request: HttpRequest, public_id: str) -> HttpResponse:
             own = version.dataset.lab_id in request.user.lab_ids
             page = "review" if curator and not own and not version.published_at else "version"
             return redirect(page, version.identifier.replace("/", "."))
+    if row.subject_kind in WATCHED and policy.may(request.user, "scoring.see_watch"):
+        return redirect("watch")
     return redirect("inbox")
 
 

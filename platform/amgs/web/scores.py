@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 from amgs.core import jobs, policy, vocabulary
 from amgs.core.errors import Refused
 from amgs.registry import services as registry
-from amgs.scoring import queries, services
+from amgs.scoring import queries, rescoring, services
 from amgs.scoring.leaving import notes_of_score
-from amgs.web import paging
+from amgs.web import charts, paging
 from amgs.web.people import actor
 from models.scale import load_scale
 
@@ -47,6 +47,10 @@ def score(request: HttpRequest) -> HttpResponse:
 @never_cache
 def result(request: HttpRequest, token: str) -> HttpResponse:
     """Show a score: how far it is, or what came of it."""
+    return _show(request, token)
+
+
+def _show(request: HttpRequest, token: str, problem: Refused | None = None) -> HttpResponse:
     row = queries.by_token(token)
     found = queries.score_json(row)
     over = found["job"]["state"] in OVER
@@ -62,8 +66,15 @@ def result(request: HttpRequest, token: str) -> HttpResponse:
     if request.htmx:
         # The page that watched the progress is replaced as a whole: the result has its own head.
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context |= _shown(found) | {"notes": notes_of_score(row)}
-    return render(request, "scores/result.html", context)
+    context |= _shown(found) | {
+        "notes": notes_of_score(row),
+        "first": row.rescored_from,
+        "rescored": queries.rescored(row),
+        "versions": queries.versions(row),
+        "problem": problem,
+    }
+    status = 422 if problem else 200
+    return render(request, "scores/result.html", context, status=status)
 
 
 def _shown(found: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +111,42 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
 
 
 @require_POST
+def rescore(request: HttpRequest, token: str) -> HttpResponse:
+    """Score the recording again with another version; the first result stays as it is."""
+    person = request.user if request.user.is_authenticated else None
+    row = queries.by_token(token)
+    try:
+        made = rescoring.rescore(user=person, run=row, model=request.POST.get("model", ""))
+    except Refused as refused:
+        return _show(request, token, refused)
+    messages.success(request, "The second score has an address of its own; the first one stays.")
+    return redirect("score-result", made.token)
+
+
+@require_safe
+@never_cache
+def difference(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what a second score says otherwise than the first, and why."""
+    row = queries.by_token(token)
+    told = rescoring.compared(row)
+    found = told["difference"]
+    context = {
+        "row": row,
+        "told": told,
+        "found": found,
+        "scale": load_scale(),
+        "sides": [("First score", told["before"]), ("Second score", told["after"])],
+        "means": [
+            ("Mean image score (0–2)", found["score"]),
+            ("With sleeping, grooming and moving frames left in", found["score_ungated"]),
+        ],
+        "moved": [row for row in found["bins"] if row["moved"]],
+        "chart": charts.two_courses(found["bins"]),
+    }
+    return render(request, "scores/difference.html", context)
+
+
+@require_POST
 def cancel(request: HttpRequest, token: str) -> HttpResponse:
     """Stop a score that waits or runs."""
     row = queries.by_token(token)
@@ -114,5 +161,7 @@ def cancel(request: HttpRequest, token: str) -> HttpResponse:
 urlpatterns = [
     path("score/", score, name="score"),
     path("score/<str:token>/", result, name="score-result"),
+    path("score/<str:token>/rescore", rescore, name="score-rescore"),
+    path("score/<str:token>/difference", difference, name="score-difference"),
     path("score/<str:token>/cancel", cancel, name="score-cancel"),
 ]

@@ -23,9 +23,11 @@ NOUNS = (
     "rating",
     "gold",
     "scale",
+    "validation",
     "registry",
     "credit",
     "training",
+    "watch",
 )
 
 urlpatterns = [path("", include(f"amgs.web.{noun}")) for noun in NOUNS]

@@ -165,3 +165,141 @@ def serve_bundle(bundles, serve):
         return serve(bundle_key=key, digest=digest, snapshot=f"snapshot-{number}")
 
     return make
+
+
+@pytest.fixture
+def serve_shipped(serve, tmp_path):
+    """Let a version with the bundle that comes with the program serve: it grades phantoms well."""
+    from amgs.files.storage import get_storage
+    from models.bundle import load_bundle, pack
+
+    def make(snapshot: str = "snapshot-0", **given):
+        folder = ROOT / "models" / "bundles" / "phantom"
+        packed = tmp_path / "shipped.tar"
+        pack(folder, packed)
+        with packed.open("rb") as stream:
+            get_storage().put("test/shipped.tar", stream)
+        bundle = load_bundle(folder)
+        return serve(
+            bundle_key="test/shipped.tar",
+            digest=bundle.digest,
+            snapshot=snapshot,
+            info=bundle.info,
+            **given,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mice(tmp_path_factory) -> list[tuple[Path, Path]]:
+    """Clips of ten rendered animals at ease and in pain, half a second each."""
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    folder = tmp_path_factory.mktemp("mice")
+    made = []
+    for animal in range(10):
+        pair = []
+        for name, pain in (("before", 0.05), ("after", 0.8)):
+            plan = ClipPlan(
+                coat=load_scale().coats[0],
+                look=Look(),
+                animal=700 + animal,
+                pain=pain,
+                duration_s=0.5,
+                fps=12,
+                size=(320, 240),
+            )
+            pair.append(folder / f"{animal}-{name}.mp4")
+            write_clip(pair[-1], plan, seed=animal)
+        made.append((pair[0], pair[1]))
+    return made
+
+
+@pytest.fixture
+def study(lab, mice):
+    """Publish a laparotomy study of ten animals before and after, and freeze a snapshot of it.
+
+    All animals are put into ``split``; the raters grade 0 before and 1 after.
+    """
+    from django.utils import timezone
+
+    from amgs.core.base import SYSTEM
+    from amgs.files.services import store_file
+    from amgs.repository import models as repository
+    from amgs.repository.frozen import freeze
+    from amgs.review.models import Consensus
+    from amgs.training.freeze import freeze_snapshot
+    from amgs.training.models import Placement
+    from models.media import open_media
+    from models.scale import load_scale
+
+    def make(split: str = "benchmark", lab_name: str = "Harbour"):
+        scale = load_scale()
+        dataset = repository.Dataset.objects.create(
+            number=repository.Dataset.objects.count() + 1, lab=lab(lab_name), phantom=True
+        )
+        version = repository.Version.objects.create(
+            dataset=dataset,
+            title="A study",
+            metadata={"assay": "post_surgical", "procedure": "laparotomy"},
+        )
+        repository.Permission.objects.create(
+            version=version, kind="train", text_version="1", signer_name="Alice Arber"
+        )
+        group = repository.Group.objects.create(
+            dataset=dataset, name="A", metadata={"drug": "vehicle"}
+        )
+        for number, pair in enumerate(mice):
+            animal = repository.Animal.objects.create(
+                dataset=dataset,
+                name=f"m{number}",
+                pseudonym=f"P{number}",
+                group=group,
+                metadata={"coat": scale.coat_keys[0], "sex": "female", "strain": "CD-1"},
+            )
+            Placement.objects.create(animal=animal, split=split)
+            for name, hours, path in zip(("baseline", "after"), (-24.0, 4.0), pair, strict=True):
+                observation = repository.Observation.objects.create(
+                    animal=animal, name=name, metadata={"hours_after_procedure": hours}
+                )
+                recording = repository.Recording.objects.create(
+                    dataset=dataset,
+                    observation=observation,
+                    name=path.name,
+                    blob=store_file(path, "video/mp4"),
+                    status="ready",
+                )
+                recording.versions.add(version)
+                with open_media(path) as film:
+                    times = [(one.pts, *one.time_base) for one in film]
+                for place, (pts, num, den) in enumerate(times):
+                    frame = repository.Frame.objects.create(
+                        recording=recording,
+                        pts=pts,
+                        tb_num=num,
+                        tb_den=den,
+                        number=place,
+                        time_s=pts * num / den,
+                        drawn=True,
+                    )
+                    grade = int(hours > 0)
+                    Consensus.objects.bulk_create(
+                        Consensus(
+                            frame=frame,
+                            unit=unit,
+                            probabilities=[float(grade == value) for value in range(3)],
+                            scorable=1.0,
+                            votes=[],
+                        )
+                        for unit in scale.unit_keys
+                    )
+        repository.Version.objects.filter(pk=version.pk).update(
+            state="published", published_at=timezone.now(), design=freeze(version)
+        )
+        return freeze_snapshot(by=SYSTEM)
+
+    return make

@@ -55,6 +55,23 @@ def interval(value: Any, digits: int = 2) -> str:
 
 
 @register.filter
+def signed(value: Any, digits: int = 2) -> str:
+    """Return a change with its sign, or a dash where there is none."""
+    text = number(value, digits)
+    if value in (None, "") or not float(f"{float(value):.{int(digits)}f}"):
+        return text.lstrip("−")
+    return f"+{text}" if float(value) > 0 else text
+
+
+@register.filter
+def points(value: Any) -> str:
+    """Return a change of a share as percentage points with their sign, or a dash."""
+    if value in (None, ""):
+        return "–"
+    return f"{signed(100 * float(value), 0)} points"
+
+
+@register.filter
 def percent(value: Any, digits: int = 0) -> str:
     """Return a share (0–1) as percent, or a dash."""
     if value is None or value == "":
