@@ -107,7 +107,7 @@ def _drawn(
     )
 
 
-def pictures(actor: Actor, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def pictures(user: Any, actor: Actor, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the frames on which two models differ most, each with what all three said of it.
 
     ``still`` is the address of its picture, ``None`` where it may not be shown to this person.
@@ -128,9 +128,10 @@ def pictures(actor: Actor, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, 
     return found
 
 
-def _still(actor: Actor, row: Mapping[str, Any]) -> str | None:
+def _still(user: Any, actor: Actor, row: Mapping[str, Any]) -> str | None:
     try:
-        version = repository.find_version(actor, str(row.get("dataset") or ""))
+        name = str(row.get("dataset") or "").replace("/", ".")
+        version = repository.find_version(user, name)
         return still_of(actor, version, str(row["frame"]))
     except NotFound:
         return None

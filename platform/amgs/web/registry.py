@@ -90,7 +90,7 @@ def _beside(request: HttpRequest, name: str, **more: object) -> HttpResponse:
         "units": units_of(found["units"]),
         "reliability": reliability(row.report, theirs),
         "risk": risk(row.report, theirs),
-        "pictures": pictures(person, found["differ"]),
+        "pictures": pictures(request.user, person, found["differ"]),
         "verdicts": found["verdicts"],
         "actions": queries.actions(row, person),
         "open_gates": _open_gates(row, more),
