@@ -35,7 +35,7 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
         raise Refused(
             "The two models were judged on different benchmarks; evaluate both on the same one."
         )
-    wanted = ["frame", "score", *(name for name in theirs if name.endswith("__grade"))]
+    wanted = ["frame", "score", *(name for name in map(str, theirs) if name.endswith("__grade"))]
     both = ours.merge(theirs[wanted], on="frame", suffixes=("", "_champion"))
     truth = both["truth"].to_numpy(np.float64)
     one = both["score"].to_numpy(np.float64)
@@ -69,7 +69,7 @@ def _most_different(both: pd.DataFrame) -> list[dict[str, Any]]:
     `units` holds per unit the raters' mean, the challenger's grade and the champion's.
     """
     gap = (both["score"] - both["score_champion"]).abs()
-    units = [name.removesuffix("__grade") for name in both if name.endswith("__grade")]
+    units = [name.removesuffix("__grade") for name in map(str, both) if name.endswith("__grade")]
     rows = []
     for place in gap[gap > 0].sort_values(ascending=False, kind="stable").index[:SHOWN]:
         row = both.loc[place]

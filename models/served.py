@@ -26,8 +26,13 @@ from models.scale import Scale
 LOADER = Path(amgs_pyfunc.__file__)
 """The one file that travels along."""
 FACTS = "facts.json"
-COLUMNS = (("score", "double"), ("state", "string"), ("reason", "string"))
-COLUMNS += (("confidence", "double"), ("distance", "double"))
+COLUMNS = (
+    ("score", "double"),
+    ("state", "string"),
+    ("reason", "string"),
+    ("confidence", "double"),
+    ("distance", "double"),
+)
 
 
 def served_facts(bundle: Bundle) -> dict[str, Any]:

@@ -168,7 +168,12 @@ def test_a_kappa_that_is_not_defined_is_not_assessed(challenger: Evidence) -> No
 def test_too_few_observations_are_not_assessed(challenger: Evidence) -> None:
     report = _with(dict(challenger.report), "observation", {"n": 2, "slope": None, "bias": None})
     verdicts = judge(replace(challenger, report=report), STANDARD)
-    assert not_assessed(verdicts) == ("observation_slope", "observation_bias")
+    assert not_assessed(verdicts) == (
+        "observation_slope",
+        "observation_bias",
+        "observation_icc",
+        "observation_limits",
+    )
 
 
 @pytest.mark.parametrize(
