@@ -124,7 +124,7 @@ def pictures(user: Any, actor: Actor, rows: Iterable[Mapping[str, Any]]) -> list
             }
             for key, three in (row.get("units") or {}).items()
         ]
-        found.append({**row, "units": units, "still": _still(actor, row)})
+        found.append({**row, "units": units, "still": _still(user, actor, row)})
     return found
 
 
