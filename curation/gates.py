@@ -7,12 +7,18 @@ know.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from curation.champion_gates import (
+    better_than_constant,
+    group_non_inferiority,
+    non_inferiority,
+    rescored,
+    speed_and_size,
+)
+from curation.evidence import Evidence, Verdict, at_least, at_most, number, part, say
 from curation.profiles import PROFILES, Profile
 from curation.sentences import count
 from models.scale import load_scale
@@ -25,39 +31,10 @@ __all__ = [
     "Verdict",
     "judge",
     "not_assessed",
+    "not_assessed_of",
     "refused_by",
+    "unanswered",
 ]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that the gates may see of a challenger.
-
-    `report` and `champion` are report.json of challenger and champion (None where none serves),
-    `comparison` is compare.json, `bundle_info` is bundle.json with the verified `digest` added.
-    """
-
-    report: Mapping[str, Any]
-    champion: Mapping[str, Any] | None
-    comparison: Mapping[str, Any] | None
-    bundle_info: Mapping[str, Any]
-    production: bool
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one gate says; `passed` is None where the evidence does not allow to assess it."""
-
-    gate: str
-    title: str
-    passed: bool | None
-    value: float | None
-    threshold: float | None
-    sentence: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the verdict as a dictionary of plain values."""
-        return asdict(self)
 
 
 def judge(evidence: Evidence, profile: Profile) -> tuple[Verdict, ...]:
@@ -72,7 +49,24 @@ def refused_by(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
 
 def not_assessed(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     """Return the names of the gates a maintainer has to tick with a reason of their own."""
-    return tuple(verdict.gate for verdict in verdicts if verdict.passed is None)
+    return tuple(v.gate for v in verdicts if v.passed is None and not v.told)
+
+
+def not_assessed_of(verdicts: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Return the verdicts, as plain values, that a maintainer has to answer before approving."""
+    return tuple(row for row in verdicts if row.get("passed") is None and not row.get("told"))
+
+
+def unanswered(
+    verdicts: Iterable[Mapping[str, Any]], ticks: Mapping[str, str]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the verdicts that were not assessed and that no tick answers.
+
+    A tick is the reason, by the name of the gate, for which a maintainer lets a model pass where
+    nothing could be measured; an empty one answers nothing.
+    """
+    waiting = not_assessed_of(verdicts)
+    return tuple(row for row in waiting if not str(ticks.get(str(row["gate"]), "")).strip())
 
 
 def integrity(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
@@ -83,7 +77,7 @@ def integrity(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
         sentence = "The bundle could not be opened and checked; train again."
     elif _scale_name(info.get("scale")) not in ("", scale.name):
         sentence = f"The bundle grades by another scale than {scale.title}; it cannot serve here."
-    elif set(_part(evidence.report, "units")) != set(scale.unit_keys):
+    elif set(part(evidence.report, "units")) != set(scale.unit_keys):
         sentence = "The report does not cover every unit of the scale; evaluate the bundle again."
     else:
         yield Verdict(
@@ -102,7 +96,7 @@ def origin(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """Phantoms and lenient profiles pass outside production only; real data come from two labs."""
     title = "Origin of the training data"
     phantom = bool(evidence.bundle_info.get("phantom") or evidence.report.get("phantom"))
-    labs = _number(evidence.report.get("n_labs"))
+    labs = number(evidence.report.get("n_labs"))
     if not evidence.production:
         sentence = (
             "Trained or judged on rendered phantom mice: good for demonstration only, and refused "
@@ -118,14 +112,14 @@ def origin(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
         sentence = f"The profile {profile.name} is for demonstration; judge by another profile."
         yield Verdict("origin", title, False, labs, 2.0, sentence)
     else:
-        sentence = f"Judged on real mice of {_say(labs, 0)} labs; at least 2 are needed."
+        sentence = f"Judged on real mice of {say(labs, 0)} labs; at least 2 are needed."
         yield Verdict("origin", title, labs is not None and labs >= 2, labs, 2.0, sentence)
 
 
 def benchmark_size(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """The benchmark is large enough to say anything."""
-    frames = _number(evidence.report.get("n_frames"))
-    animals = _number(evidence.report.get("n_animals"))
+    frames = number(evidence.report.get("n_frames"))
+    animals = number(evidence.report.get("n_animals"))
     enough = (frames or 0) >= profile.benchmark_frames
     enough = enough and (animals or 0) >= profile.benchmark_animals
     yield Verdict(
@@ -134,19 +128,19 @@ def benchmark_size(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
         enough,
         frames,
         float(profile.benchmark_frames),
-        f"Judged on {_say(frames, 0)} frames of {_say(animals, 0)} animals; at least "
+        f"Judged on {say(frames, 0)} frames of {say(animals, 0)} animals; at least "
         f"{profile.benchmark_frames} frames of {profile.benchmark_animals} animals are needed.",
     )
 
 
 def unit_kappa(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """Every unit agrees with the raters, measured by what people reach on that unit."""
-    rows = _part(evidence.report, "units")
+    rows = part(evidence.report, "units")
     for unit in load_scale().units:
-        kappa = _number(_part(rows, unit.key).get("kappa"))
+        kappa = number(part(rows, unit.key).get("kappa"))
         least = profile.unit_kappa_share * unit.pairwise_kappa
         sentence = (
-            f"Kappa of {unit.title.lower()} with the raters is {_say(kappa)}; at least "
+            f"Kappa of {unit.title.lower()} with the raters is {say(kappa)}; at least "
             f"{least:.2f} is needed (two people reach {unit.pairwise_kappa:.2f})."
         )
         if kappa is None:
@@ -163,11 +157,11 @@ def unit_kappa(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
 
 def mean_kappa(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """The units agree with the raters on average."""
-    rows = _part(evidence.report, "units")
-    kappas = [_number(_part(rows, key).get("kappa")) for key in load_scale().unit_keys]
+    rows = part(evidence.report, "units")
+    kappas = [number(part(rows, key).get("kappa")) for key in load_scale().unit_keys]
     known = [kappa for kappa in kappas if kappa is not None]
     mean = sum(known) / len(known) if known else None
-    yield _at_least(
+    yield at_least(
         "mean_kappa",
         "Agreement over all units",
         mean,
@@ -178,9 +172,9 @@ def mean_kappa(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
 
 def image_rmse(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """The error of the image score is clearly smaller than that of always answering the mean."""
-    score = _part(evidence.report, "image_score")
-    rmse, constant = _number(score.get("rmse")), _number(score.get("constant_rmse"))
-    human = _number(score.get("human_rmse"))
+    score = part(evidence.report, "image_score")
+    rmse, constant = number(score.get("rmse")), number(score.get("constant_rmse"))
+    human = number(score.get("human_rmse"))
     ratio = rmse / constant if rmse is not None and constant else None
     people = f"; one person against the others has {human:.2f}" if human is not None else ""
     yield Verdict(
@@ -189,18 +183,18 @@ def image_rmse(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
         ratio is not None and ratio <= profile.rmse_ratio,
         ratio,
         profile.rmse_ratio,
-        f"The image score has an RMSE of {_say(rmse)}, always answering the mean {_say(constant)}"
-        f"{people}: a ratio of {_say(ratio)}, at most {profile.rmse_ratio:.2f} is allowed.",
+        f"The image score has an RMSE of {say(rmse)}, always answering the mean {say(constant)}"
+        f"{people}: a ratio of {say(ratio)}, at most {profile.rmse_ratio:.2f} is allowed.",
     )
 
 
 def image_r(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """The image score follows the raters' score."""
-    score = _part(evidence.report, "image_score")
-    yield _at_least(
+    score = part(evidence.report, "image_score")
+    yield at_least(
         "image_r",
         "Correlation of the image score",
-        _number(score.get("r")),
+        number(score.get("r")),
         profile.image_r,
         "The image score correlates with the raters' at",
     )
@@ -208,11 +202,11 @@ def image_r(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
 
 def coverage(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """Not too many frames that people could score are left without a score."""
-    score = _part(evidence.report, "image_score")
-    yield _at_least(
+    score = part(evidence.report, "image_score")
+    yield at_least(
         "coverage",
         "Frames that get a score",
-        _number(score.get("coverage")),
+        number(score.get("coverage")),
         profile.coverage,
         "The share of frames that get an image score is",
     )
@@ -220,11 +214,11 @@ def coverage(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
 
 def calibration(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """Probabilities mean what they say, in the worst unit too."""
-    rows = _part(evidence.report, "units")
+    rows = part(evidence.report, "units")
     errors = {
         unit: error
         for unit in load_scale().units
-        if (error := _number(_part(rows, unit.key).get("ece"))) is not None
+        if (error := number(part(rows, unit.key).get("ece"))) is not None
     }
     worst = max(errors, key=lambda unit: errors[unit], default=None)
     value = errors[worst] if worst else None
@@ -235,18 +229,18 @@ def calibration(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
         value is not None and value <= profile.calibration,
         value,
         profile.calibration,
-        f"The largest calibration error is {_say(value)} ({name}); at most "
+        f"The largest calibration error is {say(value)} ({name}); at most "
         f"{profile.calibration:.2f} is allowed.",
     )
 
 
 def observation_slope(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """Scores of observations do not shrink to the middle, which would shrink drug effects."""
-    row = _part(evidence.report, "observation")
-    slope, number = _number(row.get("slope")), _number(row.get("n"))
+    row = part(evidence.report, "observation")
+    slope, n = number(row.get("slope")), number(row.get("n"))
     low, high = profile.slope
     sentence = (
-        f"Over {_say(number, 0)} observations the raters' score rises by {_say(slope)} per point "
+        f"Over {say(n, 0)} observations the raters' score rises by {say(slope)} per point "
         f"of the model's; between {low:.2f} and {high:.2f} is allowed."
     )
     if slope is None:
@@ -263,9 +257,9 @@ def observation_slope(evidence: Evidence, profile: Profile) -> Iterator[Verdict]
 
 def observation_bias(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """Scores of observations are neither too high nor too low on the whole."""
-    bias = _number(_part(evidence.report, "observation").get("bias"))
+    bias = number(part(evidence.report, "observation").get("bias"))
     limit = profile.observation_bias
-    sentence = f"Scores of observations are off by {_say(bias)} on average; at most {limit:.2f}."
+    sentence = f"Scores of observations are off by {say(bias)} on average; at most {limit:.2f}."
     if bias is None:
         sentence = "There are too few observations to tell whether scores are too high or too low."
     yield Verdict(
@@ -278,68 +272,118 @@ def observation_bias(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     )
 
 
-def better_than_constant(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
-    """Where no model serves, the incumbent is the constant baseline; it must be beaten surely."""
-    if evidence.champion is not None:
-        return
-    score = _part(evidence.report, "image_score")
-    upper = _upper(_part(score, "interval").get("rmse"))
-    value = upper if upper is not None else _number(score.get("rmse"))
-    constant = _number(score.get("constant_rmse"))
-    yield Verdict(
-        "better_than_constant",
-        "Better than always answering the mean",
-        value is not None and constant is not None and value < constant,
-        value,
-        constant,
-        f"No model serves yet: the image RMSE is {_say(value)} at the upper end of its 95 % "
-        f"interval and must lie under the {_say(constant)} of always answering the mean.",
+def observation_agreement(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
+    """Scores of single observations agree with the raters', which is what users publish."""
+    row = part(evidence.report, "observation")
+    icc, limits = number(row.get("icc")), row.get("loa")
+    n = say(number(row.get("n")), 0)
+    least = profile.observation_icc
+    sentence = f"Over {n} observations model and raters agree at an ICC of {say(icc)}; at least "
+    sentence += f"{least:.2f} is needed."
+    if icc is None:
+        sentence = "There are too few observations to tell how well single scores agree."
+    passed = None if icc is None else icc >= least
+    yield Verdict("observation_icc", "Agreement per observation", passed, icc, least, sentence)
+    ends = [number(end) for end in limits] if isinstance(limits, list | tuple) else []
+    known = [end for end in ends if end is not None]
+    half = (known[1] - known[0]) / 2 if len(known) == 2 else None
+    yield at_most(
+        "observation_limits",
+        "Limits of agreement per observation",
+        half,
+        profile.observation_limits,
+        f"95 % of observations lie within {say(half)} of the mean difference to the raters",
+        "There are too few observations to tell how far single scores are off.",
     )
 
 
-def non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
-    """On the same frames the challenger is not worse than the champion, overall."""
-    if evidence.champion is None:
-        return
-    title = "Not worse than the champion"
-    comparison = evidence.comparison
-    if comparison is None or not _same_benchmark(evidence):
-        yield Verdict(
-            "non_inferiority",
-            title,
-            False,
-            None,
-            profile.margin,
-            "Challenger and champion were not measured on the same benchmark; compare them again.",
-        )
-        return
-    yield _not_worse("non_inferiority", title, "overall", comparison, profile.margin)
-
-
-def group_non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
-    """The same in every lab and coat, since a gain for many can hide a loss for some."""
-    if evidence.champion is None or evidence.comparison is None:
-        return
-    titles = {coat.key: coat.title.lower() for coat in load_scale().coats}
-    groups = _part(evidence.comparison, "groups")
-    for key in sorted(groups):
-        row = _part(groups, key)
-        lab, _, coat = str(key).rpartition("|")
-        place = f"in lab {lab}, coat {titles.get(coat, coat)}"
-        gate, title = f"non_inferiority:{key}", f"Not worse {place}"
-        animals = _number(row.get("n_animals")) or 0.0
-        if animals < profile.group_animals or row.get("assessed") is False:
-            yield Verdict(
-                gate,
-                title,
-                None,
-                _number(row.get("difference")),
-                profile.group_margin,
-                f"Not assessed {place}: {count(round(animals), 'animal')} with labels, "
-                f"{profile.group_animals} are needed. A maintainer has to decide about this group.",
+def sleep(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
+    """Neither are sleeping animals graded as if in pain, nor animals in pain taken for asleep."""
+    report = evidence.report
+    known, states = part(report, "sleep"), part(report, "state_figures")
+    for gate, title, key, older, limit, words, whose in (
+        (
+            "asleep_graded",
+            "Sleeping animals that get a high score",
+            "asleep_graded_high",
+            "asleep_graded_high",
+            profile.asleep_graded,
+            "of the frames of sleeping animals get a score of 1 or more",
+            "sleeping animals",
+        ),
+        (
+            "pain_taken_for_asleep",
+            "Animals in pain taken for asleep",
+            "pain_taken_for_asleep",
+            "painful_awake_taken_for_asleep",
+            profile.pain_taken_for_asleep,
+            "of the frames that raters grade 1 or more are taken for asleep",
+            "animals that raters grade 1 or more",
+        ),
+    ):
+        row = part(known, key)
+        if not number(row.get("n")):
+            row = part(states, older)
+        share = number(row.get("share"))
+        animals = round(number(row.get("n_animals")) or 0)
+        missing = f"The benchmark holds no {whose}."
+        if share is not None and animals < profile.group_animals:
+            missing = (
+                f"Of {whose} the benchmark holds {count(animals, 'animal')} only; "
+                f"{profile.group_animals} are needed."
             )
-        else:
-            yield _not_worse(gate, title, place, row, profile.group_margin)
+            if limit is not None:
+                share = None
+        said = "" if share is None else f"{100 * share:.1f} % {words} ({count(animals, 'animal')})"
+        yield at_most(gate, title, share, limit, said, missing)
+
+
+def faithfulness(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
+    """The picture of what a grade rests on shows what it does rest on, in the worst unit too."""
+    units = part(part(evidence.report, "explanation"), "units")
+    leads = {
+        unit: lead
+        for unit in load_scale().units
+        if (lead := _lower(part(part(units, unit.key), "above_centre"))) is not None
+    }
+    worst = min(leads, key=lambda unit: leads[unit], default=None)
+    value, least = (leads[worst] if worst else None), profile.faithfulness
+    name = worst.title.lower() if worst else "any unit"
+    sentence = (
+        "Taking away what the explanation marks changes grades more than taking away the middle "
+        f"of the face: by {say(value)} at least, in the worst unit ({name})"
+    )
+    if value is None:
+        sentence = "How faithful the explanations are was not measured by this recipe."
+    elif least is None:
+        sentence += "; this profile asks for nothing."
+    else:
+        sentence += f"; at least {least:.2f} is needed."
+    passed = None if value is None or least is None else value >= least
+    title = "Faithfulness of the explanation"
+    yield Verdict("faithfulness", title, passed, value, least, sentence, told=least is None)
+
+
+def left_out_labs(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
+    """What the recipe reaches in labs it has not seen, as measured apart and named."""
+    table = evidence.left_out or part(evidence.report, "left_out")
+    ratios = {}
+    for lab, row in part(table, "labs").items():
+        rmse, constant = number(row.get("rmse")), number(row.get("constant_rmse"))
+        if rmse is not None and constant:
+            ratios[str(lab)] = rmse / constant
+    worst = max(ratios, key=lambda lab: ratios[lab], default="")
+    recipe = part(evidence.report, "training").get("config") or "not named"
+    yield at_most(
+        "left_out_labs",
+        "The recipe on labs left out of training",
+        ratios.get(worst),
+        profile.left_out,
+        f"With one of {count(len(ratios), 'lab')} left out in turn, the recipe "
+        f"{table.get('recipe')} on snapshot {str(table.get('snapshot'))[:12]} has at worst "
+        f"{say(ratios.get(worst))} times the error of always answering the mean (lab {worst})",
+        f"Not run: the recipe {recipe} was not trained with labs left out in turn.",
+    )
 
 
 GATES: tuple[Callable[[Evidence, Profile], Iterator[Verdict]], ...] = (
@@ -354,63 +398,23 @@ GATES: tuple[Callable[[Evidence, Profile], Iterator[Verdict]], ...] = (
     calibration,
     observation_slope,
     observation_bias,
+    observation_agreement,
+    sleep,
+    faithfulness,
+    left_out_labs,
     better_than_constant,
     non_inferiority,
     group_non_inferiority,
+    rescored,
+    speed_and_size,
 )
-
-
-def _at_least(gate: str, title: str, value: float | None, threshold: float, words: str) -> Verdict:
-    # A missing figure refuses: a report without it is no evidence.
-    passed = value is not None and value >= threshold
-    sentence = f"{words} {_say(value)}; at least {threshold:.2f} is needed."
-    return Verdict(gate, title, passed, value, threshold, sentence)
-
-
-def _not_worse(gate: str, title: str, place: str, row: Mapping[str, Any], margin: float) -> Verdict:
-    upper, difference = _upper(row.get("interval")), _number(row.get("difference"))
-    return Verdict(
-        gate,
-        title,
-        upper is not None and upper <= margin,
-        upper,
-        margin,
-        f"The image RMSE {place} is {_say(_number(row.get('rmse_challenger')))} against "
-        f"{_say(_number(row.get('rmse_champion')))} of the champion, a difference of "
-        f"{_signed(difference)} that may be as large as {_signed(upper)}; up to {margin:+.2f} is "
-        "allowed.",
-    )
-
-
-def _same_benchmark(evidence: Evidence) -> bool:
-    sides = (evidence.report, evidence.champion or {}, evidence.comparison or {})
-    return len({str(side["benchmark_digest"]) for side in sides if "benchmark_digest" in side}) <= 1
 
 
 def _scale_name(scale: Any) -> str:
     return str(scale.get("name") or "") if isinstance(scale, Mapping) else str(scale or "")
 
 
-def _part(report: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = report.get(key)
-    return part if isinstance(part, Mapping) else {}
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def _upper(interval: Any) -> float | None:
-    if isinstance(interval, list | tuple) and len(interval) == 2:
-        return _number(interval[1])
-    return None
-
-
-def _say(value: float | None, digits: int = 2) -> str:
-    return "not known" if value is None else f"{value:.{digits}f}"
-
-
-def _signed(value: float | None) -> str:
-    return "not known" if value is None else f"{value:+.3f}"
+def _lower(row: Mapping[str, Any]) -> float | None:
+    interval = row.get("interval")
+    ends = interval if isinstance(interval, list | tuple) else ()
+    return number(ends[0]) if len(ends) == 2 else None

@@ -13,6 +13,11 @@ SERVING = "serving"
 RETIRED = "retired"
 REJECTED = "rejected"
 WITHDRAWN = "withdrawn"
+FOUR_EYES = (
+    "You approved this version, so another maintainer has to promote it: two people look at a "
+    "model before it serves."
+)
+"""Asked wherever there is a second maintainer; a site with one is not locked out."""
 
 
 def _step(

@@ -11,7 +11,7 @@ from models import records
 
 @dataclass(frozen=True)
 class Profile:
-    """A named set of thresholds with its purpose."""
+    """A named set of thresholds with its purpose; None asks for nothing and only tells."""
 
     name: str
     """How the profile is called on every page that shows a verdict of it."""
@@ -39,6 +39,24 @@ class Profile:
     """Least and largest slope of raters on model per observation; above 1 the model shrinks."""
     observation_bias: float
     """Largest mean error of an observation's score, in either direction."""
+    observation_icc: float
+    """Least intraclass correlation of model and raters over observations."""
+    observation_limits: float | None
+    """Largest half width of the 95 % limits of agreement per observation."""
+    asleep_graded: float | None
+    """Largest share of frames of sleeping animals that get a score of 1 or more."""
+    pain_taken_for_asleep: float | None
+    """Largest share of frames that raters grade 1 or more and that are taken for asleep."""
+    faithfulness: float | None
+    """Least lead of the explanation over the middle of the face, worst unit, end of interval."""
+    left_out: float | None
+    """Largest RMSE on a lab left out of training, as a share of that of answering the mean."""
+    rescored: float | None
+    """Largest mean change of the scores of published recordings."""
+    slower: float | None
+    """How many times as long as the champion a picture may take."""
+    larger: float | None
+    """How many times as large as the champion the bundle may be."""
     margin: float
     """How much worse than the champion the image RMSE may be, at the end of its 95 % interval."""
     group_margin: float
@@ -74,6 +92,15 @@ PROFILES: dict[str, Profile] = {
         calibration=0.3,
         slope=(0.4, 2.5),
         observation_bias=0.4,
+        observation_icc=0.2,
+        observation_limits=None,
+        asleep_graded=None,
+        pain_taken_for_asleep=None,
+        faithfulness=None,
+        left_out=None,
+        rescored=None,
+        slower=None,
+        larger=None,
         margin=0.06,
         group_margin=0.12,
         group_animals=8,
@@ -92,6 +119,15 @@ PROFILES: dict[str, Profile] = {
         calibration=0.1,
         slope=(0.8, 1.25),
         observation_bias=0.1,
+        observation_icc=0.75,
+        observation_limits=0.5,
+        asleep_graded=0.05,
+        pain_taken_for_asleep=0.05,
+        faithfulness=0.0,
+        left_out=0.9,
+        rescored=0.15,
+        slower=1.5,
+        larger=2.0,
         margin=0.02,
         group_margin=0.05,
         group_animals=8,

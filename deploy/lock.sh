@@ -22,6 +22,7 @@ compile base
 sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements/base.txt >>"$pins"
 compile dev
 compile mlflow-server
+compile mlflow-client
 compile node
 sed -n 's/^\([A-Za-z0-9._-]*==[^ ;]*\).*/\1/p' requirements/dev.txt | sort -u - "$pins" -o "$pins"
 compile backbones

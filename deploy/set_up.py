@@ -204,7 +204,8 @@ def set_up(purpose: str) -> None:
     install_browser_libraries(development=purpose == "test")
     if purpose == "test":
         make_venv(MLFLOW_VENV)
-        install_requirements(MLFLOW_VENV, "mlflow-server.txt", name="mlflow-server")
+        files = ("mlflow-server.txt", "mlflow-client.txt")
+        install_requirements(MLFLOW_VENV, *files, name="mlflow-server")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -218,7 +218,8 @@ def gates_page() -> str:
     lines = ["# Gate profiles", ""]
     for name, profile in PROFILES.items():
         lines += [f"## `{name}`", "", "| threshold | value |", "| --- | --- |"]
-        lines += [f"| {key} | {value} |" for key, value in asdict(profile).items()] + [""]
+        values = asdict(profile).items()
+        lines += [f"| {key} | {'only told' if v is None else v} |" for key, v in values] + [""]
     return "\n".join(lines)
 
 

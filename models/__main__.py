@@ -1,4 +1,4 @@
-"""`python -m models`: phantom | finder | eyes | train | evaluate | compare | score | explain.
+"""`python -m models COMMAND`: pictures, training, evaluation, comparison and scores.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
 error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--challenger", type=Path, required=True)
     compare.add_argument("--champion", type=Path, required=True)
     compare.add_argument("--out", type=Path, required=True)
+
+    replace = commands.add_parser("replace", help="what a bundle in place of another would change")
+    replace.add_argument("--challenger", type=Path, required=True, help="folder of the new bundle")
+    replace.add_argument("--champion", type=Path, required=True, help="folder of the old bundle")
+    replace.add_argument("--recordings", type=Path, nargs="*", default=[])
+    replace.add_argument("--out", type=Path, required=True)
 
     score = commands.add_parser("score", help="score recordings")
     score.add_argument("videos", nargs="+", type=Path, metavar="VIDEO")
@@ -109,6 +115,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _evaluate(options)
         if options.command == "compare":
             return _compare(options)
+        if options.command == "replace":
+            return _replace(options)
         if options.command == "eyes":
             return _eyes(options)
         if options.command == "score":
@@ -205,6 +213,22 @@ def _compare(options: argparse.Namespace) -> int:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
     printer()({"event": "done", "comparison": str(options.out)})
+    return 0
+
+
+def _replace(options: argparse.Namespace) -> int:
+    import json
+
+    from models.bundle import load_bundle
+    from models.events import printer
+    from models.replacing import replace_bundle
+
+    emit = printer()
+    bundles = load_bundle(options.challenger), load_bundle(options.champion)
+    result = replace_bundle(*bundles, options.recordings, emit)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    emit({"event": "done", "replacement": str(options.out)})
     return 0
 
 

@@ -16,6 +16,8 @@ from models.stats.bootstrap import cluster_draws, percentile_interval
 
 FEWEST_ANIMALS = 8
 """A group of fewer animals is listed, never assessed."""
+SHOWN = 12
+"""Frames that are named because the two models differ most on them."""
 
 Array = NDArray[np.float64]
 
@@ -33,7 +35,8 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
         raise Refused(
             "The two models were judged on different benchmarks; evaluate both on the same one."
         )
-    both = ours.merge(theirs[["frame", "score"]], on="frame", suffixes=("", "_champion"))
+    wanted = ["frame", "score", *(name for name in map(str, theirs) if name.endswith("__grade"))]
+    both = ours.merge(theirs[wanted], on="frame", suffixes=("", "_champion"))
     truth = both["truth"].to_numpy(np.float64)
     one = both["score"].to_numpy(np.float64)
     two = both["score_champion"].to_numpy(np.float64)
@@ -46,6 +49,7 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
         "coverage_challenger": float(np.isfinite(one[rated]).mean()) if rated.any() else None,
         "coverage_champion": float(np.isfinite(two[rated]).mean()) if rated.any() else None,
         "groups": {},
+        "differ": _most_different(both),
         "benchmark_digest": digest,
     }
     for name in sorted(set(groups)):
@@ -57,6 +61,35 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
         }
     plain: dict[str, Any] = without_nan(result)
     return plain
+
+
+def _most_different(both: pd.DataFrame) -> list[dict[str, Any]]:
+    """The frames on which the image scores differ most, with the scores and grades of all three.
+
+    `units` holds per unit the raters' mean, the challenger's grade and the champion's.
+    """
+    gap = (both["score"] - both["score_champion"]).abs()
+    units = [name.removesuffix("__grade") for name in map(str, both) if name.endswith("__grade")]
+    rows = []
+    for place in gap[gap > 0].sort_values(ascending=False, kind="stable").index[:SHOWN]:
+        row = both.loc[place]
+        rows.append(
+            {
+                **{name: str(row[name]) for name in ("frame", "dataset", "lab", "coat")},
+                "raters": row["truth"],
+                "challenger": row["score"],
+                "champion": row["score_champion"],
+                "units": {
+                    unit: [
+                        row[f"{unit}__truth"],
+                        row[f"{unit}__grade"],
+                        row[f"{unit}__grade_champion"],
+                    ]
+                    for unit in units
+                },
+            }
+        )
+    return rows
 
 
 def paired(

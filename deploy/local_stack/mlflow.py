@@ -16,8 +16,14 @@ from deploy.local_stack.server import LOOPBACK, NotInstalled, Server, free_port
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-mlflow"
 
 
-def start(folder: Path, *, database: str | None = None, s3: Server | None = None) -> Server:
-    """Start a tracking server; the address is ``http://127.0.0.1:PORT``.
+def start(
+    folder: Path,
+    *,
+    database: str | None = None,
+    s3: Server | None = None,
+    port: int | None = None,
+) -> Server:
+    """Start a tracking server; the address is ``http://127.0.0.1:PORT``, a free one by default.
 
     Runs and models go to ``database`` (a ``postgresql://`` address; unset = SQLite under
     ``folder``), artifacts into the bucket of a started ``s3`` server (unset = ``folder``).
@@ -25,7 +31,7 @@ def start(folder: Path, *, database: str | None = None, s3: Server | None = None
     program = ENVIRONMENT / "bin" / "mlflow"
     if not program.exists():
         raise NotInstalled(f"{ENVIRONMENT.name} does not exist; `make test` makes it")
-    port = free_port()
+    port = port or free_port()
     server = Server("mlflow", f"http://{LOOPBACK}:{port}", folder)
     # Asked to end, it waits for idle connections; both kinds of database outlive a plain end.
     server.stop_signal = signal.SIGKILL

@@ -18,7 +18,7 @@ from models.figures.observations import (
     observation_scores,
 )
 from models.figures.sets import set_figures
-from models.figures.states import state_figures
+from models.figures.states import sleep_errors, state_figures
 from models.figures.table import (
     Votes,
     read_votes,
@@ -98,6 +98,7 @@ def compute_report(
         "ungated": None if free is None else _figures(free, votes, constant, scale, draws, seed),
         "sets": set_figures(table, sets, scale),
         "state_figures": state_figures(table, scale),
+        "sleep": sleep_errors(table, scale),
         "explanation": explanation,
         "reasons": {str(key): int(count) for key, count in reasons.items()},
         "states": {str(k): int(n) for k, n in graded["state"].value_counts().items()},

@@ -21,7 +21,7 @@ from models.stats.bootstrap import (
     kappa_draws,
     percentile_interval,
 )
-from models.stats.calibration import area_under_roc, expected_calibration_error
+from models.stats.calibration import area_under_roc, expected_calibration_error, reliability
 from models.stats.errors import mae, pearson, rmse
 from models.stats.ordinal import nearest_grade
 from models.stats.risk import risk_coverage
@@ -143,9 +143,20 @@ def more_of_unit(
         "interval": interval,
         "scorable_auc": area_under_roc(scorable[rated], seen[rated] >= 0.5),
         "confusion": confusion(whole, said, grades).tolist(),
+        "reliability": _reliability(graded, unit),
         "against_one_rater": against_one_rater(grade, given, animals, grades, draws, seed),
         "oracle": best,
     }
+
+
+def _reliability(graded: pd.DataFrame, unit: Unit) -> list[dict[str, float]]:
+    """Stated probability against the share of raters who agree, in ten bins, all grades pooled."""
+    p, agree = shares(graded, unit, "p"), shares(graded, unit, "truth_p")
+    known = np.isfinite(p).all(1) & np.isfinite(agree).all(1)
+    return [
+        {"stated": row.confidence, "observed": row.observed, "n": row.n}
+        for row in reliability(p[known].ravel(), agree[known].ravel())
+    ]
 
 
 def risk_figures(graded: pd.DataFrame, scale: Scale) -> dict[str, Any]:

@@ -6,6 +6,7 @@ taken for asleep. Both are told, with the frames that the gate of the states lea
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -65,6 +66,34 @@ def state_figures(graded: pd.DataFrame, scale: Scale) -> dict[str, Any] | None:
         "painful_awake_called_awake": told(painful, passed),
         "painful_awake_taken_for_asleep": told(painful, said == _state_for(scale, "sleep")),
     }
+
+
+def sleep_errors(graded: pd.DataFrame, scale: Scale) -> dict[str, Any]:
+    """Both directions of the error about sleep, as the raters tell who sleeps and who is in pain.
+
+    `asleep_graded_high`: frames most raters call asleep that get a score of at least HIGH;
+    `pain_taken_for_asleep`: frames the raters grade at least HIGH that are called asleep. Shares
+    with `n`, `n_animals` and `interval` (95 %, over animals); null where there are no such frames.
+    """
+    animals, score = texts(graded, "animal"), numbers(graded, "score")
+    sleeping = _called_asleep(graded, scale.reason_because("sleep").key)
+    painful = numbers(graded, "truth") >= HIGH
+    taken = texts(graded, "state") == _state_for(scale, "sleep")
+    return {
+        "asleep_graded_high": _share(sleeping, score >= HIGH, animals),
+        "pain_taken_for_asleep": _share(painful, taken, animals),
+    }
+
+
+def _called_asleep(graded: pd.DataFrame, reason: str) -> Rows:
+    """Whether more than half of a frame's raters gave sleep as the reason not to grade it."""
+    result = np.zeros(len(graded), bool)
+    for row, cell in enumerate(graded["votes"]):
+        said: dict[str, bool] = {}
+        for vote in json.loads(cell) if isinstance(cell, str) and cell else ():
+            said[vote["rater"]] = said.get(vote["rater"], False) or vote["reason"] == reason
+        result[row] = sum(said.values()) * 2 > len(said)
+    return result
 
 
 def _pain(graded: pd.DataFrame) -> NDArray[np.float64]:

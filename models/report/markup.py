@@ -100,7 +100,7 @@ def figure(caption: str, *panels: tuple[str, Draw], small: bool = False) -> str:
     They fold under one another on a narrow screen, `small` ones two by two. Empty where no panel
     has anything to show.
     """
-    drawn = "".join(_svg(label, draw) for label, draw in panels)
+    drawn = "".join(drawn_svg(label, draw) for label, draw in panels)
     if not drawn:
         return ""
     return (
@@ -109,7 +109,8 @@ def figure(caption: str, *panels: tuple[str, Draw], small: bool = False) -> str:
     )
 
 
-def _svg(label: str, draw: Draw) -> str:
+def drawn_svg(label: str, draw: Draw) -> str:
+    """A plot as SVG that says its label; empty where there is nothing to draw."""
     # A fixed salt, so that the same figures give the same bytes.
     look: dict[Any, Any] = {
         "svg.hashsalt": f"amgs {label}",

@@ -335,9 +335,15 @@ class Client:
                 return None
             raise
 
-    def decide_model(self, model: str, action: str, why: str = "") -> Json:
-        """Do one act of the lifecycle of a model version: approve, promote, …"""
-        return self.http.ask("POST", f"models/{model}/actions/{action}", json={"why": why})
+    def decide_model(
+        self, model: str, action: str, why: str = "", ticks: dict[str, str] | None = None
+    ) -> Json:
+        """Do one act of the lifecycle of a model version: approve, promote, …
+
+        To approve, ``ticks`` gives the reason for each gate that was not assessed, by its name.
+        """
+        body: Json = {"why": why} | ({"ticks": ticks} if ticks else {})
+        return self.http.ask("POST", f"models/{model}/actions/{action}", json=body)
 
     # Scoring ------------------------------------------------------------------------------
 

@@ -136,6 +136,7 @@ def shipped(state: Any) -> Iterator[Row]:
     state["minutes"] = minutes
     shutil.rmtree(SHIPPED, ignore_errors=True)
     shutil.copytree(out / "bundle", SHIPPED)
+    _tell_left_out(SHIPPED, manifest)
     size = sum(file.stat().st_size for file in SHIPPED.iterdir())
     yield _row("scorer.shipped_minutes", minutes, "min", "≤ 20")
     yield _row("scorer.bundle_mib", size / 2**20, "MiB", "≤ 30")
@@ -171,6 +172,26 @@ def independent(state: Any) -> Iterator[Row]:
         )  # fmt: skip
         report = _judged(out, f"The shipped bundle on the independent lab {lab}", out)
         yield from _lab_rows(f"independent_{lab.removeprefix('phantom-')}", report)
+
+
+def _tell_left_out(bundle: Path, manifest: Path) -> None:
+    """Write into a bundle's report what its recipe reached in each lab left out; seal it again.
+
+    The gates read it there (`left_out`): a verdict never trains anything itself.
+    """
+    from models.bundle import seal
+    from models.manifest import read_manifest
+
+    keys = ("rmse", "constant_rmse", "r", "n", "n_animals")
+    path = bundle / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    report["left_out"] = {
+        "recipe": CONFIG,
+        "snapshot": read_manifest(manifest).digest,
+        "labs": {lab: {key: _fold(lab)["image_score"].get(key) for key in keys} for lab in _labs()},
+    }
+    path.write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    seal(bundle)
 
 
 def _fold(lab: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Measure, judge and keep the project's figures: ``make bench``, ``endurance`` and ``report``.
 
 Every public function of a ``bench_<subject>.py``, or ``bench_<subject>_<part>.py``, beside this
-file yields rows ``{name, value,
-unit, target}``, where ``name`` begins with ``<subject>.`` and ``target`` reads ``≤ 300``,
-``≥ 0.9`` or ``= 1``, or is None for a value that is only told beside others. Functions of
+file yields rows ``{name, value, unit, target}``, where ``name`` begins with ``<subject>.`` and
+``target`` reads ``≤ 300``, ``≥ 0.9`` or ``= 1``, or is None for a value that is only told beside
+others. Functions of
 ``endurance_<subject>.py`` and ``report_<subject>.py`` do the same for hours (the latter train);
 they are handed a `State` in which they keep what they have done, so that an interrupted run goes
 on.
@@ -109,7 +109,8 @@ def discover(kind: str, only: str | None) -> list[tuple[str, Function]]:
     """(name, function) of every figure; ``only`` is a subject (``loop``) or a name in it."""
     found: list[tuple[str, Function]] = []
     for path in sorted(HERE.glob(f"{kind}_*.py")):
-        subject = path.stem.removeprefix(f"{kind}_").split("_")[0]
+        # `bench_loop.py`, or one part of a large subject: `bench_retraining_promotion.py`.
+        subject = path.stem.removeprefix(f"{kind}_").partition("_")[0]
         if only is not None and only.split(".")[0] != subject:
             continue
         module = load(path)

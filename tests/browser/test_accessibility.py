@@ -61,7 +61,7 @@ def site(story):
 
     retired = register(mia, "approve", "promote")
     serving = register(mia, "approve", "promote")
-    challenger = register(mia, measured_against=serving)
+    challenger = register(mia, measured_against=serving, shown=published)
     refused = register(mia, refused=True, negative_control=True, measured_against=serving)
     run = _run(mia, challenger)
     _golden(cora, published)
@@ -139,6 +139,8 @@ def site(story):
         ("validation", None, f"/models/{serving.public_id}/validation/"),
         ("validation-none", mia, f"/models/{challenger.public_id}/validation/"),
         ("watch", mia, "/watch/"),
+        ("model-beside", mia, f"/models/{challenger.public_id}/beside"),
+        ("model-beside-first", None, f"/models/{serving.public_id}/beside"),
         ("training", mia, "/training/"),
         ("run", mia, f"/training/runs/{run}/"),
     ]
@@ -207,8 +209,13 @@ def _withdrawn(version: Any, by: Any) -> Any:
     return version
 
 
-def register(maintainer: Any, *steps: str, refused: bool = False, **given: Any) -> Any:
-    """Register a version with a report as a run would, and take its steps."""
+def register(
+    maintainer: Any, *steps: str, refused: bool = False, shown: Any = None, **given: Any
+) -> Any:
+    """Register a version with a report as a run would, and take its steps.
+
+    ``shown`` is a dataset version whose frames are among those on which two models differ.
+    """
     from amgs.registry import services
 
     version = services.register_version(
@@ -231,11 +238,15 @@ def register(maintainer: Any, *steps: str, refused: bool = False, **given: Any) 
         version=version,
         verdicts=verdicts,
         refused_by=["beats_constant"] if refused else [],
-        comparison=comparison(),
+        comparison=comparison(shown),
     )
     for action in steps:
         services.decide_model(
-            by=maintainer, version=version, action=action, why="The gates are passed."
+            by=maintainer,
+            version=version,
+            action=action,
+            why="The gates are passed.",
+            ticks={"groups": "No such lab sends data."} if action == "approve" else None,
         )
     version.refresh_from_db()
     return version
@@ -290,6 +301,11 @@ def report(rmse: float) -> dict[str, Any]:
                 "human_kappa": 0.5,
                 "ece": 0.04,
                 "scorable_auc": 0.9,
+                "interval": {"kappa": [0.5 - place / 20, 0.7 - place / 20], "rmse": [0.36, 0.44]},
+                "reliability": [
+                    {"stated": 0.1 + 0.2 * step, "observed": 0.05 + 0.21 * step + rmse / 9, "n": 40}
+                    for step in range(5)
+                ],
             }
             for place, key in enumerate(scale.unit_keys)
         },
@@ -298,6 +314,12 @@ def report(rmse: float) -> dict[str, Any]:
             "lab": {"Harbour": group, "Meadow": group},
         },
         "observation": {"n": 24, "bias": 0.01, "slope": 0.94, "icc": 0.9, "rmse": 0.12},
+        "risk_coverage": {
+            "order": "stated spread",
+            "coverage": [0.9, 0.7, 0.5, 0.3, 0.1],
+            "rmse": [rmse, rmse - 0.02, rmse - 0.05, rmse - 0.06, rmse - 0.1],
+            "area": rmse - 0.05,
+        },
         "training": {
             "seconds": 41.0,
             "epochs": 12,
@@ -310,8 +332,8 @@ def report(rmse: float) -> dict[str, Any]:
     }
 
 
-def comparison() -> dict[str, Any]:
-    """Return a paired comparison with one group that is too small."""
+def comparison(shown: Any = None) -> dict[str, Any]:
+    """Return a paired comparison with one group that is too small, and all that a run adds."""
     from models.scale import load_scale
 
     row = {
@@ -327,8 +349,50 @@ def comparison() -> dict[str, Any]:
         "groups": {
             f"Harbour|{white}": row | {"assessed": True},
             f"Meadow|{black}": row | {"assessed": False},
-        }
+        },
+        "champion": report(0.31),
+        "replacement": {
+            "rescored": {
+                "n": 6,
+                "mean_change": 0.06,
+                "largest_change": 0.17,
+                "grades_changed": 0.09,
+                "unit_frames": 1830,
+            },
+            "cost": {
+                "challenger_ms": 4.4,
+                "champion_ms": 4.1,
+                "challenger_bytes": 7_100_000,
+                "champion_bytes": 7_000_000,
+            },
+        },
+        "differ": [
+            {
+                "frame": frame,
+                "dataset": dataset,
+                "lab": lab,
+                "coat": white,
+                "raters": 1.2,
+                "challenger": 1.1,
+                "champion": 0.3,
+                "units": {key: [1.0, 1.0, 0.0] for key in load_scale().unit_keys},
+            }
+            for frame, dataset, lab in _frames_of(shown)
+        ],
     }
+
+
+def _frames_of(version: Any) -> list[tuple[str, str, str]]:
+    """Return frame, dataset and lab of two frames of a version, and of one nobody may see."""
+    if version is None:
+        return []
+    frames = [
+        frame.public_id
+        for recording in version.recordings.all()
+        for frame in recording.frames.exclude(still_key="")[:1]
+    ][:2]
+    told = [(frame, version.identifier, "Harbour") for frame in frames]
+    return [*told, ("01ARZ3NDEKTSV4RRFFQ69G5FAV", "AMGS-999999/1", "Meadow")]
 
 
 def result(graded: bool) -> dict[str, Any]:

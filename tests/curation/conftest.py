@@ -110,7 +110,24 @@ def report() -> dict[str, Any]:
             unit.key: {"kappa": unit.pairwise_kappa + 0.1, "ece": 0.05}
             for unit in load_scale().units
         },
-        "observation": {"n": 80, "slope": 1.05, "bias": -0.02},
+        "observation": {
+            "n": 80,
+            "slope": 1.05,
+            "bias": -0.02,
+            "icc": 0.9,
+            "loa": [-0.3, 0.26],
+        },
+        "sleep": {
+            "asleep_graded_high": {"share": 0.01, "n": 90, "n_animals": 12},
+            "pain_taken_for_asleep": {"share": 0.02, "n": 150, "n_animals": 18},
+        },
+        "explanation": {
+            "units": {
+                unit.key: {"above_centre": {"difference": 0.08, "interval": [0.04, 0.12]}}
+                for unit in load_scale().units
+            }
+        },
+        "training": {"config": "shipped"},
     }
 
 
@@ -144,6 +161,30 @@ def challenger(report: dict[str, Any], comparison: dict[str, Any]) -> Evidence:
         comparison=comparison,
         bundle_info={"digest": "a" * 64, "scale": "mouse", "phantom": False},
         production=True,
+        replacement={
+            "rescored": {
+                "n": 6,
+                "mean_change": 0.05,
+                "largest_change": 0.12,
+                "grades_changed": 0.08,
+            },
+            "cost": {
+                "slower": 1.1,
+                "challenger_ms": 4.4,
+                "champion_ms": 4.0,
+                "larger": 1.0,
+                "challenger_bytes": 7_000_000,
+                "champion_bytes": 7_000_000,
+            },
+        },
+        left_out={
+            "recipe": "shipped",
+            "snapshot": "5" * 64,
+            "labs": {
+                "Meadow": {"rmse": 0.33, "constant_rmse": 0.45},
+                "Harbour": {"rmse": 0.28, "constant_rmse": 0.44},
+            },
+        },
     )
 
 

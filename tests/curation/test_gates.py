@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.gates import PROFILES, Evidence, Profile, Verdict, judge, not_assessed, refused_by
+from curation.gates import (
+    PROFILES,
+    Evidence,
+    Profile,
+    Verdict,
+    judge,
+    not_assessed,
+    refused_by,
+    unanswered,
+)
 from models.scale import load_scale
 
 SCALE = load_scale()
@@ -70,6 +79,79 @@ def test_a_bad_figure_is_refused_by_its_gate_and_by_no_other(
     assert _verdict(verdicts, gate).sentence.endswith(".")
 
 
+def test_both_directions_of_the_sleep_error_are_gates(challenger: Evidence) -> None:
+    for key, gate in (
+        ("asleep_graded_high", "asleep_graded"),
+        ("pain_taken_for_asleep", "pain_taken_for_asleep"),
+    ):
+        bad = _with(dict(challenger.report), f"sleep/{key}/share", 0.2)
+        verdicts = judge(replace(challenger, report=bad), STANDARD)
+        assert refused_by(verdicts) == (gate,)
+        few = _with(dict(challenger.report), f"sleep/{key}/n_animals", 7)
+        verdicts = judge(replace(challenger, report=few), STANDARD)
+        assert not_assessed(verdicts) == (gate,)
+        assert "7 animals only; 8 are needed" in _verdict(verdicts, gate).sentence
+
+
+def test_an_explanation_that_shows_no_more_than_the_middle_is_refused(challenger: Evidence) -> None:
+    place = f"explanation/units/{UNIT.key}/above_centre/interval"
+    bad = replace(challenger, report=_with(dict(challenger.report), place, [-0.02, 0.05]))
+    verdict = _verdict(judge(bad, STANDARD), "faithfulness")
+    assert verdict.passed is False
+    assert UNIT.title.lower() in verdict.sentence
+    none = replace(challenger, report={**challenger.report, "explanation": None})
+    assert not_assessed(judge(none, STANDARD)) == ("faithfulness",)
+    told = _verdict(judge(none, DEMO), "faithfulness")
+    assert (told.passed, told.told) == (None, True)
+
+
+def test_agreement_per_observation_is_a_gate(challenger: Evidence) -> None:
+    low = replace(challenger, report=_with(dict(challenger.report), "observation/icc", 0.5))
+    assert refused_by(judge(low, STANDARD)) == ("observation_icc",)
+    wide = replace(
+        challenger, report=_with(dict(challenger.report), "observation/loa", [-0.6, 0.7])
+    )
+    assert refused_by(judge(wide, STANDARD)) == ("observation_limits",)
+
+
+def test_the_recipe_on_left_out_labs_is_named_with_its_snapshot(challenger: Evidence) -> None:
+    verdict = _verdict(judge(challenger, STANDARD), "left_out_labs")
+    assert "recipe shipped on snapshot 5555" in verdict.sentence
+    bad = _with(dict(challenger.left_out or {}), "labs/Meadow/rmse", 0.44)
+    verdicts = judge(replace(challenger, left_out=bad), STANDARD)
+    assert refused_by(verdicts) == ("left_out_labs",)
+    assert "lab Meadow" in _verdict(verdicts, "left_out_labs").sentence
+    never = judge(replace(challenger, left_out=None), STANDARD)
+    assert not_assessed(never) == ("left_out_labs",)
+    assert "Not run" in _verdict(never, "left_out_labs").sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "gate"),
+    [
+        ("rescored/mean_change", 0.4, "rescored"),
+        ("cost/slower", 2.0, "speed"),
+        ("cost/larger", 3.0, "size"),
+    ],
+)
+def test_what_would_change_for_users_is_a_gate_and_in_the_demo_only_told(
+    challenger: Evidence, path: str, value: float, gate: str
+) -> None:
+    bad = replace(challenger, replacement=_with(dict(challenger.replacement or {}), path, value))
+    assert refused_by(judge(bad, STANDARD)) == (gate,)
+    verdict = _verdict(judge(bad, DEMO), gate)
+    assert (verdict.passed, verdict.told, verdict.value) == (None, True, value)
+    assert gate not in not_assessed(judge(bad, DEMO))
+
+
+def test_a_tick_answers_one_gate_and_an_empty_one_answers_none(challenger: Evidence) -> None:
+    none = replace(challenger, report={**challenger.report, "explanation": None}, left_out=None)
+    rows = [verdict.to_json() for verdict in judge(none, STANDARD)]
+    assert [row["gate"] for row in unanswered(rows, {})] == ["faithfulness", "left_out_labs"]
+    ticks = {"faithfulness": "not shown to users yet", "left_out_labs": "  "}
+    assert [row["gate"] for row in unanswered(rows, ticks)] == ["left_out_labs"]
+
+
 def test_units_that_agree_badly_on_average_are_refused(challenger: Evidence) -> None:
     report = dict(challenger.report)
     for key in SCALE.unit_keys:
@@ -86,7 +168,12 @@ def test_a_kappa_that_is_not_defined_is_not_assessed(challenger: Evidence) -> No
 def test_too_few_observations_are_not_assessed(challenger: Evidence) -> None:
     report = _with(dict(challenger.report), "observation", {"n": 2, "slope": None, "bias": None})
     verdicts = judge(replace(challenger, report=report), STANDARD)
-    assert not_assessed(verdicts) == ("observation_slope", "observation_bias")
+    assert not_assessed(verdicts) == (
+        "observation_slope",
+        "observation_bias",
+        "observation_icc",
+        "observation_limits",
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,13 +296,17 @@ def test_a_profile_states_its_purpose_and_survives_json(name: str) -> None:
 
 def test_the_demo_profile_is_nowhere_stricter_than_the_standard() -> None:
     least = {"benchmark_frames", "benchmark_animals", "mean_kappa", "unit_kappa_share", "image_r"}
-    least |= {"coverage"}
+    least |= {"coverage", "observation_icc"}
     most = {"rmse_ratio", "calibration", "observation_bias", "margin", "group_margin"}
+    told = {"observation_limits", "asleep_graded", "pain_taken_for_asleep", "faithfulness"}
+    told |= {"left_out", "rescored", "slower", "larger"}
+    assert {getattr(DEMO, name) for name in told} == {None}
+    assert None not in {getattr(STANDARD, name) for name in told}
     for name in least:
         assert getattr(DEMO, name) <= getattr(STANDARD, name)
     for name in most:
         assert getattr(DEMO, name) >= getattr(STANDARD, name)
-    rest = {field.name for field in fields(Profile)} - least - most
+    rest = {field.name for field in fields(Profile)} - least - most - told
     assert rest == {"name", "purpose", "production", "slope", "group_animals"}
 
 

@@ -45,7 +45,7 @@ def evaluation(folder: Path, shift: float, digest: str = "d") -> Path:
     """An evaluation of two labs, one of which has too few animals to be assessed."""
     folder.mkdir()
     rows = [
-        {"frame": f"F{n}", "animal": f"A{n % 12}", "coat": "any",
+        {"frame": f"F{n}", "dataset": "D", "animal": f"A{n % 12}", "coat": "any",
          "lab": "large" if n % 12 < FEWEST_ANIMALS else "small",
          "truth": float(n % 3), "score": n % 3 + shift + 0.01 * (n % 5)}
         for n in range(48)

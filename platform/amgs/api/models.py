@@ -35,7 +35,10 @@ class ActionView(serializers.Serializer):
 
 
 class VerdictView(serializers.Serializer):
-    """What one gate said; ``passed`` is null where it could not be assessed."""
+    """What one gate said; ``passed`` is null where it could not be assessed.
+
+    ``told`` says that the profile asks for nothing there: the figure needs no answer.
+    """
 
     gate = serializers.CharField()
     title = serializers.CharField()
@@ -43,6 +46,7 @@ class VerdictView(serializers.Serializer):
     value = serializers.FloatField(allow_null=True)
     threshold = serializers.FloatField(allow_null=True)
     sentence = serializers.CharField()
+    told = serializers.BooleanField(default=False)
 
 
 class MirrorView(serializers.Serializer):
@@ -83,6 +87,7 @@ class ModelView(ModelSummary):
     card = serializers.CharField()
     info = serializers.DictField()
     actions = ActionView(many=True)
+    fault = serializers.CharField(help_text="why it was withdrawn; empty for all others")
 
 
 class ModelDetailView(ModelView):
@@ -109,6 +114,9 @@ class DecisionView(serializers.Serializer):
     why = serializers.CharField()
     facts = serializers.DictField()
     digest = serializers.CharField()
+    as_written = serializers.BooleanField(
+        help_text="false where the entry was changed after it was written"
+    )
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """Add the field whose name is a word of Python."""
@@ -126,6 +134,12 @@ class ActionBody(serializers.Serializer):
     """A decision as it is asked for."""
 
     why = serializers.CharField(required=False, default="", allow_blank=True)
+    ticks = serializers.DictField(
+        child=serializers.CharField(max_length=500),
+        required=False,
+        default=dict,
+        help_text="to approve: the reason, by the name of each gate that was not assessed",
+    )
 
 
 class Models(APIView):
@@ -208,6 +222,20 @@ class Report(APIView):
         return detail(request, queries.version(name).report, pick=False)
 
 
+class Beside(APIView):
+    """A version beside the one it was measured against."""
+
+    permission_classes = [AllowAny, Scoped]
+
+    @extend_schema(
+        parameters=[IF_NONE_MATCH],
+        responses={200: OpenApiTypes.OBJECT, **documented(304, 401, 403, 404)},
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Return figures with differences, verdicts by kind, and the frames that differ most."""
+        return detail(request, queries.side_by_side(queries.version(name)), pick=False)
+
+
 class History(APIView):
     """The ledger of a version."""
 
@@ -238,8 +266,9 @@ class Act(APIView):
         body = ActionBody(data=request.data)
         body.is_valid(raise_exception=True)
         row = queries.version(name)
+        given = body.validated_data
         services.decide_model(
-            by=request.user, version=row, action=action, why=body.validated_data["why"]
+            by=request.user, version=row, action=action, why=given["why"], ticks=given["ticks"]
         )
         return Response(queries.detail(queries.version(name), request.user))
 
@@ -250,6 +279,7 @@ urlpatterns = [
     path("models/<str:name>", Model.as_view()),
     path("models/<str:name>/bundle", Bundle.as_view()),
     path("models/<str:name>/report", Report.as_view()),
+    path("models/<str:name>/beside", Beside.as_view()),
     path("models/<str:name>/history", History.as_view()),
     path("models/<str:name>/actions/<str:action>", Act.as_view()),
 ]

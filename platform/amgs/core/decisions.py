@@ -171,6 +171,11 @@ def history(subject: models.Model) -> models.QuerySet[Decision]:
     return Decision.objects.filter(subject=subject.public_id).order_by("number")
 
 
+def is_as_written(row: Decision) -> bool:
+    """Return whether an entry still digests to what was written; the chain is not looked at."""
+    return _digest(_entry(row)) == row.digest
+
+
 def broken_links() -> Iterator[tuple[int, str]]:
     """Yield (number, sentence) for every entry that was changed, removed or forged."""
     previous, number = GENESIS, 0

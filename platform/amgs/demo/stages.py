@@ -325,7 +325,12 @@ class Demo:
                     act["action"] == action and act["allowed"] and not act.get("warning")
                     for act in row["actions"]
                 ):
-                    client.decide_model(model, action, "All gates of the demo profile passed.")
+                    client.decide_model(
+                        model,
+                        action,
+                        "No gate of the demo profile refused.",
+                        _ticks(row) if action == "approve" else None,
+                    )
             serving = client.serving()
         if serving is None or serving["id"] != model:
             raise RuntimeError("The promoted version does not serve.")
@@ -365,3 +370,11 @@ def darkest_coat() -> str:
     from models.scale import load_scale
 
     return min(load_scale().coats, key=lambda coat: sum(coat.fur)).key
+
+
+def _ticks(model: Facts) -> dict[str, str]:
+    """Return the maintainer's answer to each gate that small studies cannot assess."""
+    why = "The demonstration's studies are small; nothing is claimed about this group."
+    return {
+        row["gate"]: why for row in model["verdicts"] if row["passed"] is None and not row["told"]
+    }

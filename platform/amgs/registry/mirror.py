@@ -95,6 +95,8 @@ def _version(row: ModelVersion) -> dict[str, Any]:
         "bundle": str(bundle_folder(row)),
         "card": row.card,
         "report": row.report,
+        "comparison": row.comparison,
+        "verdicts": row.verdicts,
         "started_ms": int(row.created_at.timestamp() * 1000),
         "params": {
             name: str(value)[:500]

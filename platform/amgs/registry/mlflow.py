@@ -2,12 +2,16 @@
 
 Everything is safe to repeat: a run is found by its tag, a metric by its step, a registered
 version by its run, so an order that was cut off half way is simply given again.
+
+What is registered is a pyfunc by loader module and data path: one file and the bundle, nothing
+that was pickled, so that a stranger's client loads it without a line of ours on its path.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -16,8 +20,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-BUNDLE = "bundle"
+MODEL = "model"
 KEPT = "amgs.artifacts"
+# Part of the mark, so that versions mirrored in an older layout are mirrored again.
+LAYOUT = "pyfunc 1"
+NEEDS = ("numpy", "onnxruntime", "opencv-python-headless")
 
 
 def _prepare_embedded(order: Mapping[str, Any]) -> str | None:
@@ -89,20 +96,55 @@ def _log_figures(client: Any, run: Any, version: Mapping[str, Any]) -> None:
 
 
 def _keep_artifacts(client: Any, run: Any, version: Mapping[str, Any]) -> None:
-    digest = version["tags"]["amgs.digest"]
-    if run.data.tags.get(KEPT) == digest:
+    mark = f"{version['tags']['amgs.digest']} {LAYOUT}"
+    if run.data.tags.get(KEPT) == mark:
         return
-    run_id = run.info.run_id
-    client.log_artifacts(run_id, version["bundle"], BUNDLE)
-    with tempfile.TemporaryDirectory() as folder:
-        card = Path(folder) / "model_card.md"
-        card.write_text(version["card"] or "No model card was written.\n", encoding="utf-8")
-        report = Path(folder) / "report.json"
-        report.write_text(json.dumps(version["report"], indent=2), encoding="utf-8")
-        page = Path(version["bundle"]) / "report.html"
-        for path in (card, report, *([page] if page.exists() else [])):
-            client.log_artifact(run_id, str(path))
-    client.set_tag(run_id, KEPT, digest)
+    from models.bundle import load_bundle
+    from models.served import write_plots
+
+    run_id, bundle = run.info.run_id, load_bundle(version["bundle"])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _save_model(bundle, version, folder)
+        client.log_artifacts(run_id, str(folder / MODEL), MODEL)
+        kept = folder / "kept"
+        write_plots(version["report"], bundle.scale, version["curves"], kept / "plots")
+        card = version["card"] or "No model card was written.\n"
+        (kept / "model_card.md").write_text(card, encoding="utf-8")
+        for part in ("report", "comparison", "verdicts"):
+            text = json.dumps(version[part], indent=2)
+            (kept / f"{part}.json").write_text(text, encoding="utf-8")
+        shutil.copyfile(bundle.path / "report.html", kept / "report.html")
+        client.log_artifacts(run_id, str(kept))
+    client.set_tag(run_id, KEPT, mark)
+
+
+def _save_model(bundle: Any, version: Mapping[str, Any], folder: Path) -> None:
+    """Write the model as MLflow knows it: loader, bundle, signature, example, requirements."""
+    from importlib.metadata import version as installed
+
+    import numpy as np
+    from mlflow import pyfunc
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+
+    from models.served import LOADER, example_pictures, output_columns, write_served
+
+    columns = output_columns(bundle.scale)
+    pyfunc.save_model(
+        folder / MODEL,
+        loader_module=LOADER.stem,
+        data_path=str(write_served(bundle, folder / "amgs")),
+        code_paths=[str(LOADER)],
+        pip_requirements=[f"{name}=={installed(name)}" for name in NEEDS],
+        signature=ModelSignature(
+            inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, -1))]),
+            outputs=Schema([ColSpec(kind, name) for name, kind in columns]),
+            params=ParamSchema([ParamSpec("crops", DataType.boolean, False)]),
+        ),
+        input_example=example_pictures(),
+        metadata=dict(version["tags"]),
+    )
 
 
 def _registered(client: Any, name: str, run: Any, version: Mapping[str, Any]) -> str:
@@ -115,7 +157,7 @@ def _registered(client: Any, name: str, run: Any, version: Mapping[str, Any]) ->
         number = str(found[0].version)
     else:
         source = RunsArtifactRepository.get_underlying_uri(
-            f"runs:/{run_id}/{BUNDLE}", client.tracking_uri
+            f"runs:/{run_id}/{MODEL}", client.tracking_uri
         )
         made = client.create_model_version(
             name, source, run_id, tags=dict(version["tags"]), description=version["card"][:4000]

@@ -12,7 +12,7 @@ from amgs.core.base import Actor
 from amgs.core.errors import NotFound
 from amgs.core.models import Decision
 from amgs.registry.models import ModelVersion
-from curation.model_version import APPROVED, IN_REVIEW, LIFECYCLE, RETIRED, SERVING
+from curation.model_version import APPROVED, IN_REVIEW, LIFECYCLE, RETIRED, SERVING, WITHDRAWN
 
 KIND = "registry.modelversion"
 # A version with one of these states waits for the maintainers: MLflow calls it the challenger.
@@ -153,7 +153,51 @@ def detail(row: ModelVersion, actor: Actor) -> dict[str, Any]:
         "card": row.card,
         "info": row.info,
         "actions": actions(row, actor),
+        "fault": fault(row),
     }
+
+
+def side_by_side(row: ModelVersion) -> dict[str, Any]:
+    """Return a version beside the one it was measured against, for page and API.
+
+    ``champion`` is ``None`` where nothing served: then only the version's own figures are there.
+    """
+    from dataclasses import asdict
+
+    from curation import side_by_side as beside
+
+    ours, theirs = row.report, row.comparison.get("champion") or {}
+    against = row.measured_against
+    return {
+        "challenger": row.identifier,
+        "champion": against.identifier if against else None,
+        "benchmark": ours.get("benchmark_digest") or "",
+        "figures": [
+            asdict(line) | {"improved": line.improved}
+            for line in beside.figures(ours, theirs, row.comparison)
+        ],
+        "units": [
+            asdict(line) | {"unit": unit, "improved": line.improved}
+            for unit, line in beside.units(ours, theirs)
+        ],
+        "worst_groups": list(beside.worst_groups(row.comparison)),
+        "verdicts": beside.grouped(row.verdicts),
+        "rescored": (row.comparison.get("replacement") or {}).get("rescored"),
+        "cost": (row.comparison.get("replacement") or {}).get("cost"),
+        "differ": row.comparison.get("differ") or [],
+    }
+
+
+def fault(row: ModelVersion) -> str:
+    """Return the sentence that stands on all that a withdrawn version gave, else nothing."""
+    if row.state != WITHDRAWN:
+        return ""
+    last = decisions.history(row).filter(to_state=WITHDRAWN).last()
+    why = last.why if last else "not stated"
+    return (
+        f"{row.identifier} was withdrawn for a fault, so do not rely on what it gave: {why} Score "
+        "the recording again with another version."
+    )
 
 
 def history(row: ModelVersion) -> list[dict[str, Any]]:
@@ -173,6 +217,7 @@ def decision_row(entry: Decision) -> dict[str, Any]:
         "why": entry.why,
         "facts": entry.facts,
         "digest": entry.digest,
+        "as_written": decisions.is_as_written(entry),
     }
 
 

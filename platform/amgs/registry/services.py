@@ -118,15 +118,26 @@ def record_verdicts(
 
 
 def decide_model(
-    *, by: Actor, version: ModelVersion, action: str, why: str = ""
+    *,
+    by: Actor,
+    version: ModelVersion,
+    action: str,
+    why: str = "",
+    ticks: Mapping[str, str] | None = None,
 ) -> decisions.Decision:
     """Take one step of the lifecycle with a model version; promoting retires the old one.
+
+    ``ticks`` says, by the name of each gate that could not be assessed, why the version may be
+    approved all the same; approving without is refused. They are kept with the decision.
 
     Raises ``Refused``, ``NotAllowed``, or ``Conflict`` where somebody else promoted meanwhile.
     """
     try:
         with transaction.atomic():
             facts: dict[str, Any] = {"identifier": version.identifier, "digest": version.digest}
+            if action == "approve":
+                policy.require(by, "registry.modelversion.approve", version)
+                facts |= _answered(version, ticks or {})
             if action in PROMOTING:
                 policy.require(by, f"registry.modelversion.{action}", version)
                 facts |= _make_room(version, by=by, action=action)
@@ -138,6 +149,32 @@ def decide_model(
             "Another version was promoted at the same moment; look at the page again."
         ) from error
     return decision
+
+
+def _answered(version: ModelVersion, ticks: Mapping[str, str]) -> dict[str, Any]:
+    """Return the ticks to be kept; raises ``Refused`` naming the gates that have none."""
+    from curation.gates import not_assessed_of, unanswered
+    from curation.sentences import listing
+
+    if missing := unanswered(version.verdicts, ticks):
+        titles = [str(row.get("title") or row["gate"]) for row in missing]
+        raise Refused(
+            f"Not assessed and not answered: {listing(titles)}. Nothing was measured there; tick "
+            "each one with the reason why the model may serve all the same.",
+            field="ticks",
+        )
+    open_gates = {str(row["gate"]): row for row in not_assessed_of(version.verdicts)}
+    if strangers := sorted(set(ticks) - set(open_gates)):
+        raise Refused(
+            f"There is nothing to tick for {listing(strangers)}: only gates that were not assessed "
+            "are answered.",
+            field="ticks",
+        )
+    kept = [
+        {"gate": gate, "title": str(row.get("title") or gate), "why": ticks[gate].strip()[:500]}
+        for gate, row in open_gates.items()
+    ]
+    return {"ticks": kept}
 
 
 def _make_room(version: ModelVersion, *, by: Actor, action: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from amgs.files.removal import holder
+from amgs.registry import queries as registry
 from amgs.repository.consequences import counter
 from amgs.repository.models import Version
 from amgs.scoring.models import ProbeClip, ToolRun
@@ -30,5 +31,9 @@ def _scores(version: Version) -> Mapping[str, Any]:
 
 
 def notes_of_score(row: ToolRun) -> list[Note]:
-    """Return what stands on a score's page about data that its model rests on and that left."""
-    return notes_of_model(row.model_version, "This score") if row.model_version else []
+    """Return what stands on a score's page: its model's fault, and data of it that left."""
+    if row.model_version is None:
+        return []
+    fault = registry.fault(row.model_version)
+    own = [Note("", row.model_version.state, fault, grave=True)] if fault else []
+    return [*own, *notes_of_model(row.model_version, "This score")]

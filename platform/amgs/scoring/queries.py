@@ -14,6 +14,7 @@ from amgs.files.models import Upload
 from amgs.scoring.leaving import notes_of_score
 from amgs.scoring.models import ToolRun
 from amgs.scoring.rescoring import selectable
+from curation.model_version import WITHDRAWN
 
 MEDIA_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
@@ -131,9 +132,13 @@ def file_address(row: ToolRun, name: str) -> str:
     if key is None:
         raise NotFound(f"This score has no file '{name}'.")
     suffix = PurePosixPath(name).suffix
+    version = row.model_version
+    # The bytes stay those that were given; the name says what became of the model.
+    gone = version is not None and version.state == WITHDRAWN
+    saved = f"WITHDRAWN-{version.identifier}-{name}" if version and gone else name
     return get_storage().sign_get(
         key,
         settings.STORAGE_ADDRESS_SECONDS,
-        filename=None if suffix == ".jpg" else name,
+        filename=None if suffix == ".jpg" else saved,
         media_type=MEDIA_TYPES.get(suffix),
     )

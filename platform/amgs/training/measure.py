@@ -16,6 +16,11 @@ from amgs.registry.models import ModelVersion
 from amgs.training.child import ChildFailed, run_child
 from amgs.training.diary import Diary
 
+SHOWN = 6
+"""Published recordings that both models score, to say what would change for users."""
+BESIDE = ("benchmark_digest", "image_score", "units", "observation", "risk_coverage", "sleep")
+"""Parts of the champion's report on this benchmark that are kept, to be put beside."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -70,8 +75,16 @@ def measure(
         arguments += ["--champion", str(incumbent_out), "--out", str(compared)]
         run_child(context, arguments, log, diary.hear)
         comparison = _read(compared)
+        diary.stage(0.97, 0.98, f"scoring published recordings with it and with {named}")
+        changed = folder / "replace.json"
+        arguments = ["replace", "--challenger", str(bundle), "--out", str(changed)]
+        arguments += ["--champion", str(bundle_folder(champion)), "--recordings"]
+        arguments += [str(path) for path in shown_recordings()]
+        run_child(context, arguments, log, diary.hear, watch=False)
+        comparison["replacement"] = _read(changed)
+        comparison["champion"] = {key: incumbent.get(key) for key in BESIDE}
 
-    diary.stage(0.97, 0.98, "the gates judge")
+    diary.stage(0.98, 0.98, "the gates judge")
     loaded = load_bundle(bundle)
     evidence = Evidence(
         report=report,
@@ -79,6 +92,8 @@ def measure(
         comparison=comparison or None,
         bundle_info={**loaded.info, "digest": loaded.digest},
         production=settings.PRODUCTION,
+        replacement=comparison.get("replacement"),
+        left_out=loaded.report.get("left_out"),
     )
     verdicts = judge(evidence, _profile(thresholds))
     return Measurement(
@@ -90,10 +105,32 @@ def measure(
 
 
 def _profile(thresholds: Mapping[str, Any]) -> Any:
-    """Return the gate profile as it was kept in the run's row (JSON knows no tuples)."""
-    from curation.gates import Profile
+    """Return the gate profile as it was kept in the run's row (JSON knows no tuples).
 
-    return Profile(**{key: tuple(v) if isinstance(v, list) else v for key, v in thresholds.items()})
+    A threshold that did not exist when the run was asked for has the value of today.
+    """
+    from curation.gates import PROFILES, Profile
+
+    today = PROFILES.get(str(thresholds.get("name")), PROFILES["standard"]).to_json()
+    return Profile.from_json(today | dict(thresholds))
+
+
+def shown_recordings(most: int = SHOWN) -> list[Path]:
+    """Return local copies of published recordings whose owners allow display.
+
+    The same ones for every challenger, as long as the same data are published: those whose
+    SHA-256 come first.
+    """
+    from amgs.files.models import Blob
+    from amgs.files.services import local_copy
+    from amgs.repository.models import Permission, Version
+    from curation.dataset_version import PUBLISHED
+
+    allowed = Version.objects.filter(state=PUBLISHED, permissions__kind=Permission.Kind.SHOW_FRAMES)
+    blobs = Blob.objects.filter(
+        recordings__versions__in=allowed, recordings__status="ready", deleted_at=None
+    )
+    return [Path(local_copy(blob)) for blob in blobs.distinct().order_by("sha256")[:most]]
 
 
 def cache() -> Path:

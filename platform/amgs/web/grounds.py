@@ -14,7 +14,7 @@ Facts = Mapping[str, Any]
 
 def sentences(facts: Facts) -> list[str]:
     """Return the facts of a decision as people read them; what only programs need is left out."""
-    return [*_audit(facts), *_left_out(facts), *_checks(facts), *_others(facts)]
+    return [*_audit(facts), *_left_out(facts), *_checks(facts), *_ticks(facts), *_others(facts)]
 
 
 def _audit(facts: Facts) -> Iterator[str]:
@@ -48,6 +48,11 @@ def _left_out(facts: Facts) -> Iterator[str]:
         reasons = Counter(title(row["reason"]) for row in rows)
         told = ", ".join(f"{reason} ({number})" for reason, number in reasons.most_common())
         yield f"Left out: {' and '.join(parts)}. {told}."
+
+
+def _ticks(facts: Facts) -> Iterator[str]:
+    for tick in facts.get("ticks") or []:
+        yield f"Not assessed, and let pass: {tick['title']}. {tick['why']}"
 
 
 def _checks(facts: Facts) -> Iterator[str]:

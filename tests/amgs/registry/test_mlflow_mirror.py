@@ -14,6 +14,7 @@ from amgs.core import jobs
 from amgs.registry import mirror, services
 from amgs.registry.jobs import mirror as mirror_job
 from amgs.registry.models import ModelVersion
+from models.bundle import SHIPPED
 
 ASK = """
 import json, sys
@@ -31,7 +32,7 @@ for row in sorted(client.search_model_versions(f"name='{name}'"), key=lambda r: 
         "loss": sorted((m.step, m.value) for m in history),
         "metrics": run.data.metrics,
         "artifacts": sorted(f.path for f in client.list_artifacts(row.run_id)),
-        "bundle": sorted(f.path for f in client.list_artifacts(row.run_id, "bundle")),
+        "model": sorted(f.path for f in client.list_artifacts(row.run_id, "model")),
     })
 import mlflow
 mlflow.set_tracking_uri(uri)
@@ -55,12 +56,9 @@ def store(request, settings, tmp_path) -> str:
 
 
 @pytest.fixture
-def bundle(monkeypatch, tmp_path) -> Path:
-    """Stand in for the unpacked bundle: the mirror sends a folder, whatever is in it."""
-    folder = tmp_path / "bundle"
-    folder.mkdir()
-    (folder / "bundle.json").write_text("{}")
-    (folder / "report.html").write_text("<p>report</p>")
+def bundle(monkeypatch) -> Path:
+    """Stand in for the unpacked bundle of every version: the shipped one."""
+    folder = SHIPPED / "phantom"
     monkeypatch.setattr(mirror, "bundle_folder", lambda version: folder)
     return folder
 
@@ -106,9 +104,17 @@ def test_mlflow_has_run_metrics_bundle_card_version_and_aliases(
     assert one["params"]["snapshot"] == "s1"
     assert one["status"] == "FINISHED"
     assert one["metrics"]["benchmark.image_score.rmse"] == 0.3
-    assert one["artifacts"] == ["bundle", "model_card.md", "report.html", "report.json"]
-    assert one["bundle"] == ["bundle/bundle.json", "bundle/report.html"]
-    assert found["downloaded"] == ["bundle.json", "report.html"]
+    assert one["artifacts"] == [
+        "comparison.json",
+        "model",
+        "model_card.md",
+        "plots",
+        "report.html",
+        "report.json",
+        "verdicts.json",
+    ]
+    assert {"model/MLmodel", "model/code", "model/data"} <= set(one["model"])
+    assert {"MLmodel", "code", "data"} <= set(found["downloaded"])
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.mlflow_alias, second.mlflow_alias) == ("", "champion")

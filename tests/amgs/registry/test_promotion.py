@@ -173,29 +173,41 @@ def test_a_command_refuses_in_a_sentence(register, cora):
         call_command("live", at="yesterday")
 
 
-@pytest.mark.service("postgresql")
-def test_of_two_promotions_at_once_one_wins_on_postgresql(postgresql_url, tmp_path):
-    """Each round: two threads promote two versions at one moment, with and without one serving."""
+def on_postgresql(postgresql_url: str, name: str, folder: Path, *command: str) -> dict | list:
+    """Run a program of this folder on a new database; return what it prints last."""
     server = psycopg2.connect(postgresql_url)
     server.autocommit = True
     with server.cursor() as cursor:
-        cursor.execute("CREATE DATABASE promotions")
+        cursor.execute(f"CREATE DATABASE {name}")
     server.close()
-    url = urlsplit(postgresql_url)._replace(path="/promotions").geturl()
-    environment = os.environ | {"DATABASE_URL": url, "AMGS_VAR": str(tmp_path)}
-    root = HERE.parents[2]
+    url = urlsplit(postgresql_url)._replace(path=f"/{name}").geturl()
+    environment = os.environ | {"DATABASE_URL": url, "AMGS_VAR": str(folder)}
+    script, *rest = command
     run = subprocess.run(
-        [sys.executable, str(HERE / "promote_at_once.py"), str(root), "12"],
+        [sys.executable, str(HERE / script), str(HERE.parents[2]), *rest],
         env=environment,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
-    rounds = json.loads(run.stdout.splitlines()[-1])
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.service("postgresql")
+def test_of_two_promotions_at_once_one_wins_on_postgresql(postgresql_url, tmp_path):
+    """Each round: two threads promote two versions at one moment, with and without one serving."""
+    rounds = on_postgresql(postgresql_url, "promotions", tmp_path, "promote_at_once.py", "12")
     assert len(rounds) == 12
     for outcome in rounds:
         assert outcome["serving"] == 1
         assert set(outcome["ended"]) <= {"promoted", "Conflict"}
         assert "promoted" in outcome["ended"]
     assert any("Conflict" in outcome["ended"] for outcome in rounds)
+
+
+@pytest.mark.service("postgresql")
+def test_a_changed_decision_is_detected_on_postgresql(postgresql_url, tmp_path):
+    told = on_postgresql(postgresql_url, "tampered", tmp_path, "tampered_ledger.py")
+    assert told["before"].endswith("decisions are as they were written.")
+    assert told["after"] == f"Entry {told['number']} was changed after it was written."

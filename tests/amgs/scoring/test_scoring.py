@@ -166,6 +166,61 @@ def test_a_new_champion_is_picked_up_without_a_restart(
     assert engine.scorer_of(second).bundle.digest == second.digest
 
 
+def test_a_running_video_finishes_on_the_version_it_began_with(
+    serve_bundle, uploaded, run_jobs, render, tmp_path, mia, monkeypatch
+):
+    from amgs.registry import services as registry
+    from amgs.scoring import jobs as scoring
+
+    first, second = serve_bundle(0), serve_bundle(1)
+    upload = uploaded(render(tmp_path / "film.mp4").read_bytes())
+    predict, changed = scoring._predict, []
+
+    def roll_back_meanwhile(*given):
+        if not changed:
+            changed.append(registry.roll_back(by=mia, why="scores jumped"))
+        return predict(*given)
+
+    monkeypatch.setattr(scoring, "_predict", roll_back_meanwhile)
+    runs = [services.start_score(upload=upload)]
+    run_jobs()
+    runs.append(services.start_score(blob=ToolRun.objects.get(pk=runs[0].pk).blob, name="again"))
+    run_jobs()
+    told = [ToolRun.objects.get(pk=run.pk).provenance["model"] for run in runs]
+    assert told == [second.identifier, first.identifier]
+    assert changed == [first]
+
+
+def test_the_fault_of_a_withdrawn_version_stands_on_every_score_it_gave(
+    serve_bundle, uploaded, run_jobs, render, tmp_path, mia, client
+):
+    from amgs.core.errors import Refused
+    from amgs.registry import services as registry
+
+    version = serve_bundle()
+    upload = uploaded(render(tmp_path / "film.mp4").read_bytes())
+    run = services.start_score(upload=upload)
+    run_jobs()
+    address = f"/api/scores/{run.token}"
+    assert client.get(address).json()["notes"] == []
+    registry.decide_model(
+        by=mia, version=version, action="withdraw", why="It graded sleeping mice as in pain."
+    )
+    score = client.get(address).json()
+    assert score["result"] == ToolRun.objects.get(pk=run.pk).result
+    (note,) = score["notes"]
+    assert note["grave"]
+    assert "mouse-v1 was withdrawn for a fault" in note["sentence"]
+    assert "It graded sleeping mice as in pain." in note["sentence"]
+    assert (
+        "It graded sleeping mice as in pain." in client.get(f"/score/{run.token}/").content.decode()
+    )
+    saved = client.get(score["files"]["frames.csv"])["Location"]
+    assert "WITHDRAWN-mouse-v1-frames.csv" in saved
+    with pytest.raises(Refused, match="no validated model yet"):
+        services.start_score(blob=run.blob, name="again")
+
+
 def test_a_refused_upload_is_a_failed_score_with_its_sentence(serve, uploaded):
     from amgs.scoring import queries
 
