@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m models", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
 
-    train = commands.add_parser("train", help="train, calibrate and evaluate a bundle")
+    train = commands.add_parser("train", help="train a bundle that waits to be judged")
     train.add_argument("--manifest", type=Path, required=True)
     train.add_argument("--media", type=Path, required=True, help="files named by their SHA-256")
     train.add_argument("--out", type=Path, required=True, help="a rerun with it resumes")
@@ -39,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--media", type=Path, required=True)
     evaluate.add_argument("--out", type=Path, required=True)
     evaluate.add_argument("--split", default="benchmark")
+    evaluate.add_argument(
+        "--training", type=Path, help="manifest it learned from, for the constant answer"
+    )
+    evaluate.add_argument("--cache", type=Path, help="crops shared between runs")
+    evaluate.add_argument(
+        "--finish", type=Path, metavar="FOLDER", help="write the bundle with this report there"
+    )
     evaluate.add_argument(
         "--without-context",
         action="store_true",
@@ -133,7 +140,7 @@ def _train(options: argparse.Namespace) -> int:
     from models.bundle import load_bundle
     from models.config import ConfigError, load_config
     from models.events import Refused, printer, silent, watch_launcher
-    from models.runs import prepare
+    from models.runs import TRAINED, prepare
 
     run = prepare(
         load_config(options.config),
@@ -164,15 +171,8 @@ def _train(options: argparse.Namespace) -> int:
             return REFUSED
     if run.rank:
         return 0
-    bundle = load_bundle(run.out / "bundle")
-    emit(
-        {
-            "event": "done",
-            "bundle": str(bundle.path),
-            "digest": bundle.digest,
-            "report": str(bundle.path / "report.json"),
-        }
-    )
+    bundle = load_bundle(run.out / TRAINED, judged=False)
+    emit({"event": "done", "trained": str(bundle.path), "digest": bundle.digest})
     return 0
 
 
@@ -190,6 +190,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         split=options.split,
         emit=emit,
         without_context=options.without_context,
+        training=read_manifest(options.training) if options.training else None,
+        cache=options.cache,
+        finish=options.finish,
     )
     emit({"event": "done", "report": str(options.out / "report.json")})
     return 0
