@@ -253,8 +253,8 @@ def test_a_killed_process_ends_the_run_which_then_resumes_as_if_nothing_had_been
 ) -> None:
     out = tmp_path / "run"
     killed(start(models, study, shared, out, tiny_run.cache), whom, 6)
-    assert not (out / "bundle").exists()
+    assert not (out / "trained").exists()
     events = finish(start(models, study, shared, out, tiny_run.cache))
     assert min(event["step"] for event in events if event["event"] == "checkpoint") > 6
-    one, other = (load_file(run / "bundle" / "weights.safetensors") for run in (undisturbed, out))
+    one, other = (load_file(run / "trained" / "weights.safetensors") for run in (undisturbed, out))
     assert all(np.abs(one[name] - other[name]).max() <= 1e-6 for name in one)
