@@ -1,7 +1,7 @@
-"""`python -m models`: phantom | finder | eyes | train | evaluate | compare | score | explain.
+"""`python -m models`: phantom finder eyes train evaluate reproduce compare score explain.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
-error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
+error. Exit status 0 done, 3 refused with a sentence, 2 wrong options, 1 not reproduced.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+DIFFERS = 1
 REFUSED = 3
 
 
@@ -55,6 +56,16 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--watch-stdin", action="store_true", help="exit when standard input closes"
         )
+
+    again = commands.add_parser("reproduce", help="train again as a bundle was, and compare")
+    again.add_argument("bundle", type=Path, metavar="BUNDLE")
+    again.add_argument("manifest", type=Path, metavar="MANIFEST", help="what it learned from")
+    again.add_argument("--media", type=Path, required=True, help="files named by their SHA-256")
+    again.add_argument("--out", type=Path, required=True)
+    again.add_argument("--benchmark", type=Path, help="manifest to compare on")
+    again.add_argument("--warm-start", type=Path, help="bundle whose weights it began with")
+    again.add_argument("--left-out", type=Path, help="predictions its sets were calibrated with")
+    again.add_argument("--cache", type=Path, help="finders and crops shared between runs")
 
     compare = commands.add_parser("compare", help="two evaluations, paired by animal")
     compare.add_argument("--challenger", type=Path, required=True)
@@ -114,6 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _train(options)
         if options.command == "evaluate":
             return _evaluate(options)
+        if options.command == "reproduce":
+            return _reproduce(options)
         if options.command == "compare":
             return _compare(options)
         if options.command == "eyes":
@@ -196,6 +209,27 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     emit({"event": "done", "report": str(options.out / "report.json")})
     return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from models.events import printer
+    from models.reproduce import reproduce
+
+    emit = printer()
+    result = reproduce(
+        options.bundle,
+        options.manifest,
+        options.media,
+        options.out,
+        benchmark=options.benchmark,
+        warm_start=options.warm_start,
+        left_out=options.left_out,
+        cache=options.cache,
+        emit=emit,
+    )
+    told = {name: result[name] for name in ("reproduced", "sentence", "probability", "figure")}
+    emit({"event": "done", "result": str(options.out / "reproduction.json"), **told})
+    return 0 if result["reproduced"] else DIFFERS
 
 
 def _compare(options: argparse.Namespace) -> int:
