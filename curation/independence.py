@@ -136,5 +136,6 @@ def _learnable(coat: str, labs: Sequence[LabFacts], without: LabFacts) -> int:
 
 
 def _title(coat: str) -> str:
-    titles = {one.key: one.title.lower() for one in load_scale().coats}
+    # Without what stands in brackets: "white (albino)".
+    titles = {one.key: one.title.partition(" (")[0].lower() for one in load_scale().coats}
     return titles.get(coat, coat)

@@ -1,8 +1,8 @@
 """A site with 20,000 graded frames that freezes, trains, measures and judges once.
 
 ``python retraining_site.py VAR FRAMES`` in an empty folder, on the embedded default with the
-shipped model serving; prints what each step took as JSON. The films are rendered phantoms of ten animals,
-packed anew for every animal of the site: as many bytes to read and decode as with other mice.
+shipped model serving; prints what each step took as JSON. The films are rendered phantoms of ten
+animals, packed anew for every animal of the site: as many bytes to decode as with other mice.
 """
 
 from __future__ import annotations

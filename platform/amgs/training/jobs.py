@@ -19,7 +19,7 @@ from amgs.core.models import Job
 from amgs.registry import services as registry
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
-from amgs.training import triggers
+from amgs.training import services, triggers
 from amgs.training.child import ChildFailed, run_child
 from amgs.training.diary import Diary
 from amgs.training.freeze import allows_training, freeze_snapshot, trainable_versions
@@ -118,6 +118,7 @@ def _snapshot(context: Context, row: Run) -> Snapshot:
         context.save_progress()
         Run.objects.filter(pk=row.pk, snapshot=None).update(snapshot=snapshot)
         row.refresh_from_db(fields=["snapshot"])
+        services.supersede_older(run=row)
     if row.snapshot is not None and row.benchmark_id != row.snapshot.benchmark_id:
         Run.objects.filter(pk=row.pk).update(benchmark=row.snapshot.benchmark)
         row.refresh_from_db(fields=["benchmark"])

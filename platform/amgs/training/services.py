@@ -28,6 +28,7 @@ __all__ = [
     "recipes",
     "set_lab_aside",
     "start_run",
+    "supersede_older",
 ]
 
 EDITABLE = (
@@ -163,17 +164,20 @@ def start_run(
         why=why,
         facts={"recipe": recipe, "profile": profile, "negative_control": negative_control},
     )
-    if not negative_control:
-        _supersede(row)
+    if snapshot is not None or by is SYSTEM:  # the policy asks only where something is new
+        supersede_older(run=row)
     return row
 
 
-def _supersede(run: Run) -> None:
-    """Cancel runs that still wait for their turn with an older snapshot than this run will have.
+@transaction.atomic
+def supersede_older(*, run: Run) -> None:
+    """Cancel runs that still wait for their turn with an older snapshot than this run has.
 
     A run without a snapshot freezes one when it begins, so it takes what is new by itself; one
-    that began once goes on.
+    that began once goes on. A negative control takes nobody's place, and keeps its own.
     """
+    if run.negative_control:
+        return
     waiting = Run.objects.filter(
         job__state=Job.State.QUEUED,
         job__attempt=0,

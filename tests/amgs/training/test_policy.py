@@ -284,9 +284,13 @@ def test_a_run_that_began_or_learns_from_what_is_newest_keeps_its_place(policy, 
     open_ended = services.start_run(by=mia, recipe="tiny", profile="demo", seed=3)
     for run in (began, same, open_ended):
         run.refresh_from_db()
-    assert same.superseded_by == open_ended
-    assert began.superseded_by is None
+    assert (began.superseded_by, same.superseded_by) == (None, None)
     publish("Meadow", animals=8)
     assert "under way" in triggers.evaluate().reason
     Job.objects.filter(pk=began.job.pk).update(state="done")
     assert "waits for its turn" in triggers.evaluate().reason
+    open_ended.snapshot = services.freeze_snapshot(by=mia)
+    open_ended.save()
+    services.supersede_older(run=open_ended)
+    same.refresh_from_db()
+    assert same.superseded_by == open_ended

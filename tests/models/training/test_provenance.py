@@ -127,7 +127,7 @@ def test_a_warm_start_is_what_the_heads_began_with(scale: Scale, shuffled: bool)
     run = a_run(scale, RunConfig())
     run.warm_start, run.shuffle_labels = before, shuffled
     part = {"digest": "d", "trained_on": RENDERED}
-    info = bundle_info(run, part, part, CALIBRATION, np.eye(len(scale.states)))
+    info = bundle_info(run, part, part, CALIBRATION, np.eye(len(scale.states)), {})
     assert info["parts"]["units"]["pretrained_on"] == RENDERED, "each source once"
     assert info["warm_start"] == "b" * 64
     assert info["shuffled_labels"] is shuffled
