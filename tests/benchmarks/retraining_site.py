@@ -131,7 +131,7 @@ def fill(frames: int) -> Any:
                 for frame in made
                 for unit in scale.units
             )
-    for version in versions:
+    for version in versions[:-1]:
         Version.objects.filter(pk=version.pk).update(
             state="published", published_at=timezone.now(), design=freeze(version)
         )
@@ -154,10 +154,12 @@ def _consensus(table: Any, frame: Any, unit: str, chance: random.Random) -> Any:
 def walk(frames: int) -> dict[str, Any]:
     """Fill, approve the last dataset, let the policy start a run, and let it end."""
     from django.core.management import call_command
+    from django.utils import timezone
 
     from amgs.core import jobs
     from amgs.core.base import SYSTEM
     from amgs.core.models import Job
+    from amgs.repository.frozen import freeze
     from amgs.repository.models import Version
     from amgs.training import services, triggers
     from amgs.training.jobs import POLICY_EVERY
@@ -172,7 +174,9 @@ def walk(frames: int) -> dict[str, Any]:
     Policy.objects.update(recipe=RECIPE, profile=PROFILE, min_new_frames=frames)
 
     started = time.monotonic()
-    Version.objects.filter(pk=last.pk).update(state="published")
+    Version.objects.filter(pk=last.pk).update(
+        state="published", published_at=timezone.now(), design=freeze(last)
+    )
     trigger = triggers.evaluate()
     if trigger is None or trigger.run is None:
         raise RuntimeError("the policy started no run")

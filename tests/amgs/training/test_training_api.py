@@ -112,7 +112,10 @@ def test_a_lab_is_set_aside_and_seen(mia, cora, client_of, publish):
     told = client.get("/api/training/independent-labs").json()
     assert told["proposals"][0] == {"lab": "Brook", "coats": ["white"], "animals": 8}
     body = {"lab": "Brook", "why": "another camera"}
-    assert client_of(cora).post("/api/training/independent-labs", body).status_code == 403
+    assert (
+        client_of(cora).post("/api/training/independent-labs", body, format="json").status_code
+        == 403
+    )
     answer = client.post("/api/training/independent-labs", body, format="json")
     assert answer.status_code == 201
     assert answer.json()["sentences"] == ["White mice: Brook only validates."]
