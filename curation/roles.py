@@ -74,6 +74,7 @@ ACTS: dict[str, Act] = {
     "grant_role": _act("give or take roles", MAINTAINER),
     "edit_policy": _act("edit the training policy", MAINTAINER),
     "freeze_snapshot": _act("freeze a snapshot", MAINTAINER, SYSTEM),
+    "set_lab_aside": _act("set a lab aside as independent", MAINTAINER),
     "start_run": _act("start a training run", MAINTAINER, SYSTEM),
     "cancel_run": _act("cancel a training run", MAINTAINER),
     "see_runs": _act("see training runs", CURATOR, MAINTAINER),

@@ -1,7 +1,7 @@
 """`python -m models COMMAND`: pictures, training, evaluation, comparison and scores.
 
 Child processes of the platform: events are JSON lines on standard output, the log goes to standard
-error. Exit status 0 done, 3 refused with a sentence, 2 wrong options.
+error. Exit status 0 done, 3 refused with a sentence, 2 wrong options, 1 not reproduced.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+DIFFERS = 1
 REFUSED = 3
 
 
@@ -19,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m models", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
 
-    train = commands.add_parser("train", help="train, calibrate and evaluate a bundle")
+    train = commands.add_parser("train", help="train a bundle that waits to be judged")
     train.add_argument("--manifest", type=Path, required=True)
     train.add_argument("--media", type=Path, required=True, help="files named by their SHA-256")
     train.add_argument("--out", type=Path, required=True, help="a rerun with it resumes")
@@ -40,6 +41,13 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--out", type=Path, required=True)
     evaluate.add_argument("--split", default="benchmark")
     evaluate.add_argument(
+        "--training", type=Path, help="manifest it learned from, for the constant answer"
+    )
+    evaluate.add_argument("--cache", type=Path, help="crops shared between runs")
+    evaluate.add_argument(
+        "--finish", type=Path, metavar="FOLDER", help="write the bundle with this report there"
+    )
+    evaluate.add_argument(
         "--without-context",
         action="store_true",
         help="judge it frame by frame, and tell what context changes",
@@ -48,6 +56,16 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--watch-stdin", action="store_true", help="exit when standard input closes"
         )
+
+    again = commands.add_parser("reproduce", help="train again as a bundle was, and compare")
+    again.add_argument("bundle", type=Path, metavar="BUNDLE")
+    again.add_argument("manifest", type=Path, metavar="MANIFEST", help="what it learned from")
+    again.add_argument("--media", type=Path, required=True, help="files named by their SHA-256")
+    again.add_argument("--out", type=Path, required=True)
+    again.add_argument("--benchmark", type=Path, help="manifest to compare on")
+    again.add_argument("--warm-start", type=Path, help="bundle whose weights it began with")
+    again.add_argument("--left-out", type=Path, help="predictions its sets were calibrated with")
+    again.add_argument("--cache", type=Path, help="finders and crops shared between runs")
 
     compare = commands.add_parser("compare", help="two evaluations, paired by animal")
     compare.add_argument("--challenger", type=Path, required=True)
@@ -113,6 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _train(options)
         if options.command == "evaluate":
             return _evaluate(options)
+        if options.command == "reproduce":
+            return _reproduce(options)
         if options.command == "compare":
             return _compare(options)
         if options.command == "replace":
@@ -141,7 +161,7 @@ def _train(options: argparse.Namespace) -> int:
     from models.bundle import load_bundle
     from models.config import ConfigError, load_config
     from models.events import Refused, printer, silent, watch_launcher
-    from models.runs import prepare
+    from models.runs import TRAINED, prepare
 
     run = prepare(
         load_config(options.config),
@@ -172,15 +192,8 @@ def _train(options: argparse.Namespace) -> int:
             return REFUSED
     if run.rank:
         return 0
-    bundle = load_bundle(run.out / "bundle")
-    emit(
-        {
-            "event": "done",
-            "bundle": str(bundle.path),
-            "digest": bundle.digest,
-            "report": str(bundle.path / "report.json"),
-        }
-    )
+    bundle = load_bundle(run.out / TRAINED, judged=False)
+    emit({"event": "done", "trained": str(bundle.path), "digest": bundle.digest})
     return 0
 
 
@@ -198,9 +211,33 @@ def _evaluate(options: argparse.Namespace) -> int:
         split=options.split,
         emit=emit,
         without_context=options.without_context,
+        training=read_manifest(options.training) if options.training else None,
+        cache=options.cache,
+        finish=options.finish,
     )
     emit({"event": "done", "report": str(options.out / "report.json")})
     return 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from models.events import printer
+    from models.reproduce import reproduce
+
+    emit = printer()
+    result = reproduce(
+        options.bundle,
+        options.manifest,
+        options.media,
+        options.out,
+        benchmark=options.benchmark,
+        warm_start=options.warm_start,
+        left_out=options.left_out,
+        cache=options.cache,
+        emit=emit,
+    )
+    told = {name: result[name] for name in ("reproduced", "sentence", "probability", "figure")}
+    emit({"event": "done", "result": str(options.out / "reproduction.json"), **told})
+    return 0 if result["reproduced"] else DIFFERS
 
 
 def _compare(options: argparse.Namespace) -> int:

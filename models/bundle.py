@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ FILES = (
     "report.html",
     "card.md",
 )
+JUDGEMENT = ("report.json", "report.html", "card.md")
+"""Files that training leaves out: they come with the evaluation (`models.finishing`)."""
+FROM_TRAINING = tuple(name for name in FILES if name not in JUDGEMENT)
 SHIPPED = Path(__file__).parent / "bundles"
 CHUNK = 1 << 20
 MOST_BYTES = 512 << 20
@@ -59,6 +63,12 @@ class Bundle:
     def phantom(self) -> bool:
         """Whether any of it rests on phantom data."""
         return bool(self.info["phantom"])
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How it was trained; a bundle made by an earlier program says so in its report alone."""
+        told = self.info.get("training") or self.report.get("training") or {}
+        return dict(told)
 
     @property
     def crop(self) -> CropConfig:
@@ -87,9 +97,9 @@ def compute_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def seal(folder: Path) -> str:
-    """Write the digest of a finished bundle and return it."""
-    missing = [name for name in FILES if not (folder / name).is_file()]
+def seal(folder: Path, files: Sequence[str] = FILES) -> str:
+    """Write the digest of a finished bundle, or of what training leaves, and return it."""
+    missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"The bundle lacks {', '.join(missing)}.")
     value = compute_digest(folder)
@@ -97,12 +107,16 @@ def seal(folder: Path) -> str:
     return value
 
 
-def load_bundle(path: Path | str) -> Bundle:
-    """Read and verify a bundle; raises BundleError. Runs no code of the bundle's."""
+def load_bundle(path: Path | str, *, judged: bool = True) -> Bundle:
+    """Read and verify a bundle; raises BundleError. Runs no code of the bundle's.
+
+    Unless `judged`, what training left is taken too: a bundle whose report is still empty.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise BundleError(f"There is no bundle at {folder}.")
-    missing = [name for name in (*FILES, DIGEST) if not (folder / name).is_file()]
+    needed = FILES if judged or (folder / "report.json").is_file() else FROM_TRAINING
+    missing = [name for name in (*needed, DIGEST) if not (folder / name).is_file()]
     if missing:
         raise BundleError(f"{folder.name} is no complete bundle: it lacks {', '.join(missing)}.")
     stated = (folder / DIGEST).read_text(encoding="ascii", errors="replace").strip()
@@ -125,7 +139,7 @@ def load_bundle(path: Path | str) -> Bundle:
         path=folder,
         digest=stated,
         info=info,
-        report=_json(folder / "report.json"),
+        report=_json(folder / "report.json") if needed is FILES else {},
         scale=scale,
         calibration=_json(folder / "calibration.json"),
         config=config,

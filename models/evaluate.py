@@ -14,6 +14,7 @@ from models.data.crops import CropStore
 from models.events import Emit, Progress, Refused, silent
 from models.faces import VIEWS, FaceFinder, in_crop
 from models.figures import ablation_figures, compute_report, judged, judged_rows
+from models.finishing import finish_bundle
 from models.grader import Grader
 from models.looker import Looker
 from models.manifest import Manifest, digest_of
@@ -23,7 +24,6 @@ from models.sequences import look_round
 
 CONSTANT = "constant"
 LOOKING = "Looking at the recordings."
-LEARNT_FROM = ("train", "validation", "calibration")
 
 
 def evaluate(
@@ -36,41 +36,53 @@ def evaluate(
     threads: int = 2,
     emit: Emit = silent,
     without_context: bool = False,
+    training: Manifest | None = None,
+    cache: Path | None = None,
+    finish: Path | None = None,
 ) -> dict[str, Any]:
     """Judge a bundle (or `constant`) on a split and write report.json, report.html, predictions.
 
-    `without_context` judges the answers of the frame network alone; the report then also holds
-    what context changes (`ablation`, see `models.figures.ablation`).
+    `training` is the manifest from whose training frames the constant answer is drawn, where
+    `manifest` has none. `cache` keeps crops. `without_context` judges the answers of the frame
+    network alone; the report then also holds what context changes (`ablation`, see
+    `models.figures.ablation`). `finish` is a folder for the finished bundle: what training left,
+    with this report.
 
     Returns the report. Raises Refused, BundleError or Unreadable.
     """
     progress = Progress(emit, {"looking": 6, "grading": 2, "report": 2})
     frames = benchmark_frames(manifest, split)
-    training: dict[str, Any] = {"config": CONSTANT, "shuffled_labels": False}
+    learnt = (training or manifest).part("train")
+    if learnt.empty:
+        raise Refused(
+            "The manifest has no training frames to draw the constant answer from; name the one "
+            "that the model learned from (--training)."
+        )
+    loaded = None if str(bundle) == CONSTANT else load_bundle(bundle, judged=False)
+    told: dict[str, Any] = {"config": CONSTANT, "shuffled_labels": False}
     ablation = None
     progress.enter("looking", f"Looking at {len(frames)} frames.")
-    if str(bundle) == CONSTANT:
-        graded = grade_by_constant(frames, manifest.part("train"), manifest.scale)
+    if loaded is None:
+        graded = grade_by_constant(frames, learnt, manifest.scale)
         title, draws, sets, explanation = "The constant baseline", 400, None, None
     else:
-        loaded = load_bundle(bundle)
         _same_scale(loaded, manifest)
-        training = dict(loaded.report["training"])
+        told = loaded.training
         graded, framewise = _graded(loaded, frames, media, threads, progress, without_context)
-        title = f"Bundle {loaded.digest[:12]}"
+        title = f"Run {loaded.config.name}" if finish else f"Bundle {loaded.digest[:12]}"
         if framewise is not None:
             ablation = ablation_figures(judged(graded), judged(framewise), loaded.scale)
             graded, title = framewise, f"{title} without context"
         draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
-        explanation = _explanation(loaded, frames, graded, media, out / "cache")
+        explanation = _explanation(loaded, frames, graded, media, cache or out / "cache")
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),
-        constants(with_truth(manifest.part("train"), manifest.scale), manifest.scale),
+        constants(with_truth(learnt, manifest.scale), manifest.scale),
         manifest.scale,
         split=split,
         benchmark_digest=digest_of(frames),
-        training=training,
+        training=told,
         draws=draws,
         sets=sets,
         explanation=explanation,
@@ -78,6 +90,8 @@ def evaluate(
     if without_context:
         report |= {"context": False, "ablation": ablation}
     save_evaluation(out, graded, report, title, manifest)
+    if finish is not None and loaded is not None:
+        finish_bundle(loaded, frames, report, out / "report.html", finish)
     progress.tell(1.0, "Report written.")
     progress.leave()
     return report

@@ -2,7 +2,9 @@
 
 One row per frame with its identity, origin, votes, target distributions and split; the header lies
 in the file's metadata under `amgs`. `split` places animals; `write_manifest` refuses a manifest
-that would let an animal, or a file, be in two splits.
+that would let an animal, or a file, be in two splits. The splits in `LOCKED` only judge:
+`write_apart` gives each a file of its own, and no training run reads a manifest that holds one
+(`refuse_locked`).
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from models.records import Vote, from_json
 from models.scale import Scale, ScaleError, load_scale
 
 KEY = b"amgs"
-SPLITS = ("train", "validation", "calibration", "test", "benchmark")
+TRAINING = "training"
+LOCKED = ("benchmark", "independent")
+"""Splits that only judge finished models: animals never learnt from, and whole labs kept apart."""
+SPLITS = ("train", "validation", "calibration", "test", *LOCKED)
 SHARES: dict[str, float] = {
     "train": 0.55,
     "validation": 0.1,
@@ -128,6 +133,43 @@ def write_manifest(
     pq.write_table(table, unfinished)
     unfinished.replace(path)
     return str(full["digest"])
+
+
+def write_apart(
+    path: Path, rows: Iterable[Mapping[str, Any]] | pd.DataFrame, header: Mapping[str, Any]
+) -> dict[str, str]:
+    """Write what a run may read to `path`, and each locked split that has frames beside it.
+
+    Returns digests by name: `training`, and the names of those splits, whose files are
+    `beside(path, name)`; a file of an earlier split that is empty now is removed. Raises
+    ManifestError, also where an animal or a file would be on both sides.
+    """
+    frames = rows.copy() if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    for noun, column in (("Animal", "animal"), ("File", "blob")):
+        _refuse_torn(frames, noun, column)
+    digests = {TRAINING: write_manifest(path, frames[~frames["split"].isin(LOCKED)], header)}
+    for name in LOCKED:
+        kept = frames[frames["split"] == name]
+        if kept.empty:
+            beside(path, name).unlink(missing_ok=True)
+        else:
+            digests[name] = write_manifest(beside(path, name), kept, header)
+    return digests
+
+
+def beside(path: Path, name: str) -> Path:
+    """The file of a locked split next to the manifest that a run reads."""
+    return path.with_name(f"{path.stem}.{name}{path.suffix}")
+
+
+def refuse_locked(manifest: Manifest) -> None:
+    """Raise ManifestError where a manifest holds frames that no training run may read."""
+    for name in LOCKED:
+        if count := int((manifest.frames["split"] == name).sum()):
+            raise ManifestError(
+                f"The manifest holds {count} frames of the split {name}, which no training run may "
+                "read; write them into a manifest of their own and evaluate on that."
+            )
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -306,13 +348,7 @@ def _check(frames: pd.DataFrame, scale: Scale) -> None:
     if unknown:
         raise ManifestError(f"“{unknown[0]}” is no split; use one of {', '.join(SPLITS)}.")
     for noun, column in (("Animal", "animal"), ("File", "blob")):
-        splits = frames.groupby(column)["split"].nunique()
-        torn = splits[splits > 1]
-        if len(torn):
-            where = sorted(set(frames.loc[frames[column] == torn.index[0], "split"]))
-            raise ManifestError(
-                f"{noun} {torn.index[0]} is in more than one split: {', '.join(where)}."
-            )
+        _refuse_torn(frames, noun, column)
     for unit in scale.units:
         p, scorable = targets(frames, unit.key, len(unit.grades))
         known = np.isfinite(p).all(1)
@@ -322,3 +358,13 @@ def _check(frames: pd.DataFrame, scale: Scale) -> None:
         if bad.any():
             frame = frames["frame"].iloc[int(np.flatnonzero(bad)[0])]
             raise ManifestError(f"Frame {frame}: the target of {unit.key} is no distribution.")
+
+
+def _refuse_torn(frames: pd.DataFrame, noun: str, column: str) -> None:
+    splits = frames.groupby(column)["split"].nunique()
+    torn = splits[splits > 1]
+    if len(torn):
+        where = sorted(set(frames.loc[frames[column] == torn.index[0], "split"]))
+        raise ManifestError(
+            f"{noun} {torn.index[0]} is in more than one split: {', '.join(where)}."
+        )

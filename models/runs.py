@@ -19,10 +19,13 @@ from models.backbones import Backbone, resolved
 from models.bundle import Bundle, default_bundle, load_bundle
 from models.config import ConfigError, RunConfig
 from models.events import Refused
-from models.manifest import Manifest, read_manifest
+from models.manifest import Manifest, read_manifest, refuse_locked
 from models.ranks import rank_of
 from models.scale import Scale, Unit
 from models.sets import LeftOut
+
+TRAINED = "trained"
+"""Folder of a run with all of a bundle but its report, which comes with the evaluation."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Run:
         }
 
     def finished(self) -> bool:
-        """Whether the folder holds the finished bundle."""
-        return (self.out / "bundle").is_dir()
+        """Whether the folder holds what training leaves."""
+        return (self.out / TRAINED).is_dir()
 
 
 def prepare(
@@ -79,10 +82,11 @@ def prepare(
 ) -> Run:
     """Read and verify what a run needs and claim its folder, the first process alone.
 
-    Raises Refused where the folder belongs to another run, ManifestError, BundleError or
-    ConfigError.
+    Raises Refused where the folder belongs to another run, ManifestError (also where the manifest
+    holds frames that only judge), BundleError or ConfigError.
     """
     known = read_manifest(manifest)
+    refuse_locked(known)
     net, backbone = resolved(config.net)
     beginning = _beginning(config, warm_start, shuffle_labels)
     if net.frozen and backbone is None and beginning is None:
@@ -155,7 +159,7 @@ def _claim(run: Run) -> None:
             raise Refused(
                 f"{run.out} holds another run (other data, options or seed); choose a new folder."
             )
-        for leftover in run.out.glob(".bundle.*"):
+        for leftover in run.out.glob(f".{TRAINED}.*"):
             shutil.rmtree(leftover, ignore_errors=True)
         return
     write_json(path, run.identity())

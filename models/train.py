@@ -1,7 +1,8 @@
-"""A training run: from a manifest to a sealed, evaluated bundle, able to die and resume anywhere.
+"""A training run: from a manifest to a bundle that waits to be judged, able to die and resume.
 
 Everything lies in one folder: `run.json` says which run it is, `checkpoints/` where it stands, and
-`bundle/` appears in one step when it is done. A rerun with the same folder goes on where it was.
+`trained/` appears in one step when it is done. A rerun with the same folder goes on where it was.
+The benchmark is not in the manifest: `models.evaluate` judges what comes out and finishes it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -20,37 +20,32 @@ from numpy.typing import NDArray
 
 from models import config as configs
 from models import zoo
-from models.bundle import Bundle, load_bundle, seal
+from models.bundle import FROM_TRAINING, Bundle, load_bundle, seal
 from models.calibration import fit_calibration
 from models.config import CropConfig, RunConfig
 from models.context import Context
 from models.data.crops import CropStore
 from models.data.labels import shuffled, targets_of
 from models.data.stream import CropModule, Labelled
-from models.evaluate import LOOKING, benchmark_frames, save_evaluation
+from models.evaluate import LOOKING
 from models.events import Emit, Progress, Refused, silent
-from models.explain import explain_evaluation
 from models.eyes import EyeReader
 from models.faces import VIEWS, FaceFinder, cut, in_crop
-from models.figures import compute_report, judged, judged_rows
-from models.grader import Grader, state_probabilities, told_states
+from models.grader import state_probabilities, told_states
 from models.looker import Looker
-from models.manifest import digest_of, target_columns, targets
+from models.manifest import target_columns, targets
 from models.module import FrameModule, state_rarity
 from models.nets.export import frame_graph, load_matching, save_weights, temporal_graph
 from models.nets.eyes_fit import FittedEyes, cached_eyes
 from models.nets.finder_fit import FittedFinder, cached_finder
 from models.nets.fitting import fit
-from models.nets.frame import FrameNet
 from models.nets.pretrained import take_weights
 from models.nets.temporal import TemporalNet
 from models.nets.temporal_fit import clips, fit_temporal
-from models.predictions import constants, grade_frames, with_truth
-from models.provenance import bundle_info, states_told
+from models.provenance import bundle_info, made, states_told
 from models.ranks import forget_gathered, tell_gathered, wait_until_gathered
 from models.regions import region_masks
-from models.report import model_card
-from models.runs import Run, write_json
+from models.runs import TRAINED, Run, write_json
 from models.scale import HERE as SCALES
 from models.scale import Scale
 from models.sequences import Sequence, answered, look_round
@@ -62,14 +57,13 @@ STAGES = {
     "looking": 8.0,
     "context": 3.0,
     "calibration": 0.5,
-    "evaluation": 1.5,
 }
 FEWEST_FRAMES = 16
 MOST_REFERENCE = 600
 
 
 def train(run: Run, emit: Emit = silent) -> Bundle | None:
-    """Train, calibrate, evaluate and seal a bundle in `out/bundle`.
+    """Train, calibrate and seal what `out/trained` holds: a bundle but for its report.
 
     Equal inputs on one number of threads give equal weights; a run that was killed goes on from its
     last checkpoint with the result of an undisturbed one. None in a process that only shares the
@@ -77,13 +71,14 @@ def train(run: Run, emit: Emit = silent) -> Bundle | None:
     """
     config, out = run.config, run.out
     if run.finished():
-        return load_bundle(out / "bundle")
+        return load_bundle(out / TRAINED, judged=False)
     _settle(config)
     if run.rank:
         wait_until_gathered(out)
     else:
         forget_gathered(out)
     progress = Progress(emit, STAGES)
+    emit({"event": "made", **made()})
     scale = run.manifest.scale
     parts = _parts(run)
     progress.enter("finder", "Preparing the face finder.")
@@ -128,7 +123,8 @@ def train(run: Run, emit: Emit = silent) -> Bundle | None:
     progress.enter("calibration", "Calibrating on frames it has not seen.")
     told = states_told(labelled["train"].states, scale)
     calibration = _calibrate(run, parts, sequences, context, told_states(scale, told))
-    progress.enter("evaluation", "Evaluating on the benchmark.")
+    progress.tell(1.0, "Trained; it waits to be judged.")
+    progress.leave()
     training = {
         "config": config.name,
         "seed": config.seed,
@@ -138,8 +134,10 @@ def train(run: Run, emit: Emit = silent) -> Bundle | None:
         "finder_loss": finder.loss,
         "context_losses": learned["losses"],
         "context_epoch": learned["epoch"],
+        "seconds": round(sum(progress.seconds.values()), 1),
+        "stages": dict(progress.seconds),
     }
-    unfinished = out / f".bundle.{os.getpid()}"
+    unfinished = out / f".{TRAINED}.{os.getpid()}"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     info = bundle_info(
@@ -148,6 +146,7 @@ def train(run: Run, emit: Emit = silent) -> Bundle | None:
         {"digest": eyes.digest, "trained_on": eyes.facts["trained_on"]},
         calibration,
         labelled["train"].states,
+        training,
     )
     (unfinished / "finder.onnx").write_bytes(finder.graph)
     (unfinished / "eyes.onnx").write_bytes(eyes.graph)
@@ -164,17 +163,9 @@ def train(run: Run, emit: Emit = silent) -> Bundle | None:
     shutil.copyfile(SCALES / f"{scale.name}.toml", unfinished / "scale.toml")
     write_json(unfinished / "calibration.json", calibration)
     write_json(unfinished / "bundle.json", info)
-    report = _evaluate(
-        run, Grader(calibration, scale, config.crop, info["states"]), context, module.net,
-        sequences["benchmark"], records["benchmark"], training, progress, unfinished,
-    )  # fmt: skip
-    (unfinished / "card.md").write_text(
-        model_card(info, report, scale, calibration), encoding="utf-8"
-    )
-    seal(unfinished)
-    unfinished.replace(out / "bundle")
-    progress.tell(1.0, "Done.")
-    return load_bundle(out / "bundle")
+    seal(unfinished, FROM_TRAINING)
+    unfinished.replace(out / TRAINED)
+    return load_bundle(out / TRAINED, judged=False)
 
 
 def _settle(config: RunConfig) -> None:
@@ -197,7 +188,6 @@ def _parts(run: Run) -> dict[str, pd.DataFrame]:
         name: learnt[learnt["split"] == name].reset_index(drop=True)
         for name in ("train", "validation", "calibration")
     }
-    parts["benchmark"] = benchmark_frames(run.manifest, "benchmark")
     if len(parts["train"]) < FEWEST_FRAMES:
         raise Refused(
             f"The manifest has only {len(parts['train'])} training frames; at least "
@@ -403,47 +393,3 @@ def _calibrate(
         likely[graded][:, scale.state_keys.index(scale.graded_state.key)],
         known["animal"].tolist(),
     )
-
-
-def _evaluate(
-    run: Run,
-    grader: Grader,
-    context: Context,
-    net: FrameNet,
-    sequences: list[Sequence],
-    records: NDArray[Any],
-    training: dict[str, Any],
-    progress: Progress,
-    folder: Path,
-) -> dict[str, Any]:
-    manifest, scale = run.manifest, run.manifest.scale
-    frames = benchmark_frames(manifest, "benchmark")
-    graded = grade_frames(frames, sequences, grader, context)
-    progress.tell(0.3, "Computing the figures.")
-    share = judged_rows(graded)
-    explanation = explain_evaluation(
-        net,
-        graded.iloc[share].reset_index(drop=True),
-        records["crop"][share],
-        scale,
-        run.config.crop,
-        run.config.evaluation.explained,
-        records["view"][share] == VIEWS.index("frontal"),
-        in_crop(records["landmarks"][share], records["box"][share], run.config.crop),
-    )
-    spent = {**progress.seconds}
-    report = compute_report(
-        judged(graded),
-        constants(with_truth(manifest.part("train"), scale), scale),
-        scale,
-        split="benchmark",
-        benchmark_digest=digest_of(frames),
-        training={**training, "seconds": round(sum(spent.values()), 1), "stages": spent},
-        draws=run.config.evaluation.draws,
-        sets=grader.calibrated.sets,
-        explanation=explanation,
-    )
-    save_evaluation(run.out / "evaluation", graded, report, f"Run {run.config.name}", manifest)
-    for name in ("report.json", "report.html"):
-        shutil.copyfile(run.out / "evaluation" / name, folder / name)
-    return report

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from models.events import Refused
-from models.manifest import split, write_manifest
+from models.manifest import split, write_apart
 from models.media import frame_times, open_media
 from models.phantom.units import narrow_the_eyes
 from models.scale import Scale, load_scale
@@ -100,8 +100,8 @@ def gather_study(study: Path, out: Path, threads: int = 2) -> Path:
 
 def write_fold(
     gathered: Path, path: Path, left_out: str | None, seed: int, without: Sequence[str] = ()
-) -> str:
-    """Write the manifest of a fold and return its digest.
+) -> dict[str, str]:
+    """Write the manifest of a fold, its benchmark `models.manifest.beside` it; return the digests.
 
     `left_out` is a lab whose every animal is in the benchmark and in nothing else; without one the
     animals of all labs are split. Frames of the labs in `without` are in no split at all: those
@@ -113,7 +113,7 @@ def write_fold(
     learnt = animals if left_out is None else animals[animals["lab"] != left_out]
     placed = split(learnt, {}, seed, LARGE_SHARES if left_out is None else FOLD_SHARES)
     frames["split"] = [placed.get(animal, "benchmark") for animal in frames["animal"]]
-    return write_manifest(path, frames, {"seed": seed})
+    return write_apart(path, frames, {"seed": seed})
 
 
 def _films(

@@ -91,9 +91,8 @@ def ablation(state: Any) -> Iterator[Row]:
         out = run / "without-context"
         if not (out / "predictions.parquet").exists():
             _run(
-                "evaluate", "--bundle", run / "bundle", "--manifest",
-                WORK / f"without-{lab}.parquet", "--media", _gathered() / "media", "--out", out,
-                "--without-context",
+                "evaluate", "--bundle", run / "bundle", *_judging(WORK / f"without-{lab}.parquet"),
+                "--out", out, "--without-context",
             )  # fmt: skip
         return out / "predictions.parquet"
 
@@ -167,8 +166,8 @@ def independent(state: Any) -> Iterator[Row]:
         write_fold(_gathered(), manifest, lab, SEED)
         out = _runs() / f"independent-{lab}"
         _run(
-            "evaluate", "--bundle", _runs() / "shipped" / "bundle", "--manifest", manifest,
-            "--media", _gathered() / "media", "--out", out,
+            "evaluate", "--bundle", _runs() / "shipped" / "bundle", *_judging(manifest),
+            "--out", out,
         )  # fmt: skip
         report = _judged(out, f"The shipped bundle on the independent lab {lab}", out)
         yield from _lab_rows(f"independent_{lab.removeprefix('phantom-')}", report)
@@ -199,9 +198,9 @@ def _fold(lab: str) -> dict[str, Any]:
     from models.phantom.manifest import write_fold
 
     manifest = WORK / f"without-{lab}.parquet"
-    digest = write_fold(_gathered(), manifest, lab, SEED, _independent())
+    digests = write_fold(_gathered(), manifest, lab, SEED, _independent())
     kept = WORK / "folds" / f"{lab}.json"
-    key = {"commit": _commit(), "manifest": digest, "config": CONFIG, "seed": SEED}
+    key = {"commit": _commit(), "manifest": digests, "config": CONFIG, "seed": SEED}
     if kept.exists():
         told: dict[str, Any] = json.loads(kept.read_text())
         if told["key"] == key:
@@ -219,6 +218,20 @@ def _train(manifest: Path, out: Path, *more: object) -> None:
         "train", "--manifest", manifest, "--media", _gathered() / "media", "--out", out,
         "--config", CONFIG, "--seed", SEED, "--cache", WORK / "cache", *more,
     )  # fmt: skip
+    _run(
+        "evaluate", "--bundle", out / "trained", *_judging(manifest), "--out", out / "evaluation",
+        "--cache", WORK / "cache", "--finish", out / "bundle",
+    )  # fmt: skip
+
+
+def _judging(manifest: Path) -> tuple[object, ...]:
+    """The options that judge what learned from a manifest on the benchmark beside it."""
+    from models.manifest import beside
+
+    return (
+        *("--manifest", beside(manifest, "benchmark"), "--training", manifest),
+        *("--media", _gathered() / "media"),
+    )
 
 
 def _judged(out: Path, title: str, evaluation: Path | None = None) -> dict[str, Any]:
@@ -281,8 +294,11 @@ def _figures(
     scale = load_scale()
     known = pd.read_parquet(_gathered() / "evaluation.parquet")
     table = graded.merge(known, on="frame", how="left", validate="one_to_one")
-    manifest = read_manifest(next(iter(sorted(WORK.glob("without-*.parquet")))))
-    constant = constants(with_truth(manifest.frames, scale), scale)
+    # All frames of all labs but the independent ones: one fold with its benchmark.
+    fold = sorted(WORK.glob("without-*.benchmark.parquet"))[0]
+    training = fold.with_name(fold.name.replace(".benchmark", ""))
+    frames = pd.concat([read_manifest(path).frames for path in (training, fold)])
+    constant = constants(with_truth(frames.sort_values("frame"), scale), scale)
     report = compute_report(
         table,
         constant,

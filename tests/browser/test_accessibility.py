@@ -142,7 +142,9 @@ def site(story):
         ("model-beside", mia, f"/models/{challenger.public_id}/beside"),
         ("model-beside-first", None, f"/models/{serving.public_id}/beside"),
         ("training", mia, "/training/"),
-        ("run", mia, f"/training/runs/{run}/"),
+        ("run", mia, f"/training/runs/{run.public_id}/"),
+        ("snapshot", mia, f"/snapshots/{run.snapshot.public_id}/"),
+        ("benchmark", mia, f"/benchmarks/{run.benchmark.public_id}/"),
     ]
 
 
@@ -480,10 +482,35 @@ def _bad_sheet() -> str:
     return "\n".join([",".join(["file", "frame", "rater", *load_scale().unit_keys]), *BAD_ROWS])
 
 
-def _run(maintainer: Any, version: Any) -> str:
+def _run(maintainer: Any, version: Any) -> Any:
     from amgs.core.models import Job
+    from amgs.files.models import Blob
     from amgs.training import services
-    from amgs.training.models import Run, Trigger
+    from amgs.training.models import Benchmark, Run, Snapshot, Trigger
+
+    blob = Blob.objects.create(sha256="c" * 64, size=1, key=f"blobs/{'c' * 64}")
+    benchmark = Benchmark.objects.create(
+        number=1, manifest=blob, digest="d" * 64, frames=600, animals=12, phantom=True
+    )
+    snapshot = Snapshot.objects.create(
+        manifest=blob,
+        benchmark=benchmark,
+        digest="e" * 64,
+        frames=4000,
+        animals=80,
+        phantom=True,
+        header={
+            "versions": [],
+            "counts": {"train": 2600, "validation": 400, "calibration": 400, "benchmark": 600},
+            "independent": {
+                "labs": ["Brook"],
+                "frames": 200,
+                "animals": 8,
+                "left_out": 1,
+                "sentences": ["White mice: Brook only validates."],
+            },
+        },
+    )
 
     run = services.start_run(
         by=maintainer, recipe="demo", profile="demo", seed=7, why="Two labs were added."
@@ -496,12 +523,23 @@ def _run(maintainer: Any, version: Any) -> str:
     Run.objects.filter(pk=run.pk).update(
         curves=curves,
         tail=[{"at": "2026-01-31T10:00:00+00:00", "sentence": "Epoch 19 is done."}],
+        snapshot=snapshot,
+        benchmark=benchmark,
+        made={
+            "version": "2.0.0",
+            "commit": "f" * 40,
+            "lock": "a" * 64,
+            "machine": "x86_64, 2 cores, Linux",
+            "python": "3.11.7",
+            "packages": {"torch": "2.9.0", "opencv-python-headless": "4.13.0"},
+        },
         model_version=version,
     )
     Trigger.objects.create(
         fired=False, name="new_frames", reason="48 of 200 new graded frames are published."
     )
-    return run.public_id
+    services.edit_policy(by=maintainer, schedule="0 3 * * 1", new_lab_or_coat=True)
+    return Run.objects.select_related("snapshot", "benchmark").get(pk=run.pk)
 
 
 def _score(version: Any, told: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from models.events import Refused
-from models.manifest import read_manifest
+from models.manifest import beside, read_manifest
 from models.media import probe
 from models.phantom.command import add_arguments, run
 from models.phantom.manifest import gather_study, write_fold
@@ -381,11 +381,12 @@ def test_a_fold_keeps_one_lab_for_judging_and_independent_labs_out(
         shares = frames[[f"{unit}__p{grade}" for grade in range(3)]].sum(axis=1)
         assert ((shares - 1).abs() < 1e-9).sum() + (shares == 0).sum() == len(frames)
     path = tmp_path / "fold.parquet"
-    digest = write_fold(gathered, path, first, 1)
-    fold = read_manifest(path).frames
-    assert set(fold[fold["lab"] == first]["split"]) == {"benchmark"}
-    assert "benchmark" not in set(fold[fold["lab"] == second]["split"])
-    assert write_fold(gathered, path, first, 1) == digest
+    digests = write_fold(gathered, path, first, 1)
+    fold, held = (read_manifest(one).frames for one in (path, beside(path, "benchmark")))
+    assert (set(held["lab"]), set(held["split"])) == ({first}, {"benchmark"})
+    assert set(fold["lab"]) == {second}
+    assert "benchmark" not in set(fold["split"])
+    assert write_fold(gathered, path, first, 1) == digests
     write_fold(gathered, path, None, 1, without=[second])
     assert set(read_manifest(path).frames["lab"]) == {first}
 

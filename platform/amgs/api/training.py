@@ -16,7 +16,7 @@ from amgs.api.models import ActionView
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core import policy
-from amgs.training import queries, services
+from amgs.training import independence, queries, services
 
 
 class PolicyBody(serializers.Serializer):
@@ -27,6 +27,8 @@ class PolicyBody(serializers.Serializer):
     recipe = serializers.CharField(required=False, max_length=40)
     profile = serializers.CharField(required=False, max_length=30)
     warm_start = serializers.BooleanField(required=False)
+    schedule = serializers.CharField(required=False, allow_blank=True, max_length=100)
+    new_lab_or_coat = serializers.BooleanField(required=False)
 
 
 class PolicyView(serializers.Serializer):
@@ -37,6 +39,9 @@ class PolicyView(serializers.Serializer):
     recipe = serializers.CharField()
     profile = serializers.CharField()
     warm_start = serializers.BooleanField()
+    schedule = serializers.CharField(allow_blank=True)
+    scheduled_for = serializers.DateTimeField(allow_null=True)
+    new_lab_or_coat = serializers.BooleanField()
     species = serializers.CharField()
     updated_at = serializers.DateTimeField()
     recipes = serializers.ListField(child=serializers.CharField())
@@ -102,6 +107,9 @@ class RunSummary(serializers.Serializer):
     why = serializers.CharField()
     by = serializers.CharField()
     snapshot = serializers.CharField(allow_null=True)
+    benchmark = serializers.CharField(allow_null=True)
+    benchmark_identifier = serializers.CharField(allow_null=True)
+    superseded_by = serializers.CharField(allow_null=True)
     model = serializers.CharField(allow_null=True)
     model_identifier = serializers.CharField(allow_null=True)
     model_state = serializers.CharField(allow_null=True)
@@ -126,6 +134,8 @@ class RunView(RunSummary):
 
     curves = PointView(many=True)
     tail = LineView(many=True)
+    made = serializers.DictField()
+    checkpoint = serializers.IntegerField(allow_null=True)
     thresholds = serializers.DictField()
     actions = ActionView(many=True)
 
@@ -135,6 +145,50 @@ class RunPage(serializers.Serializer):
 
     results = RunSummary(many=True)
     next = serializers.CharField(allow_null=True)
+
+
+class BenchmarkView(serializers.Serializer):
+    """A benchmark: the frames that challenger and champion are both measured on."""
+
+    id = serializers.CharField()
+    identifier = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    species = serializers.CharField()
+    number = serializers.IntegerField()
+    digest = serializers.CharField()
+    frames = serializers.IntegerField()
+    animals = serializers.IntegerField()
+    phantom = serializers.BooleanField()
+
+
+class BenchmarkDetailView(BenchmarkView):
+    """A benchmark with the snapshots that have it and the models measured on it."""
+
+    snapshots = serializers.ListField(child=serializers.CharField())
+    models = serializers.ListField(child=serializers.DictField())
+
+
+class BenchmarkPage(serializers.Serializer):
+    """A page of benchmarks."""
+
+    results = BenchmarkView(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class AsideBody(serializers.Serializer):
+    """A lab that shall be independent, for ever."""
+
+    lab = serializers.CharField(max_length=200)
+    why = serializers.CharField(max_length=500)
+
+
+class IndependenceView(serializers.Serializer):
+    """Labs that only validate, a sentence per coat, and which labs could be set aside."""
+
+    independent = serializers.ListField(child=serializers.DictField())
+    sentences = serializers.ListField(child=serializers.CharField())
+    labs = serializers.ListField(child=serializers.DictField())
+    proposals = serializers.ListField(child=serializers.DictField())
 
 
 class SnapshotView(serializers.Serializer):
@@ -147,6 +201,9 @@ class SnapshotView(serializers.Serializer):
     animals = serializers.IntegerField()
     phantom = serializers.BooleanField()
     versions = serializers.ListField(child=serializers.CharField())
+    counts = serializers.DictField(child=serializers.IntegerField())
+    benchmark = BenchmarkView(allow_null=True)
+    independent = serializers.DictField()
     header = serializers.DictField()
 
 
@@ -286,7 +343,59 @@ class Snapshot(TrainingView):
         return detail(request, queries.snapshot_detail(queries.snapshot(public_id)))
 
 
+class Benchmarks(TrainingView):
+    """Benchmarks."""
+
+    @extend_schema(
+        operation_id="benchmarks_list",
+        parameters=LIST,
+        responses={200: BenchmarkPage, **documented(400, 401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Return the benchmarks, newest first."""
+        return page(queries.benchmarks(), request, queries.benchmark_json)
+
+
+class Benchmark(TrainingView):
+    """One benchmark."""
+
+    @extend_schema(
+        parameters=DETAIL,
+        responses={200: BenchmarkDetailView, **documented(304, 400, 401, 403, 404)},
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        """Return the benchmark with the models measured on it."""
+        return detail(request, queries.benchmark_detail(queries.benchmark(public_id)))
+
+
+class IndependentLabs(TrainingView):
+    """Labs set aside: their animals validate finished models and nothing else."""
+
+    @extend_schema(
+        operation_id="independent_labs_list",
+        parameters=DETAIL,
+        responses={200: IndependenceView, **documented(304, 400, 401, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Return which labs are independent, and which could be set aside."""
+        return detail(request, independence.overview())
+
+    @extend_schema(
+        request=AsideBody,
+        responses={201: IndependenceView, **documented(400, 401, 403, 404, 409)},
+    )
+    def post(self, request: Request) -> Response:
+        """Set a lab aside, for ever; refused where it was learned from."""
+        body = AsideBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        services.set_lab_aside(by=request.user, **body.validated_data)
+        return Response(independence.overview(), 201)
+
+
 urlpatterns = [
+    path("benchmarks", Benchmarks.as_view()),
+    path("benchmarks/<str:public_id>", Benchmark.as_view()),
+    path("training/independent-labs", IndependentLabs.as_view()),
     path("training/policy", Policy.as_view()),
     path("training/triggers", Triggers.as_view()),
     path("training/runs", Runs.as_view()),

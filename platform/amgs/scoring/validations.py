@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +18,13 @@ from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import NotFound, Refused
 from amgs.core.jobs import ACTIVE, Context, Finish, job
 from amgs.core.models import Job
-from amgs.files.models import Blob
-from amgs.files.services import local_copy
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
 from amgs.repository.frozen import design_of
 from amgs.repository.models import Version
 from amgs.scoring.models import Validation
 from amgs.training.child import run_child
+from amgs.training.media import bring_manifest, bring_media
 from amgs.training.models import Snapshot
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from curation.validation import Observation
 
-# Which split of the manifest each claim rests on.
+# Which split each claim rests on; each has a manifest of its own.
 SPLITS = {"unseen_animals": "benchmark", "independent_lab": "independent"}
 FIELDS = ("assay", "procedure", "drug", "analgesic", "assigned_unit")
 NOT_HERE = (
@@ -44,7 +43,8 @@ NOT_HERE = (
 
 def snapshot_of(version: ModelVersion) -> Snapshot:
     """Return the snapshot a version learned from; raises ``Refused`` where it is not here."""
-    found = Snapshot.objects.select_related("manifest").filter(public_id=version.snapshot).first()
+    rows = Snapshot.objects.select_related("manifest", "benchmark__manifest", "independent")
+    found = rows.filter(public_id=version.snapshot).first()
     if not version.snapshot or found is None:
         raise Refused(NOT_HERE.format(name=version.identifier))
     return found
@@ -90,27 +90,29 @@ def content(version: ModelVersion) -> dict[str, Any]:
 def validate_model(context: Context, validation: str) -> Finish:
     """Grade the benchmark and the independent labs of the snapshot, and tell effects per animal."""
     from curation.validation import FEWEST_UNITS, LEAST_EFFECT, LEVEL, describe
-    from models.manifest import read_manifest
     from models.scale import load_scale
 
     row = Validation.objects.select_related("model_version").get(public_id=validation)
     version = row.model_version
     snapshot = snapshot_of(version)
-    manifest = Path(local_copy(snapshot.manifest))
-    frames = read_manifest(manifest).frames
     folder = settings.VAR / "validations" / row.public_id / str(context.attempt)
     graded: dict[str, Any] = {}
-    present = {claim: name for claim, name in SPLITS.items() if (frames["split"] == name).any()}
+    present = _judging(snapshot)
     try:
-        for number, (claim, name) in enumerate(present.items()):
-            part = frames[frames["split"] == name]
+        for number, (claim, manifest) in enumerate(present.items()):
             begin, end = (
                 0.05 + 0.9 * number / len(present),
                 0.05 + 0.9 * (number + 1) / len(present),
             )
-            media = _materialise(context, part["blob"], begin)
+            context.progress(begin, "bringing the recordings to this machine")
+            media = bring_media(manifest, folder / "media", lambda *_: context.check())
             graded[claim] = _evaluate(
-                context, version, manifest, media, name, folder / name, (begin, end)
+                context,
+                version,
+                (manifest, bring_manifest(snapshot.manifest)),
+                media,
+                folder / SPLITS[claim],
+                (begin, end),
             )
         context.progress(0.96, "telling the effects")
         claims = describe(graded, _design(snapshot), version.report, load_scale())
@@ -137,33 +139,28 @@ def validate_model(context: Context, validation: str) -> Finish:
     return Finish(result={"digest": digest}, apply=apply)
 
 
-def _materialise(context: Context, digests: Iterable[str], at: float) -> Path:
-    """Bring the files of some frames to this machine; return their folder."""
-    wanted = sorted(set(digests))
-    context.progress(at, f"bringing {len(wanted)} recordings to this machine")
-    blobs = Blob.objects.filter(sha256__in=wanted, deleted_at=None).in_bulk(field_name="sha256")
-    folder = settings.VAR / "cache" / "blobs"
-    for sha256 in wanted:
-        if sha256 not in blobs:
-            raise Refused(
-                "A recording of this version's snapshot was removed since it was frozen, so the "
-                "page cannot be made again; what was made before stays."
-            )
-        folder = Path(local_copy(blobs[sha256])).parent
-        context.check()
-    return folder
+def _judging(snapshot: Snapshot) -> dict[str, Path]:
+    """Return the manifest that each claim rests on, where the snapshot has one."""
+    benchmark = snapshot.benchmark
+    held = {
+        "unseen_animals": benchmark.manifest if benchmark else None,
+        "independent_lab": snapshot.independent,
+    }
+    return {claim: bring_manifest(blob) for claim, blob in held.items() if blob is not None}
 
 
 def _evaluate(
     context: Context,
     version: ModelVersion,
-    manifest: Path,
+    manifests: tuple[Path, Path],
     media: Path,
-    split: str,
     out: Path,
     part: tuple[float, float],
 ) -> pd.DataFrame:
-    """Let a child process grade the frames of a split; return them."""
+    """Let a child process grade the frames of a judging manifest; return them.
+
+    ``manifests`` are that one and what the version learned from; ``out`` is named for the split.
+    """
     import pandas as pd
 
     def hear(event: Mapping[str, Any]) -> None:
@@ -172,8 +169,10 @@ def _evaluate(
             done = part[0] + (part[1] - part[0]) * share
             context.progress(done, str(event.get("sentence") or ""))
 
-    arguments = ["evaluate", "--bundle", str(bundle_folder(version)), "--manifest", str(manifest)]
-    arguments += ["--media", str(media), "--out", str(out), "--split", split]
+    judging, training = map(str, manifests)
+    arguments = ["evaluate", "--bundle", str(bundle_folder(version)), "--manifest", judging]
+    arguments += ["--training", training, "--media", str(media)]
+    arguments += ["--out", str(out), "--split", out.name]
     run_child(context, arguments, out.with_suffix(".log"), hear, watch=True)
     return pd.read_parquet(out / "predictions.parquet")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -12,14 +11,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from amgs.accounts import notices
 from amgs.accounts.models import User
 from amgs.core.models import Decision
-from amgs.files.services import local_copy
 from amgs.registry.models import ModelVersion
 from amgs.registry.services import PROMOTING
 from amgs.repository.models import Version
+from amgs.training.media import bring_manifest
 from amgs.training.models import Credit, Snapshot
 
 Json = dict[str, Any]
-HELD_OUT = ("benchmark", "test")
+HELD_OUT = ("benchmark", "independent", "test")
 """Splits whose animals no training saw."""
 
 
@@ -32,16 +31,21 @@ def without_credit() -> QuerySet[ModelVersion]:
     ).order_by("pk")
 
 
-def used_in(manifest: Path) -> dict[str, Json]:
-    """Return dataset → split → ``{frames, animals}`` of a manifest."""
+def used_in(snapshot: Snapshot) -> dict[str, Json]:
+    """Return dataset → split → ``{frames, animals}`` of all manifests of a snapshot."""
     from models.manifest import read_manifest
 
-    frames = read_manifest(manifest).frames
+    benchmark = snapshot.benchmark
+    held = (snapshot.manifest, benchmark.manifest if benchmark else None, snapshot.independent)
     found: dict[str, Json] = {}
-    counted = frames.groupby(["dataset", "split"])["animal"].agg(["size", "nunique"])
-    for (dataset, part), row in counted.iterrows():
-        sums = {"frames": int(row["size"]), "animals": int(row["nunique"])}
-        found.setdefault(str(dataset), {})[str(part)] = sums
+    for blob in held:
+        if blob is None:
+            continue
+        frames = read_manifest(bring_manifest(blob)).frames
+        counted = frames.groupby(["dataset", "split"])["animal"].agg(["size", "nunique"])
+        for (dataset, part), row in counted.iterrows():
+            sums = {"frames": int(row["size"]), "animals": int(row["nunique"])}
+            found.setdefault(str(dataset), {})[str(part)] = sums
     return found
 
 
@@ -71,8 +75,9 @@ def errors_of(comparison: Mapping[str, Any], lab: str) -> list[Json]:
 
 def give(model: ModelVersion) -> int:
     """Keep what a promoted model made of each version it rests on, and tell the labs; how many."""
-    snapshot = Snapshot.objects.select_related("manifest").get(public_id=model.snapshot)
-    used = used_in(Path(local_copy(snapshot.manifest)))
+    rows = Snapshot.objects.select_related("manifest", "benchmark__manifest", "independent")
+    snapshot = rows.get(public_id=model.snapshot)
+    used = used_in(snapshot)
     versions = list(snapshot.versions.select_related("dataset__lab").order_by("pk"))
     with transaction.atomic():
         made = Credit.objects.bulk_create(

@@ -61,6 +61,9 @@ class Diary:
                 for name, value in (event.get("metrics") or {}).items()
                 if isinstance(value, (int, float)) and math.isfinite(value)
             }
+        elif kind == "made":
+            made = {key: value for key, value in event.items() if key != "event"}
+            self._update(made=made)
         elif kind == "checkpoint":
             self._workspace.keep(Path(str(event["path"])))
         if time.monotonic() - self._saved >= SAVE_EVERY_S:
@@ -69,9 +72,12 @@ class Diary:
     def save(self) -> None:
         """Write curves and tail to the run's row, if this attempt still holds the job."""
         self._saved = time.monotonic()
+        self._update(curves=self.curves, tail=self.tail)
+
+    def _update(self, **values: Any) -> None:
         Run.objects.filter(
             pk=self._run.pk, job__attempt=self._context.attempt, job__state="running"
-        ).update(curves=self.curves, tail=self.tail)
+        ).update(**values)
 
     def _write(self, sentence: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")

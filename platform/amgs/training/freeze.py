@@ -1,7 +1,11 @@
-"""Freeze a snapshot: everything training may use, as one manifest with digests and splits."""
+"""Freeze a snapshot: everything training may use, as manifests with digests and splits.
+
+What a run reads is one file, what it is judged on another: no run can read its own benchmark.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -11,36 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.errors import Conflict, Refused
+from amgs.files.models import Blob
 from amgs.repository.exclusions import frames_left_out
 from amgs.repository.frozen import design_of
-from amgs.repository.models import (
-    Animal,
-    Frame,
-    Permission,
-    Recording,
-    Resemblance,
-    Version,
-)
-from amgs.review.facts import placer
+from amgs.repository.models import Frame, Permission, Recording, Version
 from amgs.review.models import Consensus
 from amgs.review.queries import random_share
-from amgs.training.models import Placement, Snapshot
+from amgs.training.independence import INDEPENDENT, independent_labs, overview_sentences
+from amgs.training.models import Benchmark, Snapshot
+from amgs.training.placing import BENCHMARK, SEED, animals_of, place, splits_of
 from curation.dataset_version import ACCEPTED, PUBLISHED
 from curation.embargo import may_train
-from curation.likeness import look_alike
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# One seed for ever: the splits of an animal depend on the animal, not on who asks when.
-SEED = 0
-BENCHMARK, TRAIN = "benchmark", "train"
+SPECIES = "mouse"
+MANIFEST, TRAINING = "manifest.parquet", "training"
 CHUNK = 2000
 
 
@@ -85,47 +82,51 @@ def allows_training(version: Version) -> bool:
     return version.permissions.filter(kind=Permission.Kind.TRAIN.value).exists()
 
 
+@dataclass(frozen=True)
+class _Written:
+    """The manifests of a snapshot: digests and files by name, ``training`` and what only judges."""
+
+    digests: Mapping[str, str]
+    blobs: Mapping[str, Blob]
+    headers: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the digests: the same frames in the same splits give the same."""
+        return hashlib.sha256(json.dumps(self.digests, sort_keys=True).encode()).hexdigest()
+
+
 def freeze_snapshot(*, by: Actor) -> Snapshot:
     """Freeze all published frames that training may use; the same inputs give the same snapshot.
 
+    What a run may read, the benchmark, and the frames of independent labs are three manifests.
     Splits are by animal; an animal stays in the split it was first placed in, and animals that
     share a file share theirs. Raises ``Refused`` where there is nothing to freeze.
     """
     policy.require(by, "training.freeze_snapshot")
-    from amgs.files.services import store_file
-    from models.manifest import read_manifest, split, write_manifest
     from models.scale import load_scale
 
-    scale = load_scale()
     versions = trainable_versions()
     places = _places(versions)
-    table = _frames(versions, places, scale)
+    table = _frames(versions, places, load_scale())
     if table.empty:
         raise Refused(
             "No published version with grades lets training use its frames yet; publish one whose "
             "owners signed the permission to train."
         )
-    present = set(table["animal"])
-    animals = _animals(places, present)
-    splits = split(animals, _pins(animals), SEED)
+    recordings = {key: place.columns for key, place in places.items()}
+    apart = independent_labs().values()
+    splits = splits_of(animals_of(recordings, set(table["animal"])), apart)
+    left_out = sorted(set(table["animal"]) - set(splits))
+    table = table[table["animal"].isin(splits)].reset_index(drop=True)
     table["split"] = table["animal"].map(splits)
     named = sorted(table["dataset"].unique())
-    header = {
-        "scale": scale.name,
-        "scale_version": scale.version,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": SEED,
-        "versions": named,
-        "phantom": bool(table["phantom"].any()),
-        "counts": {str(name): int(count) for name, count in table["split"].value_counts().items()},
-    }
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "manifest.parquet"
-        digest = write_manifest(path, table, header)
-        if (known := Snapshot.objects.filter(digest=digest).first()) is not None:
+        written = _write(Path(folder), table, named)
+        if (known := Snapshot.objects.filter(digest=written.digest).first()) is not None:
             return known
-        blob = store_file(path, "application/vnd.apache.parquet")
-        kept = read_manifest(path).header
+        written = _store(Path(folder), written)
+    header = _header(table, written, left_out)
     try:
         with transaction.atomic():
             if not _still_trainable(versions, named):
@@ -133,20 +134,109 @@ def freeze_snapshot(*, by: Actor) -> Snapshot:
                     "A dataset was withdrawn, or its permission taken back, while the snapshot was "
                     "being frozen; freeze it again."
                 )
-            _place(splits)
+            if set(independent_labs().values()) != set(apart):
+                raise Conflict(
+                    "A lab was set aside while the snapshot was being frozen; freeze it again."
+                )
+            place(splits)
+            benchmark = _benchmark(table, written)
+            if benchmark is not None:
+                header["benchmark"] = {
+                    "id": benchmark.public_id,
+                    "identifier": benchmark.identifier,
+                    "digest": benchmark.digest,
+                }
             snapshot = Snapshot.objects.create(
-                manifest=blob,
-                digest=digest,
-                header=kept,
+                manifest=written.blobs[TRAINING],
+                benchmark=benchmark,
+                independent=written.blobs.get(INDEPENDENT),
+                digest=written.digest,
+                header=header,
                 frames=len(table),
-                animals=len(present),
-                phantom=header["phantom"],
+                animals=len(splits),
+                phantom=bool(table["phantom"].any()),
             )
             snapshot.versions.set([row for row in versions if row.identifier in named])
-    except IntegrityError:
-        # Somebody froze the same inputs at the same moment.
-        return Snapshot.objects.get(digest=digest)
+    except IntegrityError as error:
+        # Somebody froze the same inputs at the same moment, or other inputs with a new benchmark.
+        if (known := Snapshot.objects.filter(digest=written.digest).first()) is not None:
+            return known
+        raise Conflict("Another snapshot was frozen at the same moment; freeze again.") from error
     return snapshot
+
+
+def _write(folder: Path, table: pd.DataFrame, named: list[str]) -> _Written:
+    """Write the manifests of a snapshot into a folder."""
+    from models.manifest import write_apart
+
+    header = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": SEED,
+        "versions": named,
+    }
+    return _Written(write_apart(folder / MANIFEST, table, header), {}, {})
+
+
+def _store(folder: Path, written: _Written) -> _Written:
+    """Put the manifests into storage, as they were read back."""
+    from amgs.files.services import store_file
+    from models.manifest import beside, read_manifest
+
+    blobs, headers = {}, {}
+    for name, digest in written.digests.items():
+        path = folder / MANIFEST
+        path = path if name == TRAINING else beside(path, name)
+        read = read_manifest(path)
+        if read.digest != digest:
+            raise Conflict("A manifest changed while it was being stored; freeze it again.")
+        blobs[name] = store_file(path, "application/vnd.apache.parquet")
+        headers[name] = read.header
+    return _Written(written.digests, blobs, headers)
+
+
+def _header(table: pd.DataFrame, written: _Written, left_out: list[str]) -> dict[str, Any]:
+    """Return what a snapshot tells of itself: the header of its training manifest, and more."""
+    from models.manifest import SPLITS
+
+    counts = table["split"].value_counts()
+    apart = table[table["split"] == INDEPENDENT]
+    return {
+        **written.headers[TRAINING],
+        "versions": sorted(table["dataset"].unique()),
+        "phantom": bool(table["phantom"].any()),
+        "counts": {name: int(counts.get(name, 0)) for name in SPLITS},
+        "labs": sorted(table["lab"].unique()),
+        "coats": sorted(table["coat"].unique()),
+        "manifests": dict(written.digests),
+        "benchmark": None,
+        "independent": {
+            "labs": sorted(apart["lab"].unique()),
+            "frames": len(apart),
+            "animals": int(apart["animal"].nunique()),
+            "left_out": len(left_out),
+            "sentences": overview_sentences(),
+        },
+    }
+
+
+def _benchmark(table: pd.DataFrame, written: _Written) -> Benchmark | None:
+    """Return the benchmark with this content, as the next one of its species where it is new."""
+    if BENCHMARK not in written.digests:
+        return None
+    digest = written.digests[BENCHMARK]
+    if (known := Benchmark.objects.filter(digest=digest).first()) is not None:
+        return known
+    held = table[table["split"] == BENCHMARK]
+    most = Benchmark.objects.filter(species=SPECIES).aggregate(most=Max("number"))["most"]
+    return Benchmark.objects.create(
+        species=SPECIES,
+        number=(most or 0) + 1,
+        manifest=written.blobs[BENCHMARK],
+        digest=digest,
+        frames=len(held),
+        animals=held["animal"].nunique(),
+        phantom=bool(held["phantom"].any()),
+    )
 
 
 def _still_trainable(versions: list[Version], named: list[str]) -> bool:
@@ -154,48 +244,6 @@ def _still_trainable(versions: list[Version], named: list[str]) -> bool:
     keys = {row.pk for row in versions if row.identifier in named}
     list(Version.objects.select_for_update().filter(pk__in=keys).values_list("pk"))
     return keys <= {row.pk for row in trainable_versions()}
-
-
-@placer
-def _placed(animals: QuerySet[Animal]) -> Mapping[int, str]:
-    """Tell the checks where earlier snapshots placed animals."""
-    rows = Placement.objects.filter(animal__in=animals.values("pk"))
-    return dict(rows.values_list("animal", "split"))
-
-
-def _pins(animals: pd.DataFrame) -> dict[str, str]:
-    """Return where animals were placed by earlier snapshots, without contradictions.
-
-    All placements are kept, not those of the benchmark alone: an animal that one model learned
-    from must not come into the benchmark on which that model is measured against the next.
-    Animals that were found only later to share a file may have been placed apart: a benchmark
-    wins (``split`` sees to that), else what was trained on stays in training.
-    """
-    placed = dict(
-        Placement.objects.filter(animal__public_id__in=list(animals["animal"])).values_list(
-            "animal__public_id", "split"
-        )
-    )
-    pins = {}
-    for _, members in animals.groupby("near_duplicate_group")["animal"]:
-        held = {animal: placed[animal] for animal in members if animal in placed}
-        names = sorted(set(held.values()))
-        if len(names) > 1 and BENCHMARK not in names:
-            held = dict.fromkeys(held, TRAIN if TRAIN in names else names[0])
-        pins.update(held)
-    return pins
-
-
-def _place(splits: Mapping[str, str]) -> None:
-    """Keep where animals are now; who has a place keeps it."""
-    keys = Animal.objects.filter(public_id__in=list(splits), placement=None).values_list(
-        "pk", "public_id"
-    )
-    Placement.objects.bulk_create(
-        [Placement(animal_id=key, split=splits[animal]) for key, animal in keys],
-        batch_size=500,
-        ignore_conflicts=True,
-    )
 
 
 def _inherited(field: str, *levels: Mapping[str, Any] | None) -> str:
@@ -325,40 +373,3 @@ def _frames(versions: list[Version], places: Mapping[int, _Place], scale: Any) -
         if name not in frame:
             frame[name] = float("nan")
     return frame
-
-
-def _animals(places: Mapping[int, _Place], present: set[str]) -> pd.DataFrame:
-    """Return one row per animal with lab, coat and the group of animals that share a film.
-
-    The same file, or one that shows the same moments in another shape.
-    """
-    import pandas as pd
-
-    parent: dict[str, str] = {}
-
-    def root(animal: str) -> str:
-        while parent.setdefault(animal, animal) != animal:
-            animal = parent[animal]
-        return animal
-
-    def join(one: str, other: str) -> None:
-        ends = sorted((root(one), root(other)))
-        parent[ends[1]] = ends[0]
-
-    owner: dict[str, str] = {}
-    by_recording: dict[int, str] = {}
-    rows: dict[str, dict[str, Any]] = {}
-    for recording, place in places.items():
-        columns = place.columns
-        animal = columns["animal"]
-        if animal not in present:
-            continue
-        by_recording[recording] = animal
-        rows.setdefault(animal, {"animal": animal, "lab": columns["lab"], "coat": columns["coat"]})
-        join(owner.setdefault(columns["blob"], animal), animal)
-    for one in Resemblance.objects.filter(first__in=by_recording, second__in=by_recording):
-        if look_alike(one.distance, one.motion):
-            join(by_recording[one.first_id], by_recording[one.second_id])
-    for animal, row in rows.items():
-        row["near_duplicate_group"] = root(animal)
-    return pd.DataFrame([rows[animal] for animal in sorted(rows)])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from amgs.core.base import SYSTEM
 from amgs.core.errors import Refused
@@ -17,15 +19,17 @@ from amgs.core.models import Job
 from amgs.registry import services as registry
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
-from amgs.training import credit, triggers
+from amgs.training import credit, services, triggers
 from amgs.training.child import ChildFailed, run_child
 from amgs.training.diary import Diary
 from amgs.training.freeze import allows_training, freeze_snapshot, trainable_versions
 from amgs.training.measure import Measurement, cache, measure
-from amgs.training.models import Run, Snapshot
+from amgs.training.media import bring_manifest, bring_media
+from amgs.training.models import Benchmark, Run, Snapshot
 from amgs.training.workspace import Workspace
 from curation.dataset_version import PUBLISHED
 
+TURN_S = 2.0
 POLICY_EVERY = timedelta(seconds=5)
 # A worker that is killed costs an attempt, and the run goes on from its checkpoint.
 ATTEMPTS = 10
@@ -52,7 +56,7 @@ def give_credit(context: Context) -> dict[str, int]:
 @job(queue="train", limit=timedelta(minutes=10), attempts=ATTEMPTS)
 def train_run(context: Context, run: str) -> Finish:
     """Freeze, train in a child process, measure, judge and register."""
-    row = Run.objects.select_related("snapshot").get(public_id=run)
+    row = Run.objects.select_related("snapshot__benchmark").get(public_id=run)
     workspace = Workspace(context, row)
     try:
         return _train(context, row, workspace)
@@ -65,13 +69,18 @@ def train_run(context: Context, run: str) -> Finish:
 def _train(context: Context, row: Run, workspace: Workspace) -> Finish:
     resumed = workspace.prepare()
     diary = Diary(context, row, workspace)
+    _wait_for_turn(context, row)
     diary.stage(0.0, 0.02, f"attempt {context.attempt}: freezing a snapshot")
     snapshot = _snapshot(context, row)
-    media = _materialise(context, diary, snapshot)
-    manifest = _manifest(snapshot)
+    benchmark = _benchmark(snapshot)
+    diary.stage(0.02, 0.08, "bringing the recordings it learns from to this machine")
+    manifest = bring_manifest(snapshot.manifest)
+    media = bring_media(
+        manifest, workspace.media, lambda share, _: context.progress(0.02 + 0.06 * share)
+    )
 
     what = "going on from the last checkpoint" if resumed else "training"
-    diary.stage(0.08, 0.80, what)
+    diary.stage(0.08, 0.62, what)
     arguments = ["train", "--manifest", str(manifest), "--media", str(media)]
     arguments += ["--out", str(workspace.out), "--config", row.recipe, "--seed", str(row.seed)]
     arguments += ["--cache", str(cache())]
@@ -82,25 +91,33 @@ def _train(context: Context, row: Run, workspace: Workspace) -> Finish:
     if row.negative_control:
         arguments.append("--shuffle-labels")
     done = run_child(context, arguments, workspace.log, diary.hear, watch=True)
-    if "bundle" not in done:
+    if "trained" not in done:
         raise ChildFailed("training ended without a bundle")
 
+    # Only now does anything of the benchmark come to this run's folder.
+    diary.stage(0.62, 0.65, f"bringing the recordings of {benchmark.identifier} to this machine")
+    judged_on = bring_manifest(benchmark.manifest)
+    judging = bring_media(
+        judged_on, workspace.judging, lambda share, _: context.progress(0.62 + 0.03 * share)
+    )
     champion = registry.serving()
     measured = measure(
         context,
         diary,
-        bundle=Path(done["bundle"]),
+        trained=Path(done["trained"]),
+        bundle=workspace.out / "bundle",
         evaluation=workspace.out / "evaluation",
         champion=champion,
-        manifest=manifest,
-        media=media,
+        manifest=judged_on,
+        training=manifest,
+        media=judging,
         folder=workspace.folder,
         thresholds=row.thresholds,
     )
     diary.stage(0.98, 1.0, "registering the new model version")
     diary.save()
     context.save_progress()
-    return _register(context, row, snapshot, workspace, diary, done, measured, champion)
+    return _register(context, row, snapshot, workspace, diary, measured, champion)
 
 
 def _snapshot(context: Context, row: Run) -> Snapshot:
@@ -110,6 +127,10 @@ def _snapshot(context: Context, row: Run) -> Snapshot:
         context.save_progress()
         Run.objects.filter(pk=row.pk, snapshot=None).update(snapshot=snapshot)
         row.refresh_from_db(fields=["snapshot"])
+        services.supersede_older(run=row)
+    if row.snapshot is not None and row.benchmark_id != row.snapshot.benchmark_id:
+        Run.objects.filter(pk=row.pk).update(benchmark=row.snapshot.benchmark)
+        row.refresh_from_db(fields=["benchmark"])
     snapshot = row.snapshot
     if snapshot is None:
         raise Refused("This run has no snapshot.")
@@ -150,31 +171,33 @@ def begins_with(context: Context, row: Run) -> ModelVersion | None:
     return ModelVersion.objects.get(public_id=named) if named else None
 
 
-def _manifest(snapshot: Snapshot) -> Path:
-    from amgs.files.services import local_copy
+def _benchmark(snapshot: Snapshot) -> Benchmark:
+    """Return what the run is judged on; refuse before training where there is nothing."""
+    if snapshot.benchmark is None:
+        raise Refused(
+            "No animal of this snapshot is in the benchmark, so nothing could judge the run; it "
+            "takes a few animals more than are published now."
+        )
+    return snapshot.benchmark
 
-    return Path(local_copy(snapshot.manifest))
 
+def _wait_for_turn(context: Context, row: Run) -> None:
+    """Wait while a run that began earlier trains: one at a time, whatever number of workers.
 
-def _materialise(context: Context, diary: Diary, snapshot: Snapshot) -> Path:
-    """Bring every file that the manifest names to this machine; return their folder."""
-    from amgs.files.models import Blob
-    from amgs.files.services import local_copy
-    from models.manifest import read_manifest
-
-    wanted = sorted(set(read_manifest(_manifest(snapshot)).frames["blob"]))
-    diary.stage(0.02, 0.08, f"bringing {len(wanted)} recordings to this machine")
-    blobs = Blob.objects.filter(sha256__in=wanted, deleted_at=None).in_bulk(field_name="sha256")
-    folder = _manifest(snapshot).parent
-    for number, sha256 in enumerate(wanted):
-        if sha256 not in blobs:
-            raise Refused(
-                "A recording of this snapshot was removed since it was frozen; start a run "
-                "without naming a snapshot, so that a new one is frozen."
-            )
-        folder = Path(local_copy(blobs[sha256])).parent
-        context.progress(0.02 + 0.06 * number / len(wanted))
-    return folder
+    A run whose lease ran out is not waited for: this may be the only worker that could take it.
+    """
+    others = Run.objects.exclude(pk=row.pk).filter(
+        job__state=Job.State.RUNNING, job__started_at__lt=context.job.started_at
+    )
+    while True:
+        ahead = (
+            others.filter(job__lease_until__gt=Now()).values_list("public_id", flat=True).first()
+        )
+        if ahead is None:
+            return
+        context.progress(0.0, f"waiting for the end of run {ahead}")
+        context.save_progress()
+        time.sleep(TURN_S)
 
 
 def _register(
@@ -183,7 +206,6 @@ def _register(
     snapshot: Snapshot,
     workspace: Workspace,
     diary: Diary,
-    done: Mapping[str, Any],
     measured: Measurement,
     champion: ModelVersion | None,
 ) -> Finish:
@@ -191,7 +213,7 @@ def _register(
     from amgs.files.storage import get_storage
     from models.bundle import load_bundle, pack
 
-    folder = Path(done["bundle"])
+    folder = workspace.out / "bundle"
     bundle = load_bundle(folder)
     packed = workspace.folder / "bundle.tar"
     pack(folder, packed)
@@ -211,8 +233,7 @@ def _register(
             bundle_sha256=sha256,
             digest=bundle.digest,
             info=bundle.info,
-            # What was trained how is in the bundle's report, what was measured in the new one.
-            report=measured.report | {"training": bundle.report.get("training", {})},
+            report=measured.report,
             report_key=keys["report.html"],
             card=card.read_text(encoding="utf-8") if card.is_file() else "",
             curves=diary.curves,

@@ -13,7 +13,7 @@ from amgs.registry.models import ModelVersion
 from amgs.repository.consequences import counter
 from amgs.repository.models import Version
 from amgs.repository.steps import Step, follower
-from amgs.training.models import Run, Snapshot
+from amgs.training.models import Benchmark, Run, Snapshot
 from curation.dataset_version import RETRACTED, WITHDRAWN
 from curation.leaving import Note, dependent_models, note
 from curation.model_version import SERVING
@@ -60,7 +60,10 @@ def runs_with(version: Version) -> list[Run]:
 
 @holder
 def _held_by_snapshots(keys: set[int]) -> Iterable[int]:
-    return Snapshot.objects.filter(manifest__in=keys).values_list("manifest", flat=True)
+    snapshots = Snapshot.objects.all()
+    yield from snapshots.filter(manifest__in=keys).values_list("manifest", flat=True)
+    yield from snapshots.filter(independent__in=keys).values_list("independent", flat=True)
+    yield from Benchmark.objects.filter(manifest__in=keys).values_list("manifest", flat=True)
 
 
 @counter

@@ -36,17 +36,21 @@ def measure(
     context: Context,
     diary: Diary,
     *,
+    trained: Path,
     bundle: Path,
     evaluation: Path,
     champion: ModelVersion | None,
     manifest: Path,
+    training: Path,
     media: Path,
     folder: Path,
     thresholds: Mapping[str, Any],
 ) -> Measurement:
-    """Evaluate the incumbent on the benchmark the challenger was evaluated on, and judge.
+    """Evaluate challenger and incumbent on the same benchmark, and judge.
 
-    ``evaluation`` is the folder in which training left report and predictions of the challenger.
+    ``trained`` is what training left; with its report it becomes the bundle in ``bundle``.
+    ``evaluation`` is a folder for report and predictions of the challenger, ``manifest`` the
+    benchmark with its ``media``, ``training`` what the challenger learned from.
     Where nothing serves (``champion`` is ``None``) the incumbent is the constant baseline, whose
     errors are in every report. The thresholds are those the run was started with.
     """
@@ -55,20 +59,22 @@ def measure(
 
     log = folder / "measure.log"
 
-    def evaluate(which: str, out: Path) -> dict[str, Any]:
-        arguments = ["evaluate", "--bundle", which, "--manifest", str(manifest)]
-        arguments += ["--media", str(media), "--out", str(out), "--split", "benchmark"]
+    def evaluate(which: Path, out: Path, *more: str) -> dict[str, Any]:
+        arguments = ["evaluate", "--bundle", str(which), "--manifest", str(manifest)]
+        arguments += ["--training", str(training), "--media", str(media), "--out", str(out)]
+        arguments += ["--split", "benchmark", "--cache", str(cache()), *more]
         run_child(context, arguments, log, diary.hear, watch=True)
         return _read(out / "report.json")
 
-    report = _read(evaluation / "report.json")
+    diary.stage(0.65, 0.80, "judging it on the benchmark")
+    report = evaluate(trained, evaluation, "--finish", str(bundle))
     incumbent: dict[str, Any] | None = None
     comparison: dict[str, Any] = {}
     if champion is not None:
         named = champion.identifier
         diary.stage(0.80, 0.94, f"measuring {named} on the same benchmark")
         incumbent_out = folder / "incumbent"
-        incumbent = evaluate(str(bundle_folder(champion)), incumbent_out)
+        incumbent = evaluate(bundle_folder(champion), incumbent_out)
         diary.stage(0.94, 0.97, f"comparing with {named}, animal by animal")
         compared = folder / "compare.json"
         arguments = ["compare", "--challenger", str(evaluation)]

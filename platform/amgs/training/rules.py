@@ -8,7 +8,14 @@ from amgs.core.base import Actor
 from amgs.core.policy import rule
 from curation.roles import ACTS
 
-NAMES = ("edit_policy", "freeze_snapshot", "start_run", "cancel_run", "see_runs")
+NAMES = (
+    "edit_policy",
+    "freeze_snapshot",
+    "set_lab_aside",
+    "start_run",
+    "cancel_run",
+    "see_runs",
+)
 
 
 def _register(name: str) -> None:

@@ -8,17 +8,38 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from amgs.core import decisions, jobs, policy
-from amgs.core.base import Actor
+from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import Refused
+from amgs.core.models import Job
 from amgs.training.freeze import freeze_snapshot
+from amgs.training.independence import set_lab_aside
 from amgs.training.leaving import serving_on_retracted
 from amgs.training.models import Policy, Run, Snapshot
+from amgs.training.schedule import check_schedule
 
-__all__ = ["cancel_run", "edit_policy", "freeze_snapshot", "get_policy", "recipes", "start_run"]
+__all__ = [
+    "cancel_run",
+    "edit_policy",
+    "freeze_snapshot",
+    "get_policy",
+    "recipes",
+    "set_lab_aside",
+    "start_run",
+    "supersede_older",
+]
 
-EDITABLE = ("enabled", "min_new_frames", "recipe", "profile", "warm_start")
+EDITABLE = (
+    "enabled",
+    "min_new_frames",
+    "schedule",
+    "new_lab_or_coat",
+    "recipe",
+    "profile",
+    "warm_start",
+)
 
 
 def recipes() -> tuple[str, ...]:
@@ -74,10 +95,14 @@ def edit_policy(*, by: Actor, **fields: Any) -> Policy:
         _check_recipe(fields["recipe"])
     if "profile" in fields:
         _thresholds(fields["profile"])
+    if "schedule" in fields:
+        fields["schedule"] = " ".join(str(fields["schedule"]).split())
+        asks = fields["schedule"]
+        row.scheduled_for = check_schedule(asks, timezone.now()) if asks else None
     before = {name: getattr(row, name) for name in fields}
     for name, value in fields.items():
         setattr(row, name, value)
-    row.save(update_fields=[*fields, "updated_at"])
+    row.save(update_fields=[*fields, "scheduled_for", "updated_at"])
     decisions.record(row, "edit_policy", by=by, facts={"before": before, "after": fields})
     return row
 
@@ -128,8 +153,10 @@ def start_run(
         started_by=by if getattr(by, "pk", None) else None,
         why=why.strip()[:500],
     )
+    if snapshot is not None:
+        row.benchmark = snapshot.benchmark
     row.job = jobs.enqueue(train_run, by=by, subject=row, run=row.public_id)
-    row.save(update_fields=["job"])
+    row.save(update_fields=["benchmark", "job"])
     decisions.record(
         row,
         "start_run",
@@ -137,7 +164,39 @@ def start_run(
         why=why,
         facts={"recipe": recipe, "profile": profile, "negative_control": negative_control},
     )
+    if snapshot is not None or by is SYSTEM:  # the policy asks only where something is new
+        supersede_older(run=row)
     return row
+
+
+@transaction.atomic
+def supersede_older(*, run: Run) -> None:
+    """Cancel runs that still wait for their turn with an older snapshot than this run has.
+
+    A run without a snapshot freezes one when it begins, so it takes what is new by itself; one
+    that began once goes on. A negative control takes nobody's place, and keeps its own.
+    """
+    if run.negative_control:
+        return
+    waiting = Run.objects.filter(
+        job__state=Job.State.QUEUED,
+        job__attempt=0,
+        snapshot__isnull=False,
+        negative_control=False,
+        superseded_by=None,
+    ).exclude(pk=run.pk)
+    if run.snapshot is not None:
+        waiting = waiting.filter(snapshot__lt=run.snapshot_id)
+    for row in waiting.select_related("job"):
+        jobs.cancel(row.job)
+        Run.objects.filter(pk=row.pk).update(superseded_by=run)
+        decisions.record(
+            row,
+            "cancel_run",
+            by=SYSTEM,
+            why=f"Run {run.public_id} learns from a newer snapshot and takes its place.",
+            facts={"superseded_by": run.public_id},
+        )
 
 
 @transaction.atomic

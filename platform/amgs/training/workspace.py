@@ -22,7 +22,7 @@ CHECKPOINTS = "checkpoints"
 
 
 class Workspace:
-    """``var/runs/<run>/<attempt>/`` with ``out`` for the child and ``resume`` for what it reads."""
+    """``var/runs/<run>/<attempt>/`` with ``out`` for the child, and links to what it reads."""
 
     def __init__(self, context: Context, run: Run) -> None:
         self._context = context
@@ -32,6 +32,9 @@ class Workspace:
         self.out = self.folder / "out"
         self.resume = self.folder / "resume"
         self.log = self.folder / "child.log"
+        # Two folders: what a run learns from, and what it is judged on.
+        self.media = self.folder / "media"
+        self.judging = self.folder / "judging"
 
     def prepare(self) -> bool:
         """Make the folder and bring the newest checkpoint; return whether there is one."""

@@ -10,8 +10,8 @@ from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from amgs.core import policy
-from amgs.core.errors import Refused
-from amgs.training import queries, services
+from amgs.core.errors import NotFound, Refused
+from amgs.training import independence, queries, services
 from amgs.training.leaving import serving_on_retracted
 from amgs.web import paging
 
@@ -28,10 +28,14 @@ def _show(request: HttpRequest, status: int = 200, **more: object) -> HttpRespon
     policy.require(request.user, "training.see_runs")
     page = paging.newest_first(queries.runs(), request)
     wrong_models, wrong_data = serving_on_retracted()
+    row = services.get_policy()
     context = {
         "wrong_models": wrong_models,
         "wrong_data": wrong_data,
-        "policy": queries.policy_json(services.get_policy()),
+        "policy": queries.policy_json(row),
+        "next": queries.what_next(row),
+        "independence": independence.overview(),
+        "may_set_aside": policy.may(request.user, "training.set_lab_aside"),
         "may_edit": policy.may(request.user, "training.edit_policy"),
         "may_start": policy.may(request.user, "training.start_run"),
         "triggers": [queries.trigger_json(row) for row in queries.triggers()[:TRIGGERS]],
@@ -62,11 +66,28 @@ def edit_policy(request: HttpRequest) -> HttpResponse:
             ),
             recipe=given.get("recipe", ""),
             profile=given.get("profile", ""),
+            schedule=given.get("schedule", ""),
+            new_lab_or_coat="new_lab_or_coat" in given,
             warm_start="warm_start" in given,
         )
     except Refused as refused:
         return _show(request, 422, problem=refused, form="policy", given=given)
     messages.success(request, "The policy is changed.")
+    return redirect("training")
+
+
+@require_POST
+@login_required
+def set_lab_aside(request: HttpRequest) -> HttpResponse:
+    """Set a lab aside as independent, for ever."""
+    given = request.POST
+    try:
+        row = services.set_lab_aside(
+            by=request.user, lab=given.get("lab", ""), why=given.get("why", "")
+        )
+    except (NotFound, Refused) as refused:
+        return _show(request, 422, problem=refused, form="aside", given=given)
+    messages.success(request, f"{row.lab.name} only validates from now on.")
     return redirect("training")
 
 
@@ -121,10 +142,21 @@ def snapshot(request: HttpRequest, public_id: str) -> HttpResponse:
     return render(request, "training/snapshot.html", {"snapshot": found})
 
 
+@require_safe
+@login_required
+def benchmark(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show what a benchmark holds and which models were measured on it."""
+    policy.require(request.user, "training.see_runs")
+    found = queries.benchmark_detail(queries.benchmark(public_id))
+    return render(request, "training/benchmark.html", {"benchmark": found})
+
+
 urlpatterns = [
+    path("benchmarks/<str:public_id>/", benchmark, name="benchmark"),
     path("snapshots/<str:public_id>/", snapshot, name="snapshot"),
     path("training/", training, name="training"),
     path("training/policy", edit_policy, name="policy-edit"),
+    path("training/independent-labs", set_lab_aside, name="lab-aside"),
     path("training/runs", start_run, name="run-start"),
     path("training/runs/<str:public_id>/", run, name="run"),
     path("training/runs/<str:public_id>/cancel", cancel_run, name="run-cancel"),

@@ -87,7 +87,7 @@ def bundles(tmp_path_factory, render) -> list[tuple[Path, str]]:
     import pandas as pd
 
     from models.bundle import pack, seal
-    from models.manifest import split, target_columns, write_manifest
+    from models.manifest import beside, split, target_columns, write_apart
     from models.media import open_media
     from models.scale import load_scale
 
@@ -127,18 +127,25 @@ def bundles(tmp_path_factory, render) -> list[tuple[Path, str]]:
     table = pd.DataFrame(rows)
     animals = table.groupby("animal", as_index=False)[["lab", "coat"]].first()
     table["split"] = table["animal"].map(split(animals, {}, 0))
-    write_manifest(folder / "manifest.parquet", table, {})
-    out = folder / "out"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "models", "train", "--config", "tiny"),
-            *("--manifest", str(folder / "manifest.parquet"), "--media", str(media)),
-            *("--out", str(out), "--cache", str(folder / "cache")),
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    training, out, cache = folder / "manifest.parquet", folder / "out", folder / "cache"
+    write_apart(training, table, {})
+    benchmark = beside(training, "benchmark")
+    for command in (
+        ("train", "--config", "tiny", "--manifest", training, "--out", out),
+        (
+            *("evaluate", "--bundle", out / "trained", "--manifest", benchmark),
+            *("--training", training, "--out", out / "evaluation", "--finish", out / "bundle"),
+        ),
+    ):
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "models", *map(str, command)),
+                *("--media", str(media), "--cache", str(cache)),
+            ],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
     made = []
     for number in range(2):
         # Another card makes another bundle: its digest is over all files.

@@ -11,6 +11,7 @@ from amgs.accounts.models import Notice
 from amgs.core.base import SYSTEM
 from amgs.core.errors import Conflict, Refused
 from amgs.core.models import Job
+from amgs.files.services import local_copy
 from amgs.registry.models import ModelVersion
 from amgs.repository import services as repository
 from amgs.repository.models import Animal, Version
@@ -21,6 +22,7 @@ from amgs.training import freeze, queries, services, triggers
 from amgs.training.freeze import freeze_snapshot, trainable_versions
 from amgs.training.leaving import models_with, notes_of_model, notes_of_snapshot
 from amgs.training.models import Run, Snapshot
+from models.manifest import read_manifest
 
 pytestmark = pytest.mark.django_db
 
@@ -208,3 +210,21 @@ def test_what_a_later_draft_says_of_an_animal_changes_no_snapshot_of_the_publish
     before = freeze_snapshot(by=SYSTEM)
     Animal.objects.update(metadata={"coat": "black"}, dropped=True)
     assert freeze_snapshot(by=SYSTEM) == before
+
+
+def test_crops_of_what_was_withdrawn_are_in_no_cache_and_no_new_snapshot(
+    two, cora, run_jobs, settings
+):
+    harbour, _ = two
+    freeze_snapshot(by=SYSTEM)
+    gone = set(harbour.recordings.values_list("blob__sha256", flat=True))
+    crops = settings.VAR / "cache" / "crops" / "crops" / "finder-crop-1"
+    crops.mkdir(parents=True)
+    for blob in gone:
+        (crops / f"{blob}.npy").write_bytes(b"crops")
+    leave(harbour, "withdraw", cora)
+    run_jobs()
+    assert not [path for path in (settings.VAR / "cache").rglob("*") if path.stem in gone]
+    later = freeze_snapshot(by=SYSTEM)
+    for blob in (later.manifest, later.benchmark.manifest):
+        assert not gone & set(read_manifest(local_copy(blob)).frames["blob"])

@@ -92,3 +92,47 @@ def test_lists_of_runs_take_a_constant_number_of_queries(mia, publish, django_as
         services.start_run(by=mia, recipe="tiny", profile="demo", seed=seed)
     with django_assert_num_queries(1):
         assert len([queries.run_json(row) for row in queries.runs()]) == 3
+
+
+def test_the_schedule_is_edited_and_refused_in_a_sentence(mia, client_of):
+    client = client_of(mia)
+    answer = client.patch(
+        "/api/training/policy", {"schedule": "0 3 * * 1", "new_lab_or_coat": True}, format="json"
+    ).json()
+    assert (answer["schedule"], answer["new_lab_or_coat"]) == ("0 3 * * 1", True)
+    assert answer["scheduled_for"].endswith("03:00:00Z")
+    answer = client.patch("/api/training/policy", {"schedule": "nightly"}, format="json")
+    assert (answer.status_code, answer.json()["field"]) == (400, "schedule")
+
+
+def test_a_lab_is_set_aside_and_seen(mia, cora, client_of, publish):
+    for name in ("Harbour", "Meadow", "Brook"):
+        publish(name, animals=8)
+    client = client_of(mia)
+    told = client.get("/api/training/independent-labs").json()
+    assert told["proposals"][0] == {"lab": "Brook", "coats": ["white"], "animals": 8}
+    body = {"lab": "Brook", "why": "another camera"}
+    assert (
+        client_of(cora).post("/api/training/independent-labs", body, format="json").status_code
+        == 403
+    )
+    answer = client.post("/api/training/independent-labs", body, format="json")
+    assert answer.status_code == 201
+    assert answer.json()["sentences"] == ["White mice: Brook only validates."]
+    answer = client.post("/api/training/independent-labs", body, format="json")
+    assert (answer.status_code, answer.json()["field"]) == (400, "lab")
+
+
+def test_benchmarks_are_listed_with_what_was_measured_on_them(mia, client_of, publish):
+    publish(animals=12)
+    snapshot = services.freeze_snapshot(by=SYSTEM)
+    run = services.start_run(by=mia, recipe="tiny", profile="demo", snapshot=snapshot)
+    client = client_of(mia)
+    (row,) = client.get("/api/benchmarks").json()["results"]
+    assert (row["identifier"], row["digest"]) == ("mouse-b1", snapshot.benchmark.digest)
+    told = client.get(f"/api/benchmarks/{row['id']}").json()
+    assert (told["snapshots"], told["models"]) == ([snapshot.public_id], [])
+    seen = client.get(f"/api/training/runs/{run.public_id}").json()
+    assert (seen["benchmark"], seen["benchmark_identifier"]) == (row["id"], "mouse-b1")
+    assert (seen["made"], seen["checkpoint"]) == ({}, None)
+    assert client.get("/api/benchmarks/nothing").status_code == 404

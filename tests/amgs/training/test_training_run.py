@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from amgs.core import decisions, jobs
 from amgs.core.models import Job
@@ -50,6 +53,10 @@ def test_a_run_registers_a_version_that_serves_and_the_next_is_measured_against_
     steps = [point["step"] for point in first.curves]
     assert steps == sorted(set(steps))
     assert any("training" in line["sentence"] for line in first.tail)
+    assert first.benchmark == first.snapshot.benchmark
+    assert version.report["benchmark_digest"] == first.benchmark.digest
+    assert version.info["benchmark"]["digest"] == first.benchmark.digest
+    assert first.made == version.info["made"]
     assert get_storage().stat(version.report_key).size > 0
     assert bundle_folder(version).joinpath("frame.onnx").is_file()
     assert not (settings.VAR / "runs" / first.public_id).exists()
@@ -68,6 +75,7 @@ def test_a_run_registers_a_version_that_serves_and_the_next_is_measured_against_
     assert challenger.negative_control
     assert challenger.report["training"]["shuffled_labels"] is True
     assert challenger.measured_against == version
+    assert second.benchmark == first.benchmark
     # Such a small net may grade nothing at all, so there may be no figures; the frames are known.
     assert challenger.comparison["benchmark_digest"] == challenger.report["benchmark_digest"]
     assert "difference" in challenger.comparison
@@ -105,6 +113,81 @@ def test_every_attempt_of_a_warm_start_begins_with_the_same_version(publish, mia
     serving()
     assert begins_with(Lease(), Run.objects.get(pk=run.pk)) == first
     assert begins_with(Lease(), cold) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_training_is_given_nothing_of_what_it_is_judged_on(publish, films, mia, monkeypatch):
+    from amgs.files.services import local_copy
+    from amgs.training import jobs as training
+    from models.manifest import read_manifest
+
+    publish(animals=20, videos=films)
+    seen: list[tuple[str, set[str]]] = []
+    real = training.run_child
+
+    def watched(context, arguments, *rest, **more):
+        media = Path(arguments[arguments.index("--media") + 1])
+        manifest = Path(arguments[arguments.index("--manifest") + 1])
+        assert not {"benchmark", "independent"} & set(read_manifest(manifest).frames["split"])
+        seen.append((arguments[0], {path.name for path in media.iterdir()}))
+        return real(context, arguments, *rest, **more)
+
+    monkeypatch.setattr(training, "run_child", watched)
+    run = run_now(services.start_run(by=mia, recipe="tiny", profile="demo"))
+    judging = set(read_manifest(local_copy(run.benchmark.manifest)).frames["blob"])
+    ((command, given),) = seen
+    assert command == "train"
+    assert judging
+    assert not given & judging
+    assert given == set(read_manifest(local_copy(run.snapshot.manifest)).frames["blob"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_is_fetched_and_its_reproduction_is_told(publish, films, mia, tmp_path, capsys):
+    import shlex
+    import subprocess
+    import sys
+
+    from django.conf import settings
+    from django.core.management import CommandError, call_command
+
+    data = publish(animals=20, videos=films)
+    run = run_now(services.start_run(by=mia, recipe="tiny", profile="demo"))
+    identifier = run.model_version.identifier
+    call_command("reproduce", identifier, "--out", str(tmp_path / "again"))
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("python -m models reproduce ")
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line)[1:]],
+        cwd=settings.ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])["reproduced"]
+    from amgs.repository import services as repository
+
+    repository.decide_version(by=mia, version=data, action="withdraw", why="The owner asked.")
+    with pytest.raises(CommandError, match=r"Not possible since AMGS-000001/1 was withdrawn on"):
+        call_command("reproduce", identifier, "--out", str(tmp_path / "later"))
+
+
+def test_a_run_waits_for_one_that_began_before(publish, mia, monkeypatch):
+    publish(animals=1)
+    first, second = (
+        services.start_run(by=mia, recipe="tiny", profile="demo", seed=seed) for seed in (0, 1)
+    )
+    now = timezone.now()
+    Job.objects.filter(pk=first.job.pk).update(
+        state="running", started_at=now, lease_until=now + timedelta(minutes=5)
+    )
+    waited: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(Job.objects.get(pk=second.job.pk).note)
+        Job.objects.filter(pk=first.job.pk).update(state="done")
+
+    monkeypatch.setattr("amgs.training.jobs.time.sleep", sleep)
+    jobs.run(second.job.public_id)
+    assert waited == [f"waiting for the end of run {first.public_id}"]
 
 
 def test_too_few_animals_are_refused_in_a_sentence(publish, films, mia):

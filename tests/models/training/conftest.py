@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.manifest import Manifest, read_manifest, write_manifest
+from models.manifest import Manifest, beside, read_manifest, write_apart, write_manifest
 from models.phantom.clip import write_clip
 from models.phantom.look import Look
 from models.phantom.motion import ClipPlan
@@ -27,11 +27,16 @@ SPLITS = ("train",) * 6 + ("validation", "calibration") + ("benchmark",) * 3 + (
 
 @dataclass(frozen=True)
 class Study:
-    """A manifest and the media folder beside it."""
+    """A manifest, the same frames as a run may read them, and the media folder."""
 
     manifest: Path
+    training: Path
     media: Path
     rows: list[dict[str, Any]]
+
+    @property
+    def benchmark(self) -> Path:
+        return beside(self.training, "benchmark")
 
     def read(self) -> Manifest:
         return read_manifest(self.manifest)
@@ -73,7 +78,8 @@ def study(tmp_path_factory: pytest.TempPathFactory, scale: Scale) -> Study:
             )  # fmt: skip
     path = folder / "manifest.parquet"
     write_manifest(path, rows, {"seed": 3})
-    return Study(path, media, rows)
+    write_apart(folder / "training.parquet", rows, {"seed": 3})
+    return Study(path, folder / "training.parquet", media, rows)
 
 
 def labels(scale: Scale, intensities: dict[str, float], rng: np.random.Generator) -> dict[str, Any]:
@@ -137,10 +143,32 @@ def finish() -> Callable[[subprocess.Popen[str]], list[dict[str, Any]]]:
 
 @pytest.fixture(scope="session")
 def tiny_run(study: Study, models: Models, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
-    """`python -m models train --config tiny`, undisturbed."""
+    """`python -m models train --config tiny`, undisturbed, and judged."""
     out, cache = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("cache")
     process = models(
-        "train", "--manifest", study.manifest, "--media", study.media, "--out", out,
+        "train", "--manifest", study.training, "--media", study.media, "--out", out,
         "--config", "tiny", "--cache", cache,
     )  # fmt: skip
-    return TinyRun(out, cache, events_of(process))
+    events = events_of(process)
+    events_of(judge(models, study, out, cache))
+    return TinyRun(out, cache, events)
+
+
+def judge(models: Models, study: Study, out: Path, cache: Path) -> subprocess.Popen[str]:
+    """Evaluates what a run left in `out/trained` and finishes its bundle."""
+    return models(
+        "evaluate", "--bundle", out / "trained", "--manifest", study.benchmark,
+        "--training", study.training, "--media", study.media, "--out", out / "evaluation",
+        "--cache", cache, "--finish", out / "bundle",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def judged(study: Study, models: Models) -> Callable[[Path, Path], Path]:
+    """Judges a finished run; returns the folder of its bundle."""
+
+    def finish(out: Path, cache: Path) -> Path:
+        events_of(judge(models, study, out, cache))
+        return out / "bundle"
+
+    return finish

@@ -228,11 +228,11 @@ def test_without_the_package_a_sentence_names_what_to_install(
 def test_a_frozen_backbone_needs_something_to_begin_with(study, tmp_path: Path) -> None:
     config = RunConfig(net=NetConfig(frozen=True))
     with pytest.raises(ConfigError, match="never learns"):
-        prepare(config, study.manifest, study.media, tmp_path / "run")
+        prepare(config, study.training, study.media, tmp_path / "run")
 
 
 def test_a_run_grown_on_a_folder_ends_in_a_bundle_that_needs_neither_it_nor_the_package(
-    study, models, finish, tiny_run, tokens: Path, hugging, tmp_path: Path
+    study, models, finish, judged, tiny_run, tokens: Path, hugging, tmp_path: Path
 ) -> None:
     config = tmp_path / "grown.yaml"
     text = (Path(__file__).parents[3] / "models" / "configs" / "tiny.yaml").read_text()
@@ -242,10 +242,11 @@ def test_a_run_grown_on_a_folder_ends_in_a_bundle_that_needs_neither_it_nor_the_
     ).replace("epochs: 12, batch: 8", "epochs: 2, batch: 8, precision: bf16")
     config.write_text(text)
     process = models(
-        "train", "--manifest", study.manifest, "--media", study.media, "--out", tmp_path / "run",
+        "train", "--manifest", study.training, "--media", study.media, "--out", tmp_path / "run",
         "--config", config, "--cache", tiny_run.cache,
     )  # fmt: skip
-    bundle = load_bundle(finish(process)[-1]["bundle"])
+    finish(process)
+    bundle = load_bundle(judged(tmp_path / "run", tiny_run.cache))
     assert bundle.info["backbone"]["name"] == "tokens"
     assert bundle.info["backbone"]["frozen"] is True
     assert "began with the weights of tokens" in (bundle.path / "card.md").read_text()

@@ -196,7 +196,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(models, study, config: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
     return models(
-        "train", "--manifest", study.manifest, "--media", study.media, "--out", out,
+        "train", "--manifest", study.training, "--media", study.media, "--out", out,
         "--config", config, "--cache", cache,
     )  # fmt: skip
 
@@ -218,10 +218,10 @@ def undisturbed(study, models, finish, tiny_run, shared: Path, tmp_path_factory)
 
 
 def test_two_processes_make_one_bundle_and_tell_everything_once(undisturbed: Path) -> None:
-    bundle = load_bundle(undisturbed / "bundle")
+    bundle = load_bundle(undisturbed / "trained", judged=False)
     assert bundle.config.fit.devices == 2
     left = {path.name for path in undisturbed.iterdir()}
-    assert left == {"run.json", "gathered", "checkpoints", "evaluation", "bundle"}
+    assert left == {"run.json", "gathered", "checkpoints", "trained"}
     assert 1 <= len(list((undisturbed / "checkpoints").glob("step-*.ckpt"))) <= 2
     assert not list((undisturbed / "checkpoints").glob(".step*"))
     newest = sorted((undisturbed / "checkpoints").glob("step-*.ckpt"))[-1]
@@ -253,8 +253,8 @@ def test_a_killed_process_ends_the_run_which_then_resumes_as_if_nothing_had_been
 ) -> None:
     out = tmp_path / "run"
     killed(start(models, study, shared, out, tiny_run.cache), whom, 6)
-    assert not (out / "bundle").exists()
+    assert not (out / "trained").exists()
     events = finish(start(models, study, shared, out, tiny_run.cache))
     assert min(event["step"] for event in events if event["event"] == "checkpoint") > 6
-    one, other = (load_file(run / "bundle" / "weights.safetensors") for run in (undisturbed, out))
+    one, other = (load_file(run / "trained" / "weights.safetensors") for run in (undisturbed, out))
     assert all(np.abs(one[name] - other[name]).max() <= 1e-6 for name in one)

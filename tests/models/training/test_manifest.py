@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from models.manifest import (
     SPLITS,
     ManifestError,
+    beside,
     read_manifest,
+    refuse_locked,
     split,
     target_columns,
     votes_of,
+    write_apart,
     write_manifest,
 )
 from models.scale import Scale
@@ -115,7 +118,7 @@ def test_a_missing_column_an_unknown_scale_and_other_files_are_refused(
 def test_every_split_gets_animals_even_from_small_strata() -> None:
     placed = split(animals(each=4), {}, seed=1)
     counts = pd.Series(placed).value_counts()
-    assert set(counts.index) == set(SPLITS)
+    assert set(counts.index) == set(SPLITS) - {"independent"}
     assert counts["train"] > counts.drop("train").max()
 
 
@@ -158,3 +161,35 @@ def test_an_animal_listed_twice_is_refused() -> None:
     table = pd.concat([animals(), animals().head(1)])
     with pytest.raises(ManifestError, match="listed twice"):
         split(table, {}, 0)
+
+
+def test_what_only_judges_is_written_apart(study, tmp_path: Path) -> None:
+    path = tmp_path / "m.parquet"
+    rows = [
+        {**row, "split": "independent"} if row["split"] == "test" else row for row in study.rows
+    ]
+    digests = write_apart(path, rows, {})
+    assert set(digests) == {"training", "benchmark", "independent"}
+    learnt = read_manifest(path)
+    refuse_locked(learnt)
+    assert learnt.digest == digests["training"]
+    frames = len(learnt.frames)
+    for name in ("benchmark", "independent"):
+        held = read_manifest(beside(path, name))
+        assert (set(held.frames["split"]), held.digest) == ({name}, digests[name])
+        with pytest.raises(ManifestError, match=f"split {name}, which no training run may read"):
+            refuse_locked(held)
+        frames += len(held.frames)
+    assert frames == len(rows)
+    assert write_apart(path, rows[::-1], {"created": "later"}) == digests
+    assert set(write_apart(path, study.rows, {})) == {"training", "benchmark"}
+    assert not beside(path, "independent").exists()
+
+
+@pytest.mark.parametrize(("column", "noun"), [("animal", "Animal"), ("blob", "File")])
+def test_nothing_is_on_both_sides(study, tmp_path: Path, column: str, noun: str) -> None:
+    rows = [dict(row) for row in study.rows]
+    judging = next(row for row in rows if row["split"] == "benchmark")
+    rows[0][column] = judging[column]
+    with pytest.raises(ManifestError, match=f"{noun} .* is in more than one split"):
+        write_apart(tmp_path / "m.parquet", rows, {})

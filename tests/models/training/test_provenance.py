@@ -20,10 +20,9 @@ CALIBRATION = {"out_of_distribution": {"n": 12}}
 
 
 def frames(split: str) -> pd.DataFrame:
-    """One phantom and one real dataset, of two labs; nothing real judges."""
+    """One phantom and one real dataset, of two labs."""
     rows = [("AMGS-000001/1", "north", True), ("AMGS-000002/1", "south", False)]
-    table = pd.DataFrame(rows, columns=["dataset", "lab", "phantom"])
-    return table[table["phantom"]] if split == "benchmark" else table
+    return pd.DataFrame(rows, columns=["dataset", "lab", "phantom"])
 
 
 def a_run(scale: Scale, config: RunConfig, **more: Any) -> Any:
@@ -48,6 +47,7 @@ def info_of(scale: Scale, config: RunConfig, finder: dict, eyes: dict) -> dict[s
         {"trained_on": RENDERED, **eyes},
         CALIBRATION,
         states,
+        {"config": config.name},
     )
     return json.loads(json.dumps(info))
 
@@ -60,7 +60,9 @@ def test_every_part_names_what_it_was_trained_and_judged_on(scale: Scale) -> Non
     assert [one["name"] for one in parts["units"]["trained_on"]] == [
         "AMGS-000001/1", "AMGS-000002/1",
     ]  # fmt: skip
-    assert parts["units"]["judged_on"] == [{"name": "AMGS-000001/1", "phantom": True}]
+    assert parts["units"]["judged_on"] == parts["calibration"]["judged_on"] == []
+    assert info["training"] == {"config": config.name}
+    assert set(info["made"]["packages"]) >= {"torch", "numpy"}
     assert info["phantom"] is True
     assert info["labs"] == ["north", "south"]
     assert info["snapshot_digest"] == "m" * 64
@@ -125,7 +127,7 @@ def test_a_warm_start_is_what_the_heads_began_with(scale: Scale, shuffled: bool)
     run = a_run(scale, RunConfig())
     run.warm_start, run.shuffle_labels = before, shuffled
     part = {"digest": "d", "trained_on": RENDERED}
-    info = bundle_info(run, part, part, CALIBRATION, np.eye(len(scale.states)))
+    info = bundle_info(run, part, part, CALIBRATION, np.eye(len(scale.states)), {})
     assert info["parts"]["units"]["pretrained_on"] == RENDERED, "each source once"
     assert info["warm_start"] == "b" * 64
     assert info["shuffled_labels"] is shuffled

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from models.bundle import load_bundle
+from models.bundle import BundleError, load_bundle
+from models.manifest import read_manifest, write_manifest
 
 
 def train(models, study, out: Path, cache: Path, *more: object, **how) -> subprocess.Popen:
     return models(
-        "train", "--manifest", study.manifest, "--media", study.media, "--out", out,
+        "train", "--manifest", study.training, "--media", study.media, "--out", out,
         "--config", "tiny", "--cache", cache, *more, **how,
     )  # fmt: skip
 
@@ -30,25 +31,76 @@ def same_numbers(one, other) -> bool:
 
 def test_a_run_tells_its_progress_metrics_checkpoints_and_end(tiny_run) -> None:
     kinds = [event["event"] for event in tiny_run.events]
-    assert {"progress", "metrics", "checkpoint", "done"} == set(kinds)
+    assert {"made", "progress", "metrics", "checkpoint", "done"} == set(kinds)
     assert kinds[-1] == "done"
     fractions = [e["fraction"] for e in tiny_run.events if e["event"] == "progress"]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     stages = [e["stage"] for e in tiny_run.events if e["event"] == "progress"]
     assert list(dict.fromkeys(stages)) == [
-        "finder", "crops", "fit", "looking", "context", "calibration", "evaluation"
+        "finder", "crops", "fit", "looking", "context", "calibration"
     ]  # fmt: skip
-    bundle = load_bundle(tiny_run.events[-1]["bundle"])
-    assert bundle.digest == tiny_run.events[-1]["digest"]
-    assert bundle.info["shuffled_labels"] is False
-    assert bundle.phantom
+    trained = load_bundle(tiny_run.events[-1]["trained"], judged=False)
+    assert trained.digest == tiny_run.events[-1]["digest"]
+    assert trained.info["shuffled_labels"] is False
+    assert trained.phantom
+    assert (trained.report, trained.info["parts"]["units"]["judged_on"]) == ({}, [])
+    with pytest.raises(BundleError, match=r"lacks report\.json"):
+        load_bundle(trained.path)
+    assert not list(tiny_run.out.glob(".trained*"))
+    bundle = load_bundle(tiny_run.bundle)
     assert bundle.report["n_animals"] == 3
-    assert not list(tiny_run.out.glob(".bundle*"))
+    assert bundle.report["training"] == trained.training
+    assert len(bundle.info["parts"]["units"]["judged_on"]) == 2
+    assert bundle.info["benchmark"]["digest"] == bundle.report["benchmark_digest"]
+    made = tiny_run.events[0]
+    assert {name: made[name] for name in made if name != "event"} == trained.info["made"]
+    assert len(made["lock"]) == 64
+
+
+@pytest.mark.parametrize("split", ["benchmark", "independent"])
+def test_a_run_refuses_a_manifest_with_frames_that_only_judge(
+    study, models, tmp_path: Path, split: str
+) -> None:
+    rows = [
+        row | {"split": split if row["split"] == "benchmark" else row["split"]}
+        for row in study.rows
+    ]
+    write_manifest(tmp_path / "whole.parquet", rows, {})
+    process = models("train", "--manifest", tmp_path / "whole.parquet", "--media", study.media,
+                     "--out", tmp_path / "run")  # fmt: skip
+    out, _ = process.communicate(timeout=100)
+    assert process.returncode == 3
+    assert (
+        f"21 frames of the split {split}, which no training run may read"
+        in json.loads(out)["sentence"]
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_needs_none_of_the_files_it_is_judged_on(
+    study, models, finish, tiny_run, tmp_path: Path
+) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    for blob in set(read_manifest(study.training).frames["blob"]):
+        (media / blob).symlink_to(study.media / blob)
+    judging = set(read_manifest(study.benchmark).frames["blob"])
+    assert judging
+    assert not judging & {path.name for path in media.iterdir()}
+    out, cache = tmp_path / "run", tmp_path / "cache"
+    finish(
+        models("train", "--manifest", study.training, "--media", media, "--out", out,
+               "--config", "tiny", "--cache", cache)
+    )  # fmt: skip
+    one, other = (load_file(run / "trained" / "weights.safetensors") for run in (tiny_run.out, out))
+    assert all(np.abs(one[name] - other[name]).max() <= 1e-6 for name in one)
+    crops = {path.stem for path in (cache / "crops").glob("*/*.npy")}
+    assert not judging & crops
 
 
 def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_an_undisturbed_one(
-    study, models, finish, tiny_run, tmp_path: Path
+    study, models, finish, judged, tiny_run, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     process = train(models, study, out, tiny_run.cache)
@@ -60,10 +112,11 @@ def test_a_run_killed_in_the_middle_of_an_epoch_ends_as_an_undisturbed_one(
             break
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert not (out / "bundle").exists()
+    assert not (out / "trained").exists()
     events = finish(train(models, study, out, tiny_run.cache))
     steps = [e["step"] for e in events if e["event"] == "checkpoint"]
     assert min(steps) > 6
+    judged(out, tiny_run.cache)
     one, other = (load_file(run / "bundle" / "weights.safetensors") for run in (tiny_run.out, out))
     assert all(np.abs(one[name] - other[name]).max() <= 1e-6 for name in one)
     reports = [load_bundle(run / "bundle").report for run in (tiny_run.out, out)]
@@ -107,13 +160,14 @@ def test_a_run_ends_when_its_parent_lets_go_of_it(study, models, tmp_path: Path)
 
 
 def test_shuffled_labels_are_recorded_and_change_the_weights(
-    study, models, finish, tiny_run, tmp_path: Path
+    study, models, finish, judged, tiny_run, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     finish(
         train(models, study, out, tiny_run.cache, "--shuffle-labels", "--warm-start",
               tiny_run.bundle)
     )  # fmt: skip
+    judged(out, tiny_run.cache)
     bundle = load_bundle(out / "bundle")
     assert bundle.info["shuffled_labels"] is True
     assert bundle.report["training"]["shuffled_labels"] is True
@@ -161,7 +215,7 @@ def test_a_run_resumed_elsewhere_from_its_last_step_only_has_to_be_finished(
     events = finish(process)
     assert events[-1]["event"] == "done"
     resumed, whole = (
-        load_file(Path(e["bundle"]) / "weights.safetensors")
+        load_file(Path(e["trained"]) / "weights.safetensors")
         for e in (events[-1], tiny_run.events[-1])
     )
     assert all(np.array_equal(resumed[name], whole[name]) for name in whole)
