@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from models.bundle import Bundle, load_bundle
 from models.context import Context
@@ -20,9 +22,10 @@ from models.looker import Looker
 from models.manifest import Manifest, digest_of
 from models.predictions import constants, grade_by_constant, grade_frames, with_truth
 from models.report import write_report
-from models.sequences import look_round
+from models.sequences import Sequence, look_round
 
 CONSTANT = "constant"
+FRONTAL = "frontal"
 LOOKING = "Looking at the recordings."
 
 
@@ -68,13 +71,18 @@ def evaluate(
     else:
         _same_scale(loaded, manifest)
         told = loaded.training
-        graded, framewise = _graded(loaded, frames, media, threads, progress, without_context)
+        sequences = look_round(
+            frames, media, Looker.of(loaded), threads, lambda part: progress.tell(part, LOOKING)
+        )
+        progress.enter("grading", "Grading the faces.")
+        graded, framewise = _graded(loaded, frames, sequences, threads, without_context)
+        frontal = _frontal(sequences, len(frames))
         title = f"Run {loaded.config.name}" if finish else f"Bundle {loaded.digest[:12]}"
         if framewise is not None:
             ablation = ablation_figures(judged(graded), judged(framewise), loaded.scale)
             graded, title = framewise, f"{title} without context"
         draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
-        explanation = _explanation(loaded, frames, graded, media, cache or out / "cache")
+        explanation = _explanation(loaded, frames, graded, frontal, media, cache or out / "cache")
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),
@@ -129,30 +137,41 @@ def _same_scale(bundle: Bundle, manifest: Manifest) -> None:
 def _graded(
     bundle: Bundle,
     frames: pd.DataFrame,
-    media: Path,
+    sequences: list[Sequence],
     threads: int,
-    progress: Progress,
     without_context: bool,
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """The frames graded with context and, where that is asked for, without."""
-    sequences = look_round(
-        frames, media, Looker.of(bundle), threads, lambda part: progress.tell(part, LOOKING)
-    )
-    progress.enter("grading", "Grading the faces.")
     context = Context(bundle.path / "temporal.onnx", threads)
     grader = Grader.of(bundle)
     graded = grade_frames(frames, sequences, grader, context)
     return graded, grade_frames(frames, sequences, grader, None) if without_context else None
 
 
+def _frontal(sequences: list[Sequence], n: int) -> NDArray[np.bool_]:
+    """Which of n frames show a face from the front (n,)."""
+    found = np.zeros(n, np.bool_)
+    for sequence in sequences:
+        if not sequence.empty:
+            seen, rows = sequence.labelled()
+            found[rows] = [face.view == FRONTAL for face in seen.faces]
+    return found
+
+
 def _explanation(
-    bundle: Bundle, frames: pd.DataFrame, graded: pd.DataFrame, media: Path, cache: Path
+    bundle: Bundle,
+    frames: pd.DataFrame,
+    graded: pd.DataFrame,
+    frontal: NDArray[np.bool_],
+    media: Path,
+    cache: Path,
 ) -> dict[str, Any] | None:
+    """The faithfulness of explanations on a few frames; the crops of these alone are cut."""
     most = bundle.config.evaluation.explained
     if most == 0:
         return None
     # Only now: torch takes seconds to import, and nothing else here needs it.
-    from models.explain import explain_evaluation
+    from models.explain import explain_evaluation, spread_over_animals
     from models.zoo import trained_frame_net
 
     finder = FaceFinder(
@@ -160,6 +179,11 @@ def _explanation(
     )
     store = CropStore(cache, finder, bundle.info["finder_digest"], bundle.crop)
     share = judged_rows(graded)
+    share = share[
+        spread_over_animals(graded.iloc[share].reset_index(drop=True), most, frontal[share])
+    ]
+    if not len(share):
+        return None
     records = store.gather(frames.iloc[share], media)
     return explain_evaluation(
         trained_frame_net(bundle),
@@ -168,6 +192,6 @@ def _explanation(
         bundle.scale,
         bundle.crop,
         most,
-        records["view"] == VIEWS.index("frontal"),
+        records["view"] == VIEWS.index(FRONTAL),
         in_crop(records["landmarks"], records["box"], bundle.crop),
     )

@@ -201,6 +201,8 @@ def walk(frames: int) -> dict[str, Any]:
         "verdict": (run.job.finished_at - at("bringing the recordings of")).total_seconds(),
         "champion": str(run.model_version.measured_against),
         "state": run.model_version.state,
+        "stages": run.model_version.report["training"]["stages"],
+        "tail": run.tail,
     }
 
 

@@ -188,8 +188,10 @@ def test_a_checkpoint_is_no_finished_bundle_and_is_kept_twice_at_most(tiny_run) 
 
 def test_crops_are_cut_once_per_file_and_finder(study, tiny_run) -> None:
     stores = list((tiny_run.cache / "crops").glob("*/*.npy"))
-    learnt = {row["blob"] for row in study.rows if row["split"] != "test"}
-    assert {store.stem for store in stores} == learnt
+    learnt = {row["blob"] for row in study.rows if row["split"] not in ("test", "benchmark")}
+    judging = {row["blob"] for row in study.rows if row["split"] == "benchmark"}
+    # Of the benchmark only the few frames that are explained are cut.
+    assert learnt <= {store.stem for store in stores} <= learnt | judging
     records = np.load(stores[0], mmap_mode="r", allow_pickle=False)
     assert records["crop"].shape[1:] == (32, 32)
     assert records["found"].all()
