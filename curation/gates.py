@@ -278,12 +278,16 @@ def observation_agreement(evidence: Evidence, profile: Profile) -> Iterator[Verd
     icc, limits = number(row.get("icc")), row.get("loa")
     n = say(number(row.get("n")), 0)
     least = profile.observation_icc
-    sentence = f"Over {n} observations model and raters agree at an ICC of {say(icc)}; at least "
-    sentence += f"{least:.2f} is needed."
+    sentence = f"Over {n} observations model and raters agree at an ICC of {say(icc)}"
     if icc is None:
         sentence = "There are too few observations to tell how well single scores agree."
-    passed = None if icc is None else icc >= least
-    yield Verdict("observation_icc", "Agreement per observation", passed, icc, least, sentence)
+    elif least is None:
+        sentence += "; this profile asks for nothing."
+    else:
+        sentence += f"; at least {least:.2f} is needed."
+    passed = None if icc is None or least is None else icc >= least
+    title = "Agreement per observation"
+    yield Verdict("observation_icc", title, passed, icc, least, sentence, told=least is None)
     ends = [number(end) for end in limits] if isinstance(limits, list | tuple) else []
     known = [end for end in ends if end is not None]
     half = (known[1] - known[0]) / 2 if len(known) == 2 else None

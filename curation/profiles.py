@@ -39,7 +39,7 @@ class Profile:
     """Least and largest slope of raters on model per observation; above 1 the model shrinks."""
     observation_bias: float
     """Largest mean error of an observation's score, in either direction."""
-    observation_icc: float
+    observation_icc: float | None
     """Least intraclass correlation of model and raters over observations."""
     observation_limits: float | None
     """Largest half width of the 95 % limits of agreement per observation."""
@@ -92,7 +92,7 @@ PROFILES: dict[str, Profile] = {
         calibration=0.3,
         slope=(0.4, 2.5),
         observation_bias=0.4,
-        observation_icc=0.2,
+        observation_icc=None,
         observation_limits=None,
         asleep_graded=None,
         pain_taken_for_asleep=None,

