@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="judge it frame by frame, and tell what context changes",
     )
+    evaluate.add_argument(
+        "--without-explanation",
+        action="store_true",
+        help="leave out how faithful its explanations are",
+    )
     for command in (train, evaluate):
         command.add_argument(
             "--watch-stdin", action="store_true", help="exit when standard input closes"
@@ -211,6 +216,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         split=options.split,
         emit=emit,
         without_context=options.without_context,
+        without_explanation=options.without_explanation,
         training=read_manifest(options.training) if options.training else None,
         cache=options.cache,
         finish=options.finish,

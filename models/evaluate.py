@@ -39,6 +39,7 @@ def evaluate(
     threads: int = 2,
     emit: Emit = silent,
     without_context: bool = False,
+    without_explanation: bool = False,
     training: Manifest | None = None,
     cache: Path | None = None,
     finish: Path | None = None,
@@ -48,7 +49,8 @@ def evaluate(
     `training` is the manifest from whose training frames the constant answer is drawn, where
     `manifest` has none. `cache` keeps crops. `without_context` judges the answers of the frame
     network alone; the report then also holds what context changes (`ablation`, see
-    `models.figures.ablation`). `finish` is a folder for the finished bundle: what training left,
+    `models.figures.ablation`). `without_explanation` leaves out what its explanations are worth,
+    which takes longer than the rest. `finish` is a folder for the finished bundle: what training left,
     with this report.
 
     Returns the report. Raises Refused, BundleError or Unreadable.
@@ -82,7 +84,10 @@ def evaluate(
             ablation = ablation_figures(judged(graded), judged(framewise), loaded.scale)
             graded, title = framewise, f"{title} without context"
         draws, sets = loaded.config.evaluation.draws, loaded.calibration.get("sets")
-        explanation = _explanation(loaded, frames, graded, frontal, media, cache or out / "cache")
+        explanation = None
+        if not without_explanation:
+            crops = cache or out / "cache"
+            explanation = _explanation(loaded, frames, graded, frontal, media, crops)
     progress.enter("report", "Computing the figures.")
     report = compute_report(
         judged(graded),

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LABS = ("Harbour", "Meadow", "Brook", "Hill")
 FRAMES_PER_FILM = 100
 RENDERED = 10
-RECIPE, PROFILE = "tiny", "demo"
+RECIPE, PROFILE = "smoke", "demo"
 
 
 def render(folder: Path, films: int = RENDERED, frames: int = FRAMES_PER_FILM) -> list[Path]:

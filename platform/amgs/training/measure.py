@@ -74,7 +74,8 @@ def measure(
         named = champion.identifier
         diary.stage(0.80, 0.94, f"measuring {named} on the same benchmark")
         incumbent_out = folder / "incumbent"
-        incumbent = evaluate(bundle_folder(champion), incumbent_out)
+        # How faithful its explanations are was measured when it was a challenger.
+        incumbent = evaluate(bundle_folder(champion), incumbent_out, "--without-explanation")
         diary.stage(0.94, 0.97, f"comparing with {named}, animal by animal")
         compared = folder / "compare.json"
         arguments = ["compare", "--challenger", str(evaluation)]
