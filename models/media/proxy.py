@@ -30,6 +30,8 @@ from models.media.video import Video
 from models.records import MediaFacts
 
 LONGEST = 1280
+CLIP_S = 10.0
+"""Seconds of a film that tell the state of an animal."""
 # Clocks finer than this do not fit into the header of an MP4 file.
 FINEST = 2**31 - 1
 FALLBACK = Fraction(1, 1_000_000)
@@ -90,7 +92,7 @@ def make_proxy(
 
 
 def make_clip(
-    source: Path, target: Path, middle_s: float, seconds: float = 10.0, longest: int = 640
+    source: Path, target: Path, middle_s: float, seconds: float = CLIP_S, longest: int = 640
 ) -> Proxy:
     """Write the seconds of a film round a moment as a proxy, silent and without tags.
 

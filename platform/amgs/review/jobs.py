@@ -250,9 +250,10 @@ def cut_clips(context: Context, audit: str) -> dict[str, int]:
         .order_by("frame__recording_id", "pk")
     )
     cut = 0
+    whole: dict[int, str] = {}
     for number, task in enumerate(rows):
         context.progress(number / len(rows), "cutting clips")
-        key = clip_of(context, task.frame)
+        key = clip_of(context, task.frame, whole)
         if key is None:
             continue
         with transaction.atomic():

@@ -24,7 +24,7 @@ from models.scale import load_scale
 
 AGREEMENT = "review.update_agreement"
 # Ratings come in quickly; agreement is computed once for those of so many seconds.
-AGREEMENT_AFTER = timedelta(seconds=2)
+AGREEMENT_AFTER = timedelta(seconds=20)
 TAKEN_BACK_WITHIN = timedelta(minutes=10)
 LONGEST_S = 3600.0
 VIEWING = {"zoom": (1.0, 16.0), "contrast": (0.25, 4.0), "width": (1.0, 20000.0)}
