@@ -569,20 +569,20 @@ def _score(version: Any, told: dict[str, Any]) -> str:
     return run.token
 
 
-def test_axe_finds_nothing_on_any_page(site, open_page, picture):
+@pytest.mark.parametrize(("shape", "viewport", "scheme"), SHAPES, ids=[row[0] for row in SHAPES])
+def test_axe_finds_nothing_on_any_page(site, open_page, picture, shape, viewport, scheme):
     axe = (settings.NODE_MODULES / "axe-core" / "axe.min.js").read_text()
     wrong: list[str] = []
-    for shape, viewport, scheme in SHAPES:
-        pages: dict[str, Any] = {}
-        for name, person, address in site:
-            who = person.email if person else ""
-            if who not in pages:
-                pages[who] = open_page(person, viewport, bypass_csp=True, color_scheme=scheme)
-            page = pages[who]
-            answer = page.goto(address)
-            assert answer.status == REFUSED.get(name, 200), f"{name}: {address}"
-            picture(page, f"{name}-{shape}")
-            wrong += [f"{name} ({shape}): {sentence}" for sentence in _complaints(page, axe)]
+    pages: dict[str, Any] = {}
+    for name, person, address in site:
+        who = person.email if person else ""
+        if who not in pages:
+            pages[who] = open_page(person, viewport, bypass_csp=True, color_scheme=scheme)
+        page = pages[who]
+        answer = page.goto(address)
+        assert answer.status == REFUSED.get(name, 200), f"{name}: {address}"
+        picture(page, f"{name}-{shape}")
+        wrong += [f"{name} ({shape}): {sentence}" for sentence in _complaints(page, axe)]
     assert not wrong, "\n".join(wrong)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 from django.utils import timezone
 
+from amgs.accounts.models import Notice
 from amgs.core.decisions import history
 from amgs.core.errors import Refused
 from amgs.core.jobs import enqueue
@@ -51,8 +51,9 @@ def stored() -> set[str]:
 
 
 def warnings() -> list[str]:
-    """Return the titles of mails about files that go or went."""
-    return [one.subject for one in mail.outbox if "files of" in one.subject]
+    """Return what the inbox of the lab says of files that go or went, oldest first."""
+    rows = Notice.objects.filter(title__contains="files of").order_by("pk")
+    return list(rows.values_list("title", flat=True))
 
 
 def test_files_are_kept_for_ninety_days(rejected, run_jobs):

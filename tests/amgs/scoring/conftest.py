@@ -200,7 +200,7 @@ def serve_shipped(serve, tmp_path):
 
 @pytest.fixture(scope="session")
 def mice(tmp_path_factory) -> list[tuple[Path, Path]]:
-    """Clips of ten rendered animals at ease and in pain, half a second each."""
+    """Clips of twelve rendered animals at ease and in pain, half a second each."""
     from models.phantom.clip import write_clip
     from models.phantom.look import Look
     from models.phantom.motion import ClipPlan
@@ -208,7 +208,7 @@ def mice(tmp_path_factory) -> list[tuple[Path, Path]]:
 
     folder = tmp_path_factory.mktemp("mice")
     made = []
-    for animal in range(10):
+    for animal in range(12):
         pair = []
         for name, pain in (("before", 0.05), ("after", 0.8)):
             plan = ClipPlan(
@@ -228,9 +228,9 @@ def mice(tmp_path_factory) -> list[tuple[Path, Path]]:
 
 @pytest.fixture
 def study(lab, mice):
-    """Publish a laparotomy study of ten animals before and after, and freeze a snapshot of it.
+    """Publish a laparotomy study of twelve animals before and after, and freeze a snapshot of it.
 
-    All animals are put into ``split``; the raters grade 0 before and 1 after.
+    Ten animals are put into ``split``, two into training; the raters grade 0 before and 1 after.
     """
     from django.utils import timezone
 
@@ -268,7 +268,8 @@ def study(lab, mice):
                 group=group,
                 metadata={"coat": scale.coat_keys[0], "sex": "female", "strain": "CD-1"},
             )
-            Placement.objects.create(animal=animal, split=split)
+            # Ten animals can be assessed; the others are there to have learned from.
+            Placement.objects.create(animal=animal, split=split if number < 10 else "train")
             for name, hours, path in zip(("baseline", "after"), (-24.0, 4.0), pair, strict=True):
                 observation = repository.Observation.objects.create(
                     animal=animal, name=name, metadata={"hours_after_procedure": hours}
