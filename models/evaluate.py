@@ -50,8 +50,8 @@ def evaluate(
     `manifest` has none. `cache` keeps crops. `without_context` judges the answers of the frame
     network alone; the report then also holds what context changes (`ablation`, see
     `models.figures.ablation`). `without_explanation` leaves out what its explanations are worth,
-    which takes longer than the rest. `finish` is a folder for the finished bundle: what training left,
-    with this report.
+    which takes longer than the rest. `finish` is a folder for the finished bundle: what training
+    left, with this report.
 
     Returns the report. Raises Refused, BundleError or Unreadable.
     """

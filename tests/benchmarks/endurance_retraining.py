@@ -153,7 +153,7 @@ def _end(folder: Path, out: Path) -> Path:
 def _wait(process: subprocess.Popen[str]) -> None:
     said, errors = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{said[-500:]} {errors[-2000:]}")
+        raise RuntimeError(f"ended as {process.returncode}: {said[-500:]} {errors[-2000:]}")
 
 
 def _figures(report: Path) -> dict[str, Any]:
