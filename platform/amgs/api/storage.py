@@ -49,8 +49,9 @@ class SignedObject(APIView):
                 f"This part has {length} bytes, but {said['most']} were announced; open a new "
                 "upload for the file as it is now."
             )
+        stream = request.stream or request._request
         try:
-            stat = _local().put_part(key, _body(request), int(length), _digest(request))
+            stat = _local().put_part(key, stream, int(length), _digest(request))
         except Damaged:
             raise Refused("This part changed on the way; send it again.") from None
         except WrongLength:
@@ -97,16 +98,6 @@ class SignedObject(APIView):
         if not is_signed(method, key, said):
             raise NotAllowed("This address is not valid or has run out; ask for a new one.")
         return said
-
-
-def _body(request: Request) -> Any:
-    """Return what is sent as a stream.
-
-    gunicorn hands a body out by the kilobyte, with a copy of its buffer for each; the reader below
-    it, which ends with the body too, takes a megabyte at once.
-    """
-    stream = request.META["wsgi.input"]
-    return getattr(stream, "reader", stream)
 
 
 def _digest(request: Request) -> bytes | None:
