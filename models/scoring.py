@@ -10,7 +10,7 @@ from typing import Any
 
 from models.animal_regions import AnimalRegion, within_picture
 from models.animals import Census
-from models.bundle import Bundle, default_bundle, load_bundle
+from models.bundle import default_bundle, load_bundle
 from models.events import Refused
 from models.exports import write_json, written_through
 from models.media import Unreadable
@@ -47,7 +47,8 @@ def score_files(
         for region in regions or (None,):
             stem = video.stem or "recording"
             name = unused(stem if region is None else f"{stem}-{region.name}", names)
-            outcomes.append(_score_one(scorer, chosen, video, out / name, region, group))
+            folder = out / name
+            outcomes.append(score_one(scorer, video, folder, region=region, group=group))
     if as_json:
         sys.stdout.write(json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n")
     else:
@@ -69,14 +70,16 @@ def unused(name: str, taken: set[str]) -> str:
     return result
 
 
-def _score_one(
+def score_one(
     scorer: Scorer,
-    bundle: Bundle,
     video: Path,
     folder: Path,
-    region: AnimalRegion | None,
-    group: str | None,
+    *,
+    region: AnimalRegion | None = None,
+    group: str | None = None,
 ) -> dict[str, Any]:
+    """Score one recording into a folder; its row of the command's JSON, with ``outcome``."""
+    bundle = scorer.bundle
     row: dict[str, Any] = {
         "recording": str(video),
         "animal": region.name if region else None,

@@ -298,11 +298,11 @@ def _read(film: Path) -> int:
 
 def _score(film: Path) -> int:
     """Score a film as `python -m models score` does; the number of frames."""
-    from models.scoring import _score_one
+    from models.scoring import score_one
 
     scorer = _scorer()
     with tempfile.TemporaryDirectory(prefix="amgs-bench-") as out:
-        outcome = _score_one(scorer, scorer.bundle, film, Path(out))
+        outcome = score_one(scorer, film, Path(out))
     if outcome["graded"] < 0.5 * outcome["frames"]:
         raise RuntimeError(f"too few frames show a face: {outcome['sentence']}")
     return int(outcome["frames"])
