@@ -104,8 +104,13 @@ def validate_model(context: Context, validation: str) -> Finish:
                 0.05 + 0.9 * number / len(present),
                 0.05 + 0.9 * (number + 1) / len(present),
             )
-            context.progress(begin, "bringing the recordings to this machine")
-            media = bring_media(manifest, folder / "media", lambda *_: context.check())
+            media = bring_media(
+                manifest,
+                folder / "media",
+                lambda share, number, at=begin: context.progress(
+                    at + 0.02 * share, f"bringing {number} recordings to this machine"
+                ),
+            )
             graded[claim] = _evaluate(
                 context,
                 version,

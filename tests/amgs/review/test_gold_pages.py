@@ -40,6 +40,12 @@ def test_settled_frames_of_other_labs_are_proposed_with_their_grades(published, 
     assert golden.candidates(cora, unit=UNITS[0], grade=1).exists()
     assert not golden.candidates(cora, unit=UNITS[0], grade=2).exists()
     unsettled = frames.first()
+    row = Consensus.objects.filter(frame=unsettled)
+    votes = row.first().votes
+    row.update(votes=votes[:2])
+    assert unsettled not in golden.candidates(cora)
+    row.update(votes=votes)
+    assert unsettled in golden.candidates(cora)
     Consensus.objects.filter(frame=unsettled, unit=UNITS[0]).update(error=0.5)
     assert unsettled not in golden.candidates(cora)
     Consensus.objects.filter(frame=unsettled, unit=UNITS[0]).update(

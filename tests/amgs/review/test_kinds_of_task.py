@@ -227,3 +227,15 @@ def test_only_curators_set_gold_and_only_where_the_lab_allows(golden, rita, cora
     gold.frame.recording.versions.first().permissions.all().delete()
     with pytest.raises(Refused, match="does not let raters"):
         set_gold(by=cora, frame=gold.frame, agreed=grades(1))
+
+
+def test_a_training_frame_that_was_left_open_comes_again(golden, in_review, rita, grades):
+    in_review()
+    golden(QUALIFYING_FRAMES, training=True)
+    left = next_assignment(rater=rita)
+    Assignment.objects.filter(pk=left.pk).update(expires_at=timezone.now() - timedelta(hours=1))
+    for _ in range(QUALIFYING_FRAMES):
+        rate(assignment=next_assignment(rater=rita), by=rita, grades=grades(1))
+    met = Assignment.objects.filter(rater=rita, rated_at__isnull=False)
+    assert met.filter(gold=left.gold).exists()
+    assert Standing.objects.get(rater=rita).qualified_at

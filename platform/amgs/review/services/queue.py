@@ -15,7 +15,6 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from amgs.accounts.models import Membership, User
@@ -74,11 +73,10 @@ _ask_open = Prepared(
             Q(task__closed=False) | Q(gold__retired_at=None, gold__isnull=False),
             rater=values["rater"],
             kind=shape["kind"],
-            expires_at__gte=Now(),
             **OPEN,
         )
         .order_by("pk")
-        .values_list("pk", "public_id")
+        .values_list("pk", "public_id", "expires_at")
     )
 )
 _ask_qualified = Prepared(
@@ -130,8 +128,12 @@ def next_assignment(
         raise Refused(f"There are tasks of the kinds {', '.join(KINDS)}.", field="kind")
     now = timezone.now()
     on_screen = set(beside)
-    for pk, public_id in _ask_open({"rater": rater.pk}, kind=kind):
-        if public_id not in on_screen:
+    for pk, public_id, ends in _ask_open({"rater": rater.pk}, kind=kind):
+        if public_id in on_screen:
+            continue
+        if ends < now:
+            free(pk, now)
+        else:
             return Assignment.objects.select_related("task__frame", "gold__frame").get(pk=pk)
     if in_training(rater, kind):
         return _learn(rater, kind, now)
