@@ -3,6 +3,9 @@
 A server starts when the first test asks for it and stops with the session. Where it is missing
 the test is skipped with the reason; ``AMGS_REQUIRE_SERVICES=all`` (or a list of names) makes
 that a failure. *Exercised* means that a test which asked for the server ran and ended.
+
+Test processes beside each other (``pytest -n 2``) start servers of their own; what they learned
+comes together in the process that reports.
 """
 
 from __future__ import annotations
@@ -63,6 +66,19 @@ class Ledger:
     exercised: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Folder of tests → seconds its tests took, set-up and tear-down included."""
+
+    def told(self) -> dict[str, Any]:
+        """Return what another process can be told: missing, exercised and seconds."""
+        exercised = {name: sorted(tests) for name, tests in self.exercised.items()}
+        return {"missing": self.missing, "exercised": exercised, "seconds": dict(self.seconds)}
+
+    def hear(self, told: dict[str, Any]) -> None:
+        """Add what another process learned."""
+        self.missing |= told["missing"]
+        for name, tests in told["exercised"].items():
+            self.exercised[name] |= set(tests)
+        for folder, seconds in told["seconds"].items():
+            self.seconds[folder] += seconds
 
     def get(self, name: str, start: Callable[[], Any]) -> Any:
         """Start a service once; skip, or fail where it is required, when the machine lacks it."""
@@ -206,10 +222,22 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.write_line(f"{title:<15} not exercised: {reason}", yellow=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what a test process learned; one that broke down tells nothing."""
+    told = getattr(node, "workeroutput", {}).get("ledger")
+    if told is not None:
+        node.config.stash[LEDGER].hear(told)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a whole run in which a required service was not exercised; stop all services."""
     ledger = session.config.stash[LEDGER]
     stop_services(ledger)
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # one of several processes: the one that reports judges
+        output["ledger"] = ledger.told()
+        return
     whole = (
         session.config.args_source is pytest.Config.ArgsSource.TESTPATHS
         and not session.config.option.collectonly

@@ -60,7 +60,9 @@ def test_a_sheet_on_another_scale_becomes_ratings(
     page.get_by_label("below 2.25 is 0").check()
     page.get_by_role("button", name="Look again with these answers").click()
 
-    page.get_by_text("1 of 2 found").wait_for(timeout=30_000)
+    # The page before it names the films too: only the answered one offers to confirm.
+    page.get_by_role("button", name="Confirm and import").wait_for(timeout=30_000)
+    page.get_by_text("1 of 2 found").wait_for()
     page.get_by_label("film two").select_option("r0002.mp4")
     page.get_by_role("button", name="Look again with these answers").click()
     page.get_by_text("2 of 2 found").wait_for(timeout=30_000)

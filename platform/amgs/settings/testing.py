@@ -6,6 +6,12 @@ from pathlib import Path
 
 # The var folder must be chosen before the base settings read it.
 os.environ.setdefault("AMGS_VAR", tempfile.mkdtemp(prefix="amgs-test-"))
+# Test processes beside each other have a folder below it each; the programs they start inherit it.
+worker = os.environ.get("PYTEST_XDIST_WORKER")
+if worker and os.environ.get("AMGS_VAR_OF_WORKER") != worker:
+    folder = Path(os.environ["AMGS_VAR"]) / worker
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ |= {"AMGS_VAR": str(folder), "AMGS_VAR_OF_WORKER": worker}
 os.environ.setdefault("JOB_LEASE_SECONDS", "2")
 os.environ.setdefault("JOB_SWEEP_SECONDS", "0.5")
 os.environ.setdefault("GATE_PROFILE", "demo")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +30,20 @@ USUAL = {
 }
 
 FilmWriter = Callable[..., Path]
+
+
+@contextmanager
+def same_priority() -> Iterator[None]:
+    """Give the thread back the priority it had.
+
+    For root, SVT-AV1 makes the thread that opens it a real-time one. Every program that a test
+    starts later would inherit that, and two busy ones keep two cores from all others for ever.
+    """
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def level(number: int) -> int:
@@ -59,7 +75,7 @@ def write_film(
 
     H.264 has two B-frames between others and a key frame every 12 frames unless `options` differ.
     """
-    with av.open(str(path), "w", options=muxer or {}) as container:
+    with same_priority(), av.open(str(path), "w", options=muxer or {}) as container:
         container.metadata.update(tags or {})
         chosen = {**USUAL.get(codec, {}), **(options or {})}
         if codec == "libx265":
