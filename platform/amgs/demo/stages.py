@@ -282,7 +282,7 @@ class Demo:
         }
 
     def wait_for_run(self, run: str, told: Told) -> Facts:
-        """Wait until a run is over and its model version is judged and mirrored to MLflow."""
+        """Wait until a run is over and the gates have judged its model version."""
         with self.client(self.maintainer) as client:
             row = client.wait(
                 lambda: client.run(run),
@@ -294,23 +294,23 @@ class Demo:
             )
             if row["job"]["state"] != "done":
                 raise RuntimeError(f"The run ended as {row['job']['state']}: {row['job']['error']}")
-            return client.wait(
-                lambda: client.model(row["model"]),
-                lambda model: bool(model["verdicts"]) and bool(model["mlflow"]["version"]),
-                PATIENCE,
-                "Judging and mirroring the version",
-                pause=0.5,
-                told=lambda _: told(0.97, "gates and MLflow"),
-            )
+            model = client.model(row["model"])
+        if not model["verdicts"]:
+            raise RuntimeError(f"{model['identifier']} was registered without a judgement.")
+        return model
 
-    def wait_for_alias(self, model: str, alias: str) -> Facts:
-        """Wait until MLflow shows an alias."""
+    def wait_for_mlflow(self, model: str, alias: str = "") -> Facts:
+        """Wait until MLflow knows a version, under an alias where one is named."""
         with self.client(self.maintainer) as client:
             return client.wait(
                 lambda: client.model(model),
-                lambda row: row["mlflow"]["alias"] == alias,
+                lambda row: (
+                    bool(row["mlflow"]["version"])
+                    and (not alias or row["mlflow"]["alias"] == alias)
+                ),
                 PATIENCE,
-                f"Mirroring the alias {alias}",
+                "Telling MLflow of a version",
+                pause=0.5,
             )
 
     # 6. -----------------------------------------------------------------------------------

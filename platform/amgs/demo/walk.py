@@ -178,12 +178,11 @@ def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path 
         model = demo.wait_for_run(frozen["run"], told)
         state["model"] = model
         return _model_facts(model) | {
-            "mlflow": model["mlflow"],
             "measured_against": model["measured_against"],
             "comparison": model["comparison"],
         }
 
-    screen.stage("retrain", "Lightning trains, MLflow registers a challenger", train)
+    screen.stage("retrain", "Lightning trains, the gates judge a challenger", train)
 
     def promote(told: Told) -> Facts:
         model = state["model"]
@@ -199,7 +198,6 @@ def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path 
             "gates": served["verdicts"],
             "profile": served["profile"],
         }
-        champion = demo.wait_for_alias(model["id"], "champion")
         known = {frozen["run"]}
         with demo.client(demo.maintainer) as client:
             control = client.start_run(
@@ -219,9 +217,9 @@ def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path 
             raise RuntimeError("The challenger trained on shuffled labels was not refused.")
         if not challenger["comparison"]:
             raise RuntimeError("The second run was not compared with the champion.")
+        state["challenger"] = challenger
         return {
-            "champion": champion["identifier"],
-            "mlflow_alias": champion["mlflow"]["alias"],
+            "champion": served["identifier"],
             "second": _model_facts(challenger) | {"trigger": second["trigger"]},
             "comparison": challenger["comparison"],
             "refused": walk.refused,
@@ -246,6 +244,12 @@ def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path 
             # No model here has learned from a real graded mouse.
             if row["outcome"] == "scored":
                 raise RuntimeError(f"{row['video']} was given a grade that nothing supports.")
+        # MLflow was told beside the work; at the end of the walk it must know both.
+        told(0.9, "MLflow is told of both versions")
+        facts["mlflow"] = [
+            demo.wait_for_mlflow(state["model"]["id"], "champion")["mlflow"],
+            demo.wait_for_mlflow(state["challenger"]["id"])["mlflow"],
+        ]
         return facts | {"sentence": phantom["sentence"], "videos": len(videos)}
 
     screen.stage("score", "The public scorer scores videos it has never seen", score)

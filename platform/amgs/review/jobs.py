@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from amgs.repository.exclusions import frames_left_out, without_left_out
 from amgs.repository.models import Frame, Version
 from amgs.repository.services import decide_version
 from amgs.repository.services.embargo import ask_to_lift, ended_today
-from amgs.review import combining, training_queue
+from amgs.review import combining, opinions, training_queue
 from amgs.review.agreeing import agreement_lines, plain
 from amgs.review.clips import clip_of
 from amgs.review.facts import gather_facts
@@ -36,6 +37,8 @@ from curation.dataset_version import ACCEPTED, IN_REVIEW, SCREENED, SUBMITTED
 
 # Frames whose consensus is written in one transaction: one row per unit each, under 1,000 rows.
 FRAMES_AT_ONCE = 100
+# So long models may be asked about frames to rate, before people who wait for a score have a turn.
+ASKING_S = 60.0
 BOOTSTRAP_DRAWS = 200
 
 
@@ -340,6 +343,26 @@ def _forget_left_out(version: Version) -> None:
     """Delete the consensus of what is left out of a version, where no published one holds it."""
     gone = Consensus.objects.filter(frame__in=frames_left_out([version]))
     gone.exclude(frame__recording__versions__in=Version.objects.published()).delete()
+
+
+@job("score", limit=timedelta(minutes=10), every=timedelta(minutes=15))
+def ask_models(context: Context) -> dict[str, int]:
+    """Have the serving model and its challenger grade frames that raters could be asked about."""
+    models = opinions.asked_models()
+    forgotten = opinions.forget_others(models)
+    frames = training_queue.could_be_asked(training_queue.open_versions()) if models else []
+    groups = training_queue.groups_of(frames)
+    end = time.monotonic() + ASKING_S
+    done = {}
+
+    def go_on(share: float) -> bool:
+        context.progress(share, f"{model.identifier} grades frames that could be rated")
+        context.save_progress()
+        return time.monotonic() < end
+
+    for model in models:
+        done[model.identifier] = opinions.ask(model, frames, groups, go_on)
+    return done | {"forgotten": forgotten}
 
 
 @job("quick", limit=timedelta(minutes=30), every=timedelta(hours=1))

@@ -301,6 +301,25 @@ class Consensus(models.Model):
         constraints = [models.UniqueConstraint(fields=["frame", "unit"], name="consensus_once")]
 
 
+class Opinion(models.Model):
+    """What a bundle says of the still of a frame, so that raters are asked where it teaches most.
+
+    ``means`` holds the mean grade of every unit it graded, ``open_grades`` the mean number of
+    grades in its prediction sets, ``rare`` the largest probability of a unit's highest grade.
+    """
+
+    frame = models.ForeignKey("repository.Frame", on_delete=models.CASCADE, related_name="opinions")
+    bundle = models.CharField(max_length=64)
+    means = models.JSONField(default=dict)
+    open_grades = models.FloatField(default=1.0)
+    rare = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["frame", "bundle"], name="asked_once_of_a_frame")
+        ]
+
+
 class Adjudication(models.Model):
     """What a curator decided of one unit of one frame on which raters disagree.
 

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 
 from amgs.repository.exclusions import frames_left_out
 from amgs.repository.models import Frame, Permission, Rating, Version
+from amgs.review import opinions
 from amgs.review.calls import is_called, open_calls
 from amgs.review.models import Task
 from amgs.review.services.audits import close
@@ -58,14 +59,7 @@ def fill(seed: str) -> int:
     waiting = outside.filter(closed=False, taken__lt=F("wanted")).count()
     if waiting >= WAITING or not versions:
         return 0
-    frames = list(
-        Frame.objects.filter(recording__versions__in=versions.values())
-        .exclude(Q(pk__in=outside.values("frame")) | Q(still_key=""))
-        .exclude(pk__in=frames_left_out(versions.values()))
-        .select_related("recording__observation__animal__group", "recording__dataset")
-        .order_by("-pk")
-        .distinct()[:CANDIDATES]
-    )
+    frames = could_be_asked(versions)
     picks = training_queue(_candidates(frames, versions), WAITING - waiting, seed)
     by_id = {frame.public_id: frame for frame in frames}
     tasks = []
@@ -87,6 +81,28 @@ def fill(seed: str) -> int:
         )
     Task.objects.bulk_create(tasks, ignore_conflicts=True)
     return len(tasks)
+
+
+def could_be_asked(versions: Mapping[int, Version]) -> list[Frame]:
+    """Return the frames of these versions that no rater was asked about, the newest first."""
+    asked = Task.objects.filter(audit=None, kind=UNITS)
+    return list(
+        Frame.objects.filter(recording__versions__in=versions.values())
+        .exclude(Q(pk__in=asked.values("frame")) | Q(still_key=""))
+        .exclude(pk__in=frames_left_out(versions.values()))
+        .select_related("recording__observation__animal__group", "recording__dataset__lab")
+        .order_by("-pk")
+        .distinct()[:CANDIDATES]
+    )
+
+
+def groups_of(frames: Sequence[Frame]) -> dict[int, str]:
+    """Return the lab × coat of frames, as models name it, by frame (primary key)."""
+    from models.sets import group_of
+
+    return {
+        frame.pk: group_of(frame.recording.dataset.lab.name, _place(frame)[2]) for frame in frames
+    }
 
 
 def ask_again() -> dict[str, int]:
@@ -148,6 +164,7 @@ def _candidates(frames: Sequence[Frame], versions: Mapping[int, Version]) -> lis
             labs[frame.recording.dataset.lab_id] += 1
             coats[coat] += 1
     calls = list(open_calls())
+    said = opinions.facts_of(frame.pk for frame in frames)
     return [
         Candidate(
             id=frame.public_id,
@@ -157,16 +174,17 @@ def _candidates(frames: Sequence[Frame], versions: Mapping[int, Version]) -> lis
             new_lab=1 / (1 + labs[frame.recording.dataset.lab_id] / NEW_UNTIL),
             new_coat=1 / (1 + coats[coat] / NEW_UNTIL),
             called=is_called(calls, frame.recording.dataset.lab_id, coat),
-            **_facts(votes.get(frame.pk, []), scale),
+            **_facts(votes.get(frame.pk, []), said.get(frame.pk, {}), scale),
         )
         for frame, (animal, observation, coat) in zip(frames, places, strict=True)
     ]
 
 
-def _facts(votes: Sequence[Vote], scale: Scale) -> dict[str, float]:
+def _facts(votes: Sequence[Vote], said: Mapping[str, float], scale: Scale) -> dict[str, float]:
     """Return what the votes on one frame say: missing share, disagreement, chance of a rare grade.
 
-    Disagreement is the largest standard error of the mean of a unit's grades.
+    Disagreement is the largest standard error of the mean of a unit's grades. ``said`` is what the
+    models say of it; where raters have graded, a rare grade is for them to see.
     """
     grades: dict[str, list[int]] = defaultdict(list)
     given: dict[str, int] = defaultdict(int)
@@ -182,9 +200,10 @@ def _facts(votes: Sequence[Vote], scale: Scale) -> dict[str, float]:
             for unit in scale.units
             if grades[unit.key]
         ),
-        default=0.0,
+        default=said.get("rare", 0.0),
     )
     return {
+        **said,
         "gap": 1 - held / wanted,
         "disagreement": max((_error(some) for some in grades.values()), default=0.0),
         "rare": rare,
