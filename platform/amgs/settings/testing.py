@@ -21,7 +21,7 @@ os.environ.setdefault("AMGS_SHIPPED_MODEL", "")
 os.environ.setdefault("API_RATE", "0")
 os.environ.setdefault("API_RATE_PUBLIC", "0")
 
-from amgs.settings.base import *  # noqa: F403  (a settings module extends its base by design)
+from amgs.settings.base import *  # noqa: E402, F403  (a settings module extends its base by design)
 
 # Apps that only tests have, such as the one whose job the kill tests run in real workers.
 INSTALLED_APPS += [name for name in os.environ.get("AMGS_TEST_APPS", "").split(",") if name]  # noqa: F405

@@ -13,4 +13,5 @@ def test_no_encoder_leaves_a_real_time_process_behind(tmp_path: Path, film, code
     before = os.sched_getscheduler(0)
     film(tmp_path / "film.mkv", range(0, 400, 40), codec, size=(64, 64))
     assert os.sched_getscheduler(0) == before
-    assert {os.sched_getscheduler(int(task)) for task in os.listdir("/proc/self/task")} == {before}
+    threads = Path("/proc/self/task").iterdir()
+    assert {os.sched_getscheduler(int(thread.name)) for thread in threads} == {before}
