@@ -15,12 +15,23 @@ import asyncio
 import contextlib
 import json
 import random
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 CHUNK = 64 * 1024
 FAULTS = ("cut before", "cut inside", "cut answer", "flip", "stall", "answer 500")
 SICK = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Say on standard error what broke that was not meant to break."""
+    try:
+        yield
+    except OSError as error:
+        print(f"faulty_proxy: {error!r}", file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -37,7 +48,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one request on, or not; every connection carries one."""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with told(), contextlib.suppress(asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").rstrip().split("\r\n")
             method, target, _ = first.split(" ", 2)
