@@ -112,8 +112,8 @@ def whole_loop(url: str, screen: Screen, *, folder: Path, seed: int, real: Path 
         )
         PEOPLE[:] = [*contributors, curator, maintainer]
         owners = dict(zip(first, contributors, strict=True))
-        # The dataset that comes later is a second experiment of the first lab.
-        owners |= dict.fromkeys(more, contributors[0])
+        # The dataset that comes later is a second experiment of the second lab (`another_plan`).
+        owners |= dict.fromkeys(more, contributors[1])
         demo = Demo(
             url,
             folder,
