@@ -53,6 +53,19 @@ def roger(person):
     return person("Roger Ruiz", "rater")
 
 
+@pytest.fixture
+def publish(in_review, take, rate_all, rita, roger, cora) -> Callable[..., object]:
+    """Publish a version of some animals whose audit Rita and Roger have rated."""
+
+    def make(animals: int):
+        version = in_review(animals=animals)
+        rate_all(rita)
+        rate_all(roger)
+        return take(version, ("accept", cora), ("publish", cora))
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def moving_clip(tmp_path_factory) -> Callable[..., bytes]:
     """Film blocks that wander for 6 s, other ones for every number, as MPEG-4 in MP4."""

@@ -25,12 +25,9 @@ SHIPPED = Path(__file__).parents[3] / "models" / "bundles" / "phantom"
 
 
 @pytest.fixture
-def published(in_review, take, rate_all, rita, roger, cora):
-    """Publish a small version whose audit Rita and Roger have rated."""
-    version = in_review(animals=2)
-    rate_all(rita)
-    rate_all(roger)
-    return take(version, ("accept", cora), ("publish", cora))
+def published(publish):
+    """Publish a small version whose audit is rated."""
+    return publish(animals=2)
 
 
 @pytest.fixture

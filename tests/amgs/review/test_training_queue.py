@@ -19,12 +19,9 @@ from models.scale import load_scale
 
 
 @pytest.fixture
-def published(in_review, take, rate_all, rita, roger, cora):
-    """Publish a version whose audit Rita and Roger have rated."""
-    version = in_review(animals=6)
-    rate_all(rita)
-    rate_all(roger)
-    return take(version, ("accept", cora), ("publish", cora))
+def published(publish):
+    """Publish a version whose audit is rated."""
+    return publish(animals=6)
 
 
 @pytest.fixture
