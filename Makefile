@@ -7,8 +7,8 @@ TORCH_PIP_ARGS ?=
 DEMO ?=
 SERVICES ?=
 T ?=
-# Test processes beside each other where everything is run: as many as there are cores, at most 4.
-WORKERS ?= $(if $(T),,-n logical --maxprocesses 4 --dist loadfile)
+# Test processes beside each other: a number, such as WORKERS=2.
+WORKERS ?=
 BENCH ?=
 export TORCH_PIP_ARGS
 RUN := .venv/bin/python
@@ -37,7 +37,7 @@ serve: setup ## the site on 127.0.0.1:8000
 	@$(RUN) manage.py serve
 
 test: services setup-test ## the tests (T=path runs a part, SERVICES=install adds missing servers by apt as root)
-	@$(RUN) -m pytest --durations=20 --durations-min=0.5 $(WORKERS) $(T)
+	@$(RUN) -m pytest --durations=20 --durations-min=0.5 $(if $(WORKERS),-n $(WORKERS) --dist loadfile) $(T)
 
 lint: setup-test ## style, import contracts, types
 	@.venv/bin/ruff check .
