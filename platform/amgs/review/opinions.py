@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Q
+
 from amgs.files.storage import Missing, get_storage
 from amgs.registry import queries as registry
 from amgs.registry.bundles import bundle_folder
@@ -29,8 +31,12 @@ def asked_models() -> list[ModelVersion]:
 
 
 def forget_others(models: Sequence[ModelVersion]) -> int:
-    """Delete what versions said that neither serve nor wait to; return how many."""
-    gone = Opinion.objects.exclude(bundle__in=[model.digest for model in models])
+    """Delete what other versions said, and all that was said of stills that are gone.
+
+    Returns how many were deleted.
+    """
+    digests = [model.digest for model in models]
+    gone = Opinion.objects.filter(~Q(bundle__in=digests) | Q(frame__still_key=""))
     return int(gone.delete()[0])
 
 
@@ -92,7 +98,8 @@ def facts_of(frames: Iterable[int]) -> dict[int, dict[str, float]]:
     """Return what models say of frames (primary keys), as ``curation.sampling.Candidate`` names it.
 
     ``models`` is the largest difference of a unit's mean grades, where both graded it;
-    ``set_size`` and ``rare`` are those of the version that serves. Frames that no model was asked
+    ``set_size`` and ``rare`` are those of the version that serves (of its challenger where none
+    does). Frames that no model was asked
     about are left out.
     """
     by_bundle: dict[str, dict[int, Opinion]] = defaultdict(dict)

@@ -82,6 +82,17 @@ def test_what_models_say_that_neither_serve_nor_wait_is_forgotten(published, run
     assert not Opinion.objects.exists()
 
 
+def test_what_was_said_of_a_still_that_is_gone_is_forgotten(published, run_jobs):
+    another(1, "serving", "a" * 64)
+    frames = list(Frame.objects.filter(recording__versions=published))
+    for frame in frames:
+        Opinion.objects.create(frame=frame, bundle="a" * 64)
+    Frame.objects.filter(pk=frames[0].pk).update(still_key="")
+    enqueue("review.ask_models")
+    run_jobs()
+    assert set(Opinion.objects.values_list("frame", flat=True)) == {row.pk for row in frames[1:]}
+
+
 def test_where_champion_and_challenger_disagree_raters_are_asked(published, run_jobs, person):
     another(1, "serving", "a" * 64)
     another(2, "in_review", "b" * 64)
