@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,13 +15,26 @@ from amgs.core import jobs, policy
 from amgs.core.models import Job
 from amgs.web import paging
 
+# More than elsewhere: most of them lie together in one line.
+ROWS = 100
+
 
 @require_safe
 @login_required
 def work(request: HttpRequest) -> HttpResponse:
     """List my jobs, newest first."""
     mine = Job.objects.filter(actor_id=request.user.public_id)
-    return render(request, "work/list.html", {"page": paging.newest_first(mine, request)})
+    page = paging.newest_first(mine, request, ROWS)
+    return render(request, "work/list.html", {"page": page, "bundles": _bundled(page)})
+
+
+def _bundled(rows: Iterable[Job]) -> list[list[Job]]:
+    """Put neighbours of one kind that are done together: a folder of films is one line."""
+
+    def alike(job: Job) -> tuple[str, str]:
+        return (job.kind, "" if job.state == Job.State.DONE else job.public_id)
+
+    return [list(bundle) for _, bundle in groupby(rows, alike)]
 
 
 @require_safe
