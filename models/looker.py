@@ -158,6 +158,26 @@ class Looker:
                     if should_stop is not None and should_stop():
                         return
 
+    def looks(
+        self,
+        path: Path,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        eyes: bool = True,
+    ) -> Iterator[list[Look]]:
+        """Frames in order of presentation with the best face candidate of each, block by block.
+
+        Nothing is graded: neither the frame graph nor the temporal one runs. Without `eyes` they
+        are not read. Raises Unreadable.
+        """
+        with open_media(path) as media:
+            alone = media.kind == "stills"
+            with contextlib.closing(_frames(media, None)) as frames:
+                for some in self._grouped(self._tracked(frames, alone, None), alone):
+                    yield self._eyed(some) if eyes else some
+                    if should_stop is not None and should_stop():
+                        return
+
     def _grouped(self, looks: Iterator[Look], alone: bool) -> Iterator[list[Look]]:
         """Looks block by block; a picture of a set is a block of its own."""
         waiting: list[Look] = []
