@@ -169,7 +169,7 @@ def _seen(
     with open_media(media) as opened:
         length = float(getattr(opened, "stated_s", None) or 0.0)
     sure = context.bundle.crop.minimum_confidence
-    for some in context.looker.looks(media, eyes=False):
+    for some in context.looker.looks(media, eyes=False, problems=context.problems):
         for frame, face in some:
             row: dict[str, Any] = {"frame": frame.index, "time_s": round(frame.time_s, 6)}
             there = face.confidence >= sure and face.view != "none"

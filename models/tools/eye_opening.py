@@ -144,7 +144,7 @@ def _measured(media: Path, context: ToolContext) -> Iterator[dict[str, Any]]:
         length = float(getattr(opened, "stated_s", None) or 0.0)
         alone = opened.kind == "stills"
     sure = context.bundle.crop.minimum_confidence
-    for some in context.looker.looks(media):
+    for some in context.looker.looks(media, problems=context.problems):
         for frame, face in some:
             there = face.confidence >= sure
             eyes: dict[str, float | None] = dict.fromkeys(EYES)

@@ -177,6 +177,7 @@ def _compared(
                     context.progress(
                         min(frame.time_s / length, 0.97) if length else 0.5, "comparing frames"
                     )
+        context.problems += opened.problems
 
 
 def _longest(quiet: Any, lasting: Any) -> float:

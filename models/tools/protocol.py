@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -100,10 +100,18 @@ class ToolContext:
         on_progress: Callable[[float, str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
         name: str = "",
+        sha256: str = "",
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.name = name
         """The name that people gave the file; what is on disk may be called otherwise."""
+        self.sha256 = sha256
+        """The digest of the file, where the caller knows it."""
+        self.origin = dict(origin or {})
+        """What else every result is to name, such as the model version."""
+        self.problems: list[str] = []
+        """Sentences on what could not be read; the page shows them under the advice."""
         self._load, self._scorer = load, scorer
         self._on_progress, self._should_stop = on_progress, should_stop
 

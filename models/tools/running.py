@@ -98,10 +98,12 @@ def _sealed(
     for name in result.files:
         if Path(name).name != name or not (context.folder / name).is_file():
             raise ToolBroke(f"The tool “{tool.name}” names a file “{name}” that it did not write.")
-    result = replace(result, phantom=phantom, files=names)
+    result = replace(
+        result, phantom=phantom, files=names, advice=(*result.advice, *context.problems)
+    )
     whole = {
         "result": result.to_json(),
-        "provenance": provenance(tool, params, context, _name(media, context)),
+        "provenance": provenance(tool, media, params, context),
         "disclaimer": DISCLAIMER,
     }
     try:
@@ -119,18 +121,22 @@ def _sealed(
     return result
 
 
-def provenance(tool: Tool, params: Any, context: ToolContext, name: str) -> dict[str, Any]:
+def provenance(tool: Tool, media: Path, params: Any, context: ToolContext) -> dict[str, Any]:
     """What every result of a tool names."""
+    from models.scorer import identity
+
     bundle = context.used_bundle
     return {
         "tool": tool.name,
         "tool_version": tool.version,
         "package": package_of(tool.name),
         "parameters": as_given(params),
-        "file": name,
+        "file": _name(media, context),
+        "file_sha256": context.sha256 or identity(media),
         "bundle": bundle.digest if bundle is not None else "",
         "phantom": bool(bundle.phantom) if bundle is not None else False,
         "run_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **context.origin,
     }
 
 
