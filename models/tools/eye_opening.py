@@ -18,6 +18,10 @@ FEWEST = 5
 """Frames with an eye under which nothing is said."""
 FRAMES_PER_BLINK = 3
 """Frames that the longest blink must span for blinks to be counted at all."""
+REOPENED = 1.5
+"""An eye is open again above that many times what counts as shut: one half shut does not blink."""
+RATE_S = 10.0
+"""Seconds with an eye under which no rate of blinks is given."""
 HELD_S = 0.25
 """A gap of that many seconds between frames with an eye ends a stretch: what was between?"""
 
@@ -106,7 +110,7 @@ class EyeOpening:
         }
         figures = [
             Figure("Mean opening (height ÷ width)", mean),
-            Figure("Share of frames with an eye in which it is shut", shut, share=True),
+            Figure("Share of frames with an eye in which it is shut", shut, share=True, digits=0),
             _share("Frames with an eye", seen, number),
         ]
         sentence = (
@@ -168,6 +172,8 @@ def _measured(media: Path, context: ToolContext) -> Iterator[dict[str, Any]]:
 def shut_stretches(times: Array, opening: Array, below: float) -> list[Shut]:
     """The stretches of shut eyes (n,) at `times` (n,); frames without an eye (NaN) are bridged.
 
+    Shut eyes open again above REOPENED times `below`; what lies between changes nothing.
+
     A gap longer than HELD_S between frames with an eye ends a stretch, and what it ends is not
     `ended`: nobody saw the eyes open again. A stretch begins half-way from the last open frame.
     """
@@ -176,18 +182,23 @@ def shut_stretches(times: Array, opening: Array, below: float) -> list[Shut]:
     known = np.flatnonzero(np.isfinite(opening))
     found: list[Shut] = []
     start: float | None = None
-    seen_open = False
+    seen_open = was_open = False
     last = -math.inf
     for row in known:
-        at, is_shut = float(times[row]), bool(opening[row] < below)
+        at, value = float(times[row]), float(opening[row])
         gone = at - last > HELD_S
-        if start is not None and (gone or not is_shut):
-            end = last if gone else (last + at) / 2
-            found.append(Shut(start, end, seen_open and not gone))
+        if start is not None and gone:
+            found.append(Shut(start, last, False))
             start = None
-        if is_shut and start is None:
-            seen_open = not gone and math.isfinite(last)
+        # Open once, open until shut: eyes that are half open after a gap were not seen to open.
+        was_open = was_open and not gone
+        if start is not None and value >= REOPENED * below:
+            found.append(Shut(start, (last + at) / 2, seen_open))
+            start = None
+        elif start is None and value < below:
+            seen_open = was_open
             start = (last + at) / 2 if seen_open else at
+        was_open = start is None and (was_open or value >= REOPENED * below)
         last = at
     if start is not None:
         found.append(Shut(start, last, False))
@@ -222,10 +233,10 @@ def _blinks(
         )  # fmt: skip
     blinks = [one for one in stretches if one.ended and one.t1 - one.t0 <= params.longest_blink_s]
     extra["blinks"] = len(blinks)
-    extra["blinks_per_minute"] = round(60 * len(blinks) / seconds, 3) if seconds else None
-    times_word = "blink" if len(blinks) == 1 else "blinks"
+    extra["blinks_per_minute"] = round(60 * len(blinks) / seconds, 3) if seconds >= RATE_S else None
+    counted = "is 1 blink" if len(blinks) == 1 else f"are {len(blinks)} blinks"
     return (
-        f"There are {len(blinks)} {times_word} in {seconds:.1f} seconds with an eye in view; the "
+        f"There {counted} in {seconds:.1f} seconds with an eye in view; the "
         f"eyes stay shut for {longest:.1f} s at the longest.",
         extra,
         (),
@@ -233,7 +244,7 @@ def _blinks(
 
 
 def _share(title: str, part: int, whole: int) -> Figure:
-    return Figure(title, part / whole if whole else None, share=True)
+    return Figure(title, part / whole if whole else None, share=True, digits=0)
 
 
 def _frames(number: int) -> str:

@@ -1,8 +1,9 @@
 """From a dataclass `Params` to its JSON schema, and from what people gave to an instance.
 
 Fields are of the types `int`, `float`, `bool`, `str` or a `Literal` of strings, each with a default
-or without one. What a field means stands in `metadata["help"]` (see `option`) or, as a docstring
-line, under the field. `least` and `most` of the metadata bound numbers and lengths of texts.
+or without one; a number may also be None. What a field means stands in `metadata["help"]` (see
+`option`) or, as a docstring line, under the field. `least` and `most` of the metadata bound numbers
+and lengths of texts.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import ast
 import inspect
 import math
 import textwrap
+import types
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from itertools import pairwise
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from models.events import Refused
 
@@ -76,7 +78,7 @@ def options(params: type) -> list[Option]:
     hints, written = get_type_hints(params), _lines(params)
     found = []
     for one in fields(params):
-        hint, told = hints[one.name], one.metadata
+        hint, told = _without_none(hints[one.name]), one.metadata
         choices: tuple[str, ...] = ()
         if get_origin(hint) is Literal:
             choices = tuple(str(value) for value in get_args(hint))
@@ -119,6 +121,8 @@ def json_schema(params: type, title: str = "") -> dict[str, Any]:
             about["x-unit"] = one.unit
         if not one.needed:
             about["default"] = one.default
+            if one.default is None:
+                about["type"] = [one.kind, "null"]
         if one.choices:
             about["enum"] = list(one.choices)
         low, high = ("minLength", "maxLength") if one.kind == "string" else ("minimum", "maximum")
@@ -171,6 +175,14 @@ def parse(params: type, given: Mapping[str, Any]) -> Any:
 def as_given(params: Any) -> dict[str, Any]:
     """The fields of an instance by name, as JSON takes them."""
     return {one.name: getattr(params, one.name) for one in fields(params)}
+
+
+def _without_none(hint: Any) -> Any:
+    """The type of a field that may also be None."""
+    if get_origin(hint) in (Union, types.UnionType):
+        kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+        return kinds[0] if len(kinds) == 1 and kinds[0] in (int, float) else hint
+    return hint
 
 
 def _value(one: Option, value: Any) -> Any:

@@ -94,7 +94,7 @@ class Score:
             outcome="done" if result.score is not None else "nothing_found",
             figures=(
                 Figure("Mean image score (0–2)", result.score, interval=result.score_interval),
-                Figure("Frames that could be graded", result.coverage, share=True),
+                Figure("Frames that could be graded", result.coverage, share=True, digits=0),
                 Figure("Mean with excluded states left in", result.score_ungated),
             ),
             curves=(

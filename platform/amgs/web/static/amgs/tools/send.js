@@ -12,10 +12,7 @@ let busy = false;
 function choose(file) {
   list.replaceChildren();
   told.textContent = "";
-  const row = entry(list, { file, name: file.name }, () => {
-    chosen = null;
-  });
-  chosen = { file, row, upload: null };
+  chosen = { file, row: entry(list, { file, name: file.name }), upload: null };
 }
 
 function parameters() {
@@ -31,11 +28,10 @@ function parameters() {
 function mark(field) {
   for (const input of form.querySelectorAll("[data-param]")) {
     const wrong = field === `parameters.${input.name}`;
-    input.toggleAttribute("aria-invalid", wrong);
-    if (wrong) {
-      input.setAttribute("aria-invalid", "true");
-      input.focus();
-    }
+    input.removeAttribute("aria-invalid");
+    if (!wrong) continue;
+    input.setAttribute("aria-invalid", "true");
+    input.focus();
   }
 }
 
@@ -68,13 +64,11 @@ if (form) {
       return;
     }
     busy = true;
-    chosen.row.busy(true);
     try {
       await run();
     } catch (problem) {
       if (!(problem instanceof Refusal)) throw problem;
       told.textContent = problem.message;
-      chosen.row.busy(false);
       chosen.row.tell("");
       mark(problem.field);
     } finally {
