@@ -111,7 +111,10 @@ def parser() -> argparse.ArgumentParser:
     from models.phantom.command import add_arguments
 
     add_finder_arguments(commands.add_parser("finder", help="fit and try a face finder"))
+    from models.tools.command import add_arguments as add_tool_arguments
+
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
+    add_tool_arguments(commands.add_parser("tools", help="list and run tools, built in or not"))
     return top
 
 
@@ -152,6 +155,10 @@ def main(arguments: list[str] | None = None) -> int:
             from models.nets.finder_command import run as run_finder
 
             return run_finder(options, emit)
+        if options.command == "tools":
+            from models.tools.command import run as run_tools
+
+            return run_tools(options)
         from models.phantom.command import run
 
         return run(options)

@@ -158,6 +158,29 @@ class Looker:
                     if should_stop is not None and should_stop():
                         return
 
+    def looks(
+        self,
+        path: Path,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        eyes: bool = True,
+        problems: list[str] | None = None,
+    ) -> Iterator[list[Look]]:
+        """Frames in order of presentation with the best face candidate of each, block by block.
+
+        Nothing is graded: neither the frame graph nor the temporal one runs. Without `eyes` they
+        are not read. `problems` takes sentences on what could not be read. Raises Unreadable.
+        """
+        with open_media(path) as media:
+            alone = media.kind == "stills"
+            with contextlib.closing(_frames(media, None)) as frames:
+                for some in self._grouped(self._tracked(frames, alone, None), alone):
+                    yield self._eyed(some) if eyes else some
+                    if should_stop is not None and should_stop():
+                        return
+            if problems is not None:
+                problems += media.problems
+
     def _grouped(self, looks: Iterator[Look], alone: bool) -> Iterator[list[Look]]:
         """Looks block by block; a picture of a set is a block of its own."""
         waiting: list[Look] = []

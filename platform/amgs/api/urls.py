@@ -26,6 +26,7 @@ NOUNS = (
     "credit",
     "models",
     "scores",
+    "tools",
     "validation",
     "watch",
     "jobs",

@@ -22,6 +22,7 @@ from amgs.scoring.engine import scorer_of
 from amgs.scoring.models import ToolRun
 from amgs.scoring.probing import probe
 from amgs.scoring.rescoring import chosen_model
+from amgs.scoring.tool_jobs import run_tool
 from amgs.scoring.validations import ask_for_validations, validate_model
 from amgs.scoring.watching import count_recording, watch, watch_reference
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ask_for_validations",
     "probe",
+    "run_tool",
     "score_video",
     "validate_model",
     "watch",

@@ -15,6 +15,12 @@ def start_score(actor: Actor, subject: Any) -> str | None:
     return None
 
 
+@rule("scoring.start_tool")
+def start_tool(actor: Actor, subject: Any) -> str | None:
+    """Tools need no account either; what gives grades needs a model, which the service asks for."""
+    return None
+
+
 def _register(name: str) -> None:
     act = ACTS[name]
 

@@ -10,6 +10,7 @@ NOUNS = (
     "work",
     "inbox",
     "scores",
+    "tools",
     "datasets",
     "versions",
     "submitting",
