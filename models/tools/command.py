@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     run.add_argument("--out", type=Path, required=True, help="a folder for each file is made in it")
     run.add_argument("--bundle", type=Path, help="default: the shipped one")
     run.add_argument("--json", action="store_true", help="print the results as JSON")
-    if find_spec("models.study"):
-        from models.study.command import add_arguments as add_study_arguments
-
-        add_study_arguments(acts.add_parser("study", help="analyse a table of scored recordings"))
     run.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="once per parameter"
     )
+    from models.study.command import add_arguments as add_study_arguments
+
+    add_study_arguments(acts.add_parser("study", help="analyse a table of scored recordings"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         from models.events import printer
         from models.study.command import run as run_study
 
-        return int(run_study(options, printer()))
+        return run_study(options, printer())
     tool = find_tool(options.name)
     if options.act == "schema":
         print(json.dumps(json_schema(tool.Params, tool.title), indent=2, ensure_ascii=False))
