@@ -26,6 +26,7 @@ NOUNS = (
     "credit",
     "models",
     "scores",
+    "studies",
     "validation",
     "watch",
     "jobs",

@@ -10,6 +10,7 @@ NOUNS = (
     "work",
     "inbox",
     "scores",
+    "studies",
     "datasets",
     "versions",
     "submitting",
