@@ -25,6 +25,7 @@ class Place:
 
 PLACES = (
     Place("Score a video", "score", ("/score", "/scores")),
+    Place("Studies", "studies", ("/studies",)),
     Place("Datasets", "datasets", ("/datasets",)),
     Place("Rate", "rate", ("/rate",), frozenset({"rater", "curator"})),
     Place("Review", "curation", ("/review",), frozenset({"curator"})),

@@ -11,6 +11,7 @@ NOUNS = (
     "inbox",
     "scores",
     "studies",
+    "study_results",
     "datasets",
     "versions",
     "submitting",

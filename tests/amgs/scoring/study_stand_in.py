@@ -56,7 +56,8 @@ def run_study(rows, plan, out, on_progress=None):
             means.setdefault(row.group, []).append(told["score"])
     (out / "course.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="300">'
-        '<rect width="600" height="300" fill="#fff"/><path d="M20 280 L580 30" stroke="#065"/></svg>'
+        '<rect width="600" height="300" fill="#fff"/>'
+        '<path d="M20 280 L580 30" stroke="#065"/></svg>'
     )
     (out / "course.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (out / "groups.csv").write_text("group,mean\n")

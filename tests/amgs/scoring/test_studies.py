@@ -355,9 +355,7 @@ def test_all_are_scored_with_one_version_and_replaced_when_they_are_there(
     assert [row["state"] for row in rows] == ["waiting", "done"]
     assert [row["model"] for row in rows] == [first.identifier, second.identifier]
     study_plans.set_plan(by=alice, study=made, plan={})
-    changes = [
-        {"id": row["id"], "animal": row["name"], "group": "g", "time_h": 1} for row in rows
-    ]
+    changes = [{"id": row["id"], "animal": row["name"], "group": "g", "time_h": 1} for row in rows]
     studies.change_entries(by=alice, study=made, changes=changes)
     study_plans.lock_plan(by=alice, study=made)
     with pytest.raises(Refused) as refused:
@@ -369,6 +367,7 @@ def test_all_are_scored_with_one_version_and_replaced_when_they_are_there(
     # Back again: the first score is still there and nothing is scored a third time.
     count = ToolRun.objects.count()
     studies.score_all(by=alice, study=made, model=first.identifier)
+    made.refresh_from_db()
     rows = study_queries.entries_json(made)
     assert rows[0]["state"] == "done"
     assert ToolRun.objects.count() == count + 1

@@ -1,0 +1,175 @@
+"""The plan of a study as a form: its fields, what they mean, and their way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import QueryDict
+
+from amgs.core.errors import Refused
+from amgs.web.templatetags.amgs import term
+
+
+@dataclass(frozen=True)
+class PlanField:
+    """One field of the plan: what people read, and what it holds."""
+
+    key: str
+    title: str
+    help: str
+    kind: str
+    """`choice`, `group`, `time`, `number`, `whole`, `switch` or `units`."""
+    choices: tuple[tuple[str, str], ...] = ()
+    start: Any = None
+    rare: bool = False
+    """Whether it stands below, with what few people change."""
+
+    def told(self, value: Any) -> str:
+        """Return a value in words."""
+        if self.kind == "units":
+            return ", ".join(map(term, value)) if value else "all"
+        if self.kind == "switch":
+            return "yes" if value else "no"
+        if value in (None, ""):
+            return "–"
+        if self.kind == "choice":
+            return dict(self.choices).get(value, str(value))
+        if self.kind == "time":
+            return f"{value:g} h"
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+UNITS = (("animal", "the animal"), ("cage", "the cage"))
+PRIMARIES = (
+    ("score", "mean image score at one time"),
+    ("auc", "area under the curve, baseline subtracted"),
+    ("high_share", "share of time in a high-grimace state"),
+)
+
+FIELDS: tuple[PlanField, ...] = (
+    PlanField(
+        "unit",
+        "Experimental unit",
+        "What was assigned to a treatment on its own: the animal, or the cage where all of a cage "
+        "got the same.",
+        "choice",
+        UNITS,
+        "animal",
+    ),
+    PlanField(
+        "primary",
+        "Primary outcome",
+        "The one figure that decides; all others are reported beside it.",
+        "choice",
+        PRIMARIES,
+        "score",
+    ),
+    PlanField(
+        "primary_time_h",
+        "Time of the primary outcome",
+        "Hours after the procedure, as in the table.",
+        "time",
+    ),
+    PlanField("baseline_h", "Baseline", "The time before the procedure, as in the table.", "time"),
+    PlanField(
+        "control", "Control group", "Animals without the procedure, if there are any.", "group"
+    ),
+    PlanField("vehicle", "Vehicle group", "The procedure without the drug.", "group"),
+    PlanField("drug", "Drug group", "The procedure with the drug.", "group"),
+    PlanField(
+        "cut_off",
+        "Cut-off of a high score",
+        "From 0 to 2. There is no agreed one: take it from your own controls.",
+        "number",
+        start=1.0,
+    ),
+    PlanField("alpha", "Significance level", "", "number", start=0.05, rare=True),
+    PlanField(
+        "gated",
+        "Leave out frames in which the mouse sleeps, grooms or moves",
+        "The results are given both ways; this one is tested.",
+        "switch",
+        start=True,
+        rare=True,
+    ),
+    PlanField(
+        "units",
+        "Action units",
+        "One fixed set for the whole study; none ticked: all.",
+        "units",
+        start=[],
+        rare=True,
+    ),
+    PlanField("draws", "Draws", "Resamples and permutations.", "whole", start=2000, rare=True),
+    PlanField("seed", "Seed", "The same seed gives the same figures.", "whole", start=0, rare=True),
+)
+
+
+def given_plan(given: QueryDict, *, strict: bool = True) -> dict[str, Any]:
+    """Return what the form says, as JSON; raises ``Refused`` for what is no number.
+
+    ``strict=False`` keeps such a text, so that the form can show it again.
+    """
+    plan: dict[str, Any] = {}
+    for field in FIELDS:
+        if field.kind == "units":
+            plan[field.key] = given.getlist(field.key)
+            continue
+        text = given.get(field.key, "").strip()
+        if field.kind == "switch":
+            plan[field.key] = bool(text)
+        elif field.kind in ("choice", "group"):
+            plan[field.key] = text
+        else:
+            plan[field.key] = _number(field, text, strict)
+    return plan
+
+
+def _number(field: PlanField, text: str, strict: bool) -> Any:
+    if not text:
+        return field.start
+    try:
+        return int(text) if field.kind == "whole" else float(text.replace(",", "."))
+    except ValueError:
+        if not strict:
+            return text
+        raise Refused(
+            f"{field.title} is a {'whole ' if field.kind == 'whole' else ''}number, and "
+            f"“{text[:40]}” is none.",
+            field=field.key,
+        ) from None
+
+
+def shown_plan(
+    plan: Mapping[str, Any], *, groups: Sequence[str], times: Sequence[float], scale: Any
+) -> list[dict[str, Any]]:
+    """Return the fields with their values and what can be chosen."""
+    shown = []
+    for field in FIELDS:
+        value = plan.get(field.key, field.start)
+        choices: list[tuple[Any, str]] = list(field.choices)
+        if field.kind == "group":
+            choices = [("", "none"), *((name, name) for name in groups)]
+            choices += [(value, f"{value} (not in the table)")] if _lost(value, groups) else []
+        elif field.kind == "time":
+            choices = [("", "none"), *((f"{time:g}", f"{time:g} h") for time in times)]
+            lost = value not in (None, "") and value not in times
+            choices += [(value, f"{value} h (not in the table)")] if lost else []
+            value = f"{value:g}" if isinstance(value, float) else value
+        elif field.kind == "units":
+            choices = [(unit.key, unit.title) for unit in scale.units]
+        shown.append(
+            {
+                "field": field,
+                "value": "" if value is None else value,
+                "choices": choices,
+                "box": field.kind in ("choice", "group", "time"),
+            }
+        )
+    return shown
+
+
+def _lost(value: Any, groups: Sequence[str]) -> bool:
+    return bool(value) and value not in groups
