@@ -19,7 +19,7 @@ from curation.problems import Problem
 
 MOST_ROWS = 5_000
 FARTHEST = 1e6
-"""Largest time (hours) and dose that is taken for meant."""
+"""Largest time (hours) that is taken for meant."""
 HIGHEST = 2.0
 """The image score ends here (0–2)."""
 
@@ -46,24 +46,29 @@ COLUMNS: tuple[Column, ...] = (
     Column("cage", "Cage", "Empty where cages do not matter.", "text", 100),
     Column("group", "Group", "The treatment the animal was assigned to.", "text", 100),
     Column("time_h", "Time (h)", "Hours since the procedure; before it, below zero.", "number"),
-    Column("dose", "Dose", "In one unit for the whole study.", "number", low=0.0),
+    Column("dose", "Dose", "As it is to stand in tables, such as 10 mg/kg.", "text", 40),
     Column(
-        "human", "Human score", "Your own mean image score, 0–2.", "number", low=0.0, high=HIGHEST
+        "human_score",
+        "Human score",
+        "Your own mean image score of this video, 0–2.",
+        "number",
+        low=0.0,
+        high=HIGHEST,
     ),
     Column("excluded", "Excluded because", "A reason takes the row out; it is named.", "text", 300),
 )
 BY_KEY: Mapping[str, Column] = {column.key: column for column in COLUMNS}
 
 # What names the row a line is about; one of them is enough.
-NAMES = ("score", "video")
+NAMES = ("score", "name")
 _SAID = {
-    "file": "video",
-    "name": "video",
+    "file": "name",
+    "video": "name",
     "link": "score",
     "token": "score",
     "time": "time_h",
     "hours": "time_h",
-    "human_score": "human",
+    "human": "human_score",
     "excluded_because": "excluded",
     "exclusion": "excluded",
 }
@@ -127,7 +132,7 @@ class Line:
 
     row: int
     score: str
-    video: str
+    name: str
     cells: dict[str, Value]
 
 
@@ -174,7 +179,7 @@ def understood(sheet: Sheet) -> Reading:
             except ValueError as wrong:
                 problems.append(Problem(str(wrong), sheet.name, number, key))
         score = given.get("score", "").strip().rstrip("/").rpartition("/")[2]
-        video = _unquoted(given.get("video", ""))
+        video = _unquoted(given.get("name", ""))
         if not score and not video:
             problems.append(
                 Problem("It names no video, so nobody knows which one it is.", sheet.name, number)
@@ -198,8 +203,8 @@ def _of_header(sheet: Sheet, keys: Sequence[str]) -> list[Problem]:
     if not found and not set(NAMES) & set(keys):
         found.append(
             Problem(
-                "The first row must name the columns, and one of them is “video” (the name of the "
-                "score) or “score” (its link).",
+                "The first row must name the columns, and one of them is “name” (of the video) or "
+                "“score” (its link).",
                 sheet.name,
                 row,
             )

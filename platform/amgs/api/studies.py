@@ -91,8 +91,8 @@ class EntryView(serializers.Serializer):
     cage = serializers.CharField(allow_blank=True)
     group = serializers.CharField(allow_blank=True)
     time_h = serializers.FloatField(allow_null=True)
-    dose = serializers.FloatField(allow_null=True)
-    human = serializers.FloatField(allow_null=True)
+    dose = serializers.CharField(allow_blank=True)
+    human_score = serializers.FloatField(allow_null=True)
     excluded = serializers.CharField(allow_blank=True)
     result = serializers.DictField(allow_null=True)
 

@@ -317,10 +317,10 @@ def fill_table(
         taken: set[str] = set()
         for line in reading.lines:
             place = f"{name}, row {line.row}"
-            found = by_name.get(line.video, [])
+            found = by_name.get(line.name, [])
             entry = by_token.get(line.score) or (found[0] if len(found) == 1 else None)
             if entry is None:
-                wrong.append(f"{place}: {_lost(line.score, line.video, len(found))}")
+                wrong.append(f"{place}: {_lost(line.score, line.name, len(found))}")
             elif entry.public_id in taken:
                 wrong.append(f"{place}: {entry.name} stands twice.")
             else:

@@ -73,19 +73,16 @@ def ask_for_analysis(*, by: Actor, study: Study) -> StudyAnalysis:
 def require_ready(study: Study, entries: list[StudyEntry]) -> None:
     """Raise ``Refused`` with the rows that cannot be analysed yet, and why."""
     counted = [row for row in entries if not row.excluded]
+    wrong, mixed = [], []
     if not counted:
         raise Refused("The table has no row that counts; add scores first.", field="table")
-    wrong, mixed = [], []
-    for row in counted:
+    for row in entries:
         if row.current is None:
             wrong.append(f"{row.name}: its score is not there any more; take the row out.")
-        elif row.current.model_version_id != study.model_version_id:
+        elif not row.excluded and row.current.model_version_id != study.model_version_id:
             mixed.append(f"{row.name} was scored by another version.")
-        missing = [
-            title
-            for title, value in (("animal", row.animal), ("group", row.group), ("time", row.time_h))
-            if value in ("", None)
-        ]
+        said = (("animal", row.animal), ("group", row.group), ("time", row.time_h))
+        missing = [title for title, value in said if value in ("", None)]
         if missing:
             wrong.append(f"{row.name}: the {' and the '.join(missing)} is missing.")
     if mixed:
@@ -98,8 +95,8 @@ def require_ready(study: Study, entries: list[StudyEntry]) -> None:
         )
     if wrong:
         raise Refused(
-            "The table is not complete: fill in what is missing, or give a reason why a row is "
-            "excluded.",
+            "The table is not complete: fill in what is missing; excluded rows need it, too, so "
+            "that the exclusions can be told by group.",
             field="table",
             details=[{"sentence": sentence} for sentence in wrong[:MOST_TOLD]],
         )
@@ -135,7 +132,7 @@ def analyse_study(context: Context, analysis: str) -> Finish:
             context.progress(0.3 + 0.6 * share, sentence or "telling the statistics")
 
         try:
-            plan = StudyPlan.from_json(row.plan["plan"])
+            plan = StudyPlan.from_json(row.plan["plan"] | {"locked_on": row.plan["locked_at"]})
             report = run_study(rows, plan, out, on_progress=told)
         except NoStudy as refusal:
             raise Refused(refusal.sentence) from refusal
@@ -171,16 +168,18 @@ def _rows(context: Context, row: StudyAnalysis, folder: Path) -> list[Any]:
         result.write_text(json.dumps(whole), encoding="utf-8")
         rows.append(
             StudyRow(
-                **{key: line[key] for key in ("name", "animal", "cage", "group")},
-                time_h=line["time_h"],
-                dose=line["dose"],
+                **line_of(line),
                 result=result,
                 predictions=_predictions(run.outputs, place),
-                excluded=line["excluded"],
             )
         )
         context.progress(0.3 * (number + 1) / len(row.table), f"{number + 1} scores read")
     return rows
+
+
+def line_of(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cells of a kept table line, without the name of its score."""
+    return {key: value for key, value in line.items() if key != "score"}
 
 
 def _predictions(outputs: Mapping[str, str], place: Path) -> Path | None:

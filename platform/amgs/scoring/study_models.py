@@ -49,8 +49,8 @@ class StudyEntry(Row):
     cage = models.CharField(max_length=100, blank=True)
     group = models.CharField(max_length=100, blank=True)
     time_h = models.FloatField(null=True)
-    dose = models.FloatField(null=True)
-    human = models.FloatField(null=True)
+    dose = models.CharField(max_length=40, blank=True)
+    human_score = models.FloatField(null=True)
     excluded = models.CharField(max_length=300, blank=True)
 
     class Meta(Row.Meta):

@@ -23,6 +23,7 @@ from amgs.scoring.models import Study
 from amgs.scoring.studies import digest, results_were_seen
 
 LOCK = "lock_plan"
+LOCKED_ON = "locked_on"
 NAMED = {"control": "control group", "vehicle": "vehicle group", "drug": "drug group"}
 """Fields of a plan that name groups of the table."""
 
@@ -45,10 +46,14 @@ class Locked:
 def checked(plan: Mapping[str, Any]) -> dict[str, Any]:
     """Return a plan as it is kept; raises ``Refused`` where it cannot be one."""
     from models.events import Refused as NoPlan
+    from models.scale import load_scale
     from models.study import StudyPlan
 
     try:
-        return dict(StudyPlan.from_json(dict(plan)).to_json())
+        # When it was locked is said by the log alone.
+        found = StudyPlan.from_json({**plan, LOCKED_ON: ""})
+        found.check(load_scale())
+        return dict(found.to_json())
     except NoPlan as refusal:
         raise Refused(refusal.sentence, field="plan") from refusal
     except (TypeError, ValueError, KeyError) as error:

@@ -29,7 +29,7 @@ class PlanField:
     def told(self, value: Any) -> str:
         """Return a value in words."""
         if self.kind == "units":
-            return ", ".join(map(term, value)) if value else "all"
+            return ", ".join(map(term, value)) if value else "those scored in nine of ten videos"
         if self.kind == "switch":
             return "yes" if value else "no"
         if value in (None, ""):
@@ -43,9 +43,11 @@ class PlanField:
 
 UNITS = (("animal", "the animal"), ("cage", "the cage"))
 PRIMARIES = (
-    ("score", "mean image score at one time"),
-    ("auc", "area under the curve, baseline subtracted"),
-    ("high_share", "share of time in a high-grimace state"),
+    ("mean_score", "mean score"),
+    ("change", "change from the animal's own baseline"),
+    ("auc", "area under the curve over baseline"),
+    ("high_share", "share of time at or above the cut-off"),
+    ("percent_reversal", "percent reversal by the drug"),
 )
 
 FIELDS: tuple[PlanField, ...] = (
@@ -64,15 +66,17 @@ FIELDS: tuple[PlanField, ...] = (
         "The one figure that decides; all others are reported beside it.",
         "choice",
         PRIMARIES,
-        "score",
+        "mean_score",
     ),
     PlanField(
         "primary_time_h",
         "Time of the primary outcome",
-        "Hours after the procedure, as in the table.",
+        "After the procedure, as in the table; left open, all times after the baseline count.",
         "time",
     ),
-    PlanField("baseline_h", "Baseline", "The time before the procedure, as in the table.", "time"),
+    PlanField(
+        "baseline_h", "Baseline", "As in the table; left open, all times at or below 0 h.", "time"
+    ),
     PlanField(
         "control", "Control group", "Animals without the procedure, if there are any.", "group"
     ),
@@ -81,9 +85,9 @@ FIELDS: tuple[PlanField, ...] = (
     PlanField(
         "cut_off",
         "Cut-off of a high score",
-        "From 0 to 2. There is no agreed one: take it from your own controls.",
+        "Above 0, at most 2. There is no agreed one: take it from your own controls, or leave it "
+        "open where no outcome needs it.",
         "number",
-        start=1.0,
     ),
     PlanField("alpha", "Significance level", "", "number", start=0.05, rare=True),
     PlanField(
@@ -97,12 +101,20 @@ FIELDS: tuple[PlanField, ...] = (
     PlanField(
         "units",
         "Action units",
-        "One fixed set for the whole study; none ticked: all.",
+        "One fixed set for the whole study; none ticked: those scored in nine of ten videos.",
         "units",
         start=[],
         rare=True,
     ),
-    PlanField("draws", "Draws", "Resamples and permutations.", "whole", start=2000, rare=True),
+    PlanField(
+        "least_effect",
+        "Least effect for percent reversal",
+        "It is refused where the effect of the vehicle group may be smaller.",
+        "number",
+        start=0.1,
+        rare=True,
+    ),
+    PlanField("draws", "Draws", "Resamples and permutations.", "whole", start=9999, rare=True),
     PlanField("seed", "Seed", "The same seed gives the same figures.", "whole", start=0, rare=True),
 )
 

@@ -25,7 +25,7 @@ from curation.study_table import COLUMNS, NAMES, read
 
 MOST_BYTES = 5 * 1024 * 1024
 UNDO = "study-undo"
-SCORES = 50
+SCORES = 200
 STEPS = (("study", "Table"), ("study-plan", "Plan"), ("study-results", "Results"))
 
 
@@ -147,7 +147,7 @@ def fill(request: HttpRequest, public_id: str) -> HttpResponse:
         return _table(request, study, refused)
     rows = len(back)
     if rows:
-        request.session[UNDO] = {"study": public_id, "changes": back, "what": name}
+        request.session[UNDO] = {"study": public_id, "changes": back, "what": f"{name} was read."}
     said = f"{rows} row{'s' if rows != 1 else ''} changed." if rows else "Nothing was different."
     messages.success(request, f"{name} was read. {said}")
     return redirect("study", public_id)
@@ -175,7 +175,7 @@ def remove(request: HttpRequest, public_id: str) -> HttpResponse:
     )
     if removed:
         count = f"{len(removed)} row{'s' if len(removed) != 1 else ''}"
-        request.session[UNDO] = {"study": public_id, "rows": removed, "what": f"{count} removed"}
+        request.session[UNDO] = {"study": public_id, "rows": removed, "what": f"{count} taken out."}
         messages.success(request, f"{count} taken out of the table; the scores themselves stay.")
     else:
         messages.warning(request, "Tick the rows that are to be taken out.")
@@ -240,7 +240,8 @@ def add(request: HttpRequest, public_id: str) -> HttpResponse:
             made = studies.add_scores(
                 by=request.user,
                 study=study,
-                scores=[*chosen, *links.split()],
+                # The list is newest first; a table begins with what was filmed first.
+                scores=[*reversed(chosen), *links.split()],
                 model=request.POST.get("model", ""),
             )
         except Refused as refused:

@@ -15,27 +15,30 @@ class StudyRow:
     cage: str
     group: str
     time_h: float
-    dose: float | None
+    dose: str
     result: Path
-    predictions: Path | None
+    predictions: Path | None = None
     excluded: str = ""
+    human_score: float | None = None
 
 
 @dataclass(frozen=True)
 class StudyPlan:
     unit: str = "animal"
-    primary: str = "score"
+    primary: str = "mean_score"
     primary_time_h: float | None = None
     units: tuple[str, ...] = ()
     baseline_h: float | None = None
     control: str = ""
     vehicle: str = ""
     drug: str = ""
-    cut_off: float = 1.0
+    cut_off: float | None = None
     alpha: float = 0.05
     gated: bool = True
-    draws: int = 2000
+    draws: int = 9999
     seed: int = 0
+    least_effect: float = 0.1
+    locked_on: str = ""
 
     @classmethod
     def from_json(cls, data):
@@ -43,6 +46,9 @@ class StudyPlan:
         if unknown := set(data) - known:
             raise ValueError(f"unknown fields {sorted(unknown)}")
         return cls(**{**data, "units": tuple(data.get("units", ()))})
+
+    def check(self, scale):
+        pass
 
     def to_json(self):
         return {**asdict(self), "units": list(self.units)}

@@ -92,7 +92,7 @@ def study(alice, serve, score):
 
 
 PLAN = {
-    "primary": "score",
+    "primary": "mean_score",
     "primary_time_h": 4.0,
     "vehicle": "vehicle",
     "drug": "drug",
@@ -287,19 +287,19 @@ def test_one_wrong_cell_refuses_all_changes_by_row_and_column(study, alice):
             study=study,
             changes=[
                 {"id": rows[0].public_id, "animal": "new"},
-                {"id": rows[1].public_id, "time_h": "four", "human": 3},
+                {"id": rows[1].public_id, "time_h": "four", "human_score": 3},
             ],
         )
     assert [(one["entry"], one["column"]) for one in refused.value.details] == [
         (rows[1].public_id, "time_h"),
-        (rows[1].public_id, "human"),
+        (rows[1].public_id, "human_score"),
     ]
     assert studies.entries_of(study)[0].animal == "a0"
 
 
 def test_changes_are_taken_back_by_what_they_return(study, alice):
     before = [studies._values(row) for row in studies.entries_of(study)]
-    text = "video\tanimal\ttime_h\texcluded\nm0.mp4\tz9\t2,5\tblurred\nm3.mp4\tz8\t\t\n"
+    text = "name\tanimal\ttime_h\texcluded\nm0.mp4\tz9\t2,5\tblurred\nm3.mp4\tz8\t\t\n"
     reading = read("The table", text.encode())
     back = studies.fill_table(by=alice, study=study, reading=reading)
     now = studies.entries_of(study)
@@ -354,7 +354,7 @@ def test_all_are_scored_with_one_version_and_replaced_when_they_are_there(
     rows = study_queries.entries_json(made)
     assert [row["state"] for row in rows] == ["waiting", "done"]
     assert [row["model"] for row in rows] == [first.identifier, second.identifier]
-    study_plans.set_plan(by=alice, study=made, plan={})
+    study_plans.set_plan(by=alice, study=made, plan={"cut_off": 1.0})
     changes = [{"id": row["id"], "animal": row["name"], "group": "g", "time_h": 1} for row in rows]
     studies.change_entries(by=alice, study=made, changes=changes)
     study_plans.lock_plan(by=alice, study=made)
