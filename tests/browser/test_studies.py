@@ -16,19 +16,6 @@ SHAPES = (
     ("phone", {"width": 390, "height": 844}, "dark"),
 )
 AXE = "() => axe.run(document, {resultTypes: ['violations']})"
-MEANS = {"vehicle": (0.3, 1.2), "carprofen": (0.3, 0.6)}
-
-
-@pytest.fixture(autouse=True)
-def _statistics(monkeypatch):
-    import sys
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    place = Path(__file__).parents[1] / "amgs" / "scoring" / "study_stand_in.py"
-    spec = spec_from_file_location("models.study", place)
-    module = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "models.study", module)
-    spec.loader.exec_module(module)
 
 
 @pytest.fixture
@@ -55,51 +42,51 @@ def serving(db):
     return make
 
 
-def _score(user: Any, version: Any, name: str, value: float) -> Any:
+def _example(folder: Path) -> list[dict[str, str]]:
+    """Make up a study of rendered mice; its rows as the table of the tool has them."""
+    import csv
+
+    from models.study.example import ExampleSize, write_example
+
+    table = folder / "study.csv"
+    write_example(table, ExampleSize(animals=4, times=(-1.0, 4.0, 24.0), seconds=30.0))
+    with table.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _score(user: Any, version: Any, row: dict[str, str], folder: Path) -> Any:
+    """Put a made-up recording there as if the site had scored it."""
+    import json
+
     from django.utils import timezone
 
     from amgs.core.models import Job
+    from amgs.files.storage import get_storage
     from amgs.scoring.models import ToolRun
 
     job = Job.objects.create(
         kind="scoring.score_video", queue="score", state="done", due_at=timezone.now()
     )
-    result = {
-        "outcome": "scored",
-        "score": value,
-        "coverage": 0.6,
-        "frames": 600,
-        "graded": 360,
-        "phantom": True,
-    }
+    whole = json.loads((folder / row["result"]).read_text(encoding="utf-8"))
+    key = f"jobs/{job.public_id}/1/predictions.parquet"
+    get_storage().put(key, (folder / row["predictions"]).read_bytes())
     provenance = {
         "model": version.identifier,
         "model_id": version.public_id,
         "bundle_digest": version.digest,
+        "snapshot": "made-up",
         "phantom": True,
         "scored_at": "2026-01-31T10:00:00+00:00",
     }
     return ToolRun.objects.create(
-        name=name,
+        name=f"{row['name']}.mp4",
         user=user,
         job=job,
         model_version=version,
-        result=result,
+        result=whole["result"] | {"best_frames": []},
+        outputs={"predictions.parquet": key},
         provenance=provenance,
     )
-
-
-def _rows() -> list[tuple[str, str, str, str, str, float]]:
-    """Return (video, animal, cage, group, time, score) of eight animals at two times."""
-    rows = []
-    for place, (group, means) in enumerate(MEANS.items()):
-        for animal in range(4):
-            for hours, mean in zip(("-1", "4"), means, strict=True):
-                name = f"m{4 * place + animal + 1}"
-                video = f"{name}, {'before' if hours == '-1' else 'after'}.mp4"
-                value = mean + 0.07 * animal
-                rows.append((video, name, f"c{place}{animal // 2}", group, hours, value))
-    return rows
 
 
 def _complaints(page: Any) -> list[str]:
@@ -114,18 +101,18 @@ def _complaints(page: Any) -> list[str]:
 
 @pytest.mark.parametrize(("shape", "viewport", "scheme"), SHAPES, ids=[row[0] for row in SHAPES])
 def test_a_study_from_an_empty_table_to_a_shared_result(
-    story, serving, open_page, picture, shape, viewport, scheme
+    story, serving, open_page, picture, tmp_path, shape, viewport, scheme
 ):
-    from amgs.scoring.models import Study, StudyEntry
+    from amgs.scoring.models import Study, StudyEntry, ToolRun
 
     alice, mia = (
         story.person("Alice Arber", lab="Harbour"),
         story.person("Mia Moreau", "maintainer"),
     )
-    version = serving(mia, "d")
-    rows = _rows()
-    for video, *_, value in rows:
-        _score(alice, version, video, value)
+    version = serving(mia, "0")
+    rows = _example(tmp_path)
+    for row in rows:
+        _score(alice, version, row, tmp_path)
     wrong: list[str] = []
 
     page = open_page(alice, viewport, color_scheme=scheme, bypass_csp=True)
@@ -147,8 +134,10 @@ def test_a_study_from_an_empty_table_to_a_shared_result(
     assert StudyEntry.objects.count() == len(rows)
 
     # A table with a fault is refused by row and column, and what was pasted is still there.
-    lines = ["video\tanimal\tcage\tgroup\ttime_h", *("\t".join(row[:5]) for row in rows)]
-    text = "\n".join(lines).replace("\t4", "\tfour", 1)
+    keys = ("animal", "cage", "group", "time_h", "human_score", "excluded")
+    lines = ["\t".join(("name", *keys))]
+    lines += ["\t".join((f"{row['name']}.mp4", *(row[key] for key in keys))) for row in rows]
+    text = "\n".join(lines).replace("\t4\t", "\tfour\t", 1)
     page.get_by_label("Or paste it here").fill(text)
     page.get_by_role("button", name="Read the table").click()
     assert "column time_h" in page.locator(".notice.bad").inner_text()
@@ -156,14 +145,15 @@ def test_a_study_from_an_empty_table_to_a_shared_result(
     page.get_by_label("Or paste it here").fill(text.replace("four", "4"))
     page.get_by_role("button", name="Read the table").click()
     cell = page.locator("#grid tbody tr").first.locator("[data-column=group]")
-    assert cell.input_value() in MEANS
+    assert cell.input_value() in {row["group"] for row in rows}
     page.get_by_role("button", name="Take it back").click()
     assert cell.input_value() == ""
     page.get_by_label("Or paste it here").fill(text.replace("four", "4"))
     page.get_by_role("button", name="Read the table").click()
     _edit(page)
     look("table")
-    assert "0.60" not in page.content()
+    score = ToolRun.objects.first().result["score"]
+    assert f"{score:.2f}" not in page.content()
 
     page.get_by_role("link", name=re.compile("^Results")).click()
     look("hidden")
@@ -171,15 +161,19 @@ def test_a_study_from_an_empty_table_to_a_shared_result(
     page.get_by_label("Time of the primary outcome").select_option("4")
     page.get_by_label("Baseline").select_option("-1")
     page.get_by_label("Vehicle group").select_option("vehicle")
-    page.get_by_label("Drug group").select_option("carprofen")
+    page.get_by_label("Control group").select_option("sham")
+    page.get_by_label("Cut-off of a high score").fill("0,8")
+    page.get_by_text("What few people change").click()
+    page.get_by_label("Draws").fill("199")
+    page.get_by_label("Drug group").select_option("drug")
     page.get_by_role("button", name="Keep the plan").click()
     look("plan")
     page.get_by_role("button", name="Lock the plan").click()
     page.get_by_role("button", name="Run the analysis").click()
     look("waits")
     story.run_jobs()
-    page.goto(page.url)
-    shown = page.locator(".study-figures img")
+    shown = page.locator(".study-figure img")
+    shown.first.wait_for(timeout=30_000)  # the page that watched the progress loads itself anew
     figures = shown.count()
     assert figures
     for figure in shown.all():
@@ -193,7 +187,7 @@ def test_a_study_from_an_empty_table_to_a_shared_result(
 
     stranger = open_page(None, viewport, color_scheme=scheme)
     assert stranger.goto(link).status == 200
-    assert stranger.locator(".study-figures img").count() == figures
+    assert stranger.locator(".study-figure img").count() == figures
     assert stranger.goto(f"/studies/{Study.objects.get().public_id}/").url.count("/accounts/login")
     stranger.goto("/studies/")
     assert stranger.get_by_role("heading", name="A study needs an account").is_visible()
@@ -228,7 +222,7 @@ def _edit(page: Any) -> None:
         }"""
     )
     page.wait_for_function(
-        "document.querySelectorAll('#grid tr.out').length === 1"
+        "document.querySelector('#grid tbody tr').matches('.out')"
         " && document.getElementById('grid-said').textContent === 'Saved.'"
     )
     assert second.input_value() == "20 mg"
@@ -244,7 +238,7 @@ def _edit(page: Any) -> None:
 
 
 def test_scores_of_another_version_are_refused_with_a_button_that_scores_all_with_one(
-    story, serving, open_page, picture
+    story, serving, open_page, picture, tmp_path
 ):
     from amgs.files.models import Blob
     from amgs.scoring import studies
@@ -254,21 +248,22 @@ def test_scores_of_another_version_are_refused_with_a_button_that_scores_all_wit
         story.person("Alice Arber", lab="Harbour"),
         story.person("Mia Moreau", "maintainer"),
     )
-    first = serving(mia, "d")
-    one = _score(alice, first, "before.mp4", 0.2)
+    first = serving(mia, "0")
+    rows = _example(tmp_path)
+    one = _score(alice, first, rows[0], tmp_path)
     study = studies.create_study(by=alice, title="Two versions")
     studies.add_scores(by=alice, study=study, scores=[one.token])
     second = serving(mia, "e")
-    _score(alice, second, "after.mp4", 0.4)
+    other = _score(alice, second, rows[1], tmp_path)
     blob = Blob.objects.create(sha256="a" * 64, size=1, key="blobs/a", media_type="video/mp4")
     ToolRun.objects.update(blob=blob)
 
     page = open_page(alice)
     page.goto(f"/studies/{study.public_id}/add")
-    page.get_by_label("after.mp4").check()
+    page.get_by_label(other.name).check()
     page.get_by_role("button", name="Add to the study").click()
     assert "A study rests on one version" in page.locator(".notice.bad").inner_text()
-    assert page.get_by_label("after.mp4").is_checked()
+    assert page.get_by_label(other.name).is_checked()
     picture(page, "study-mixed-desktop")
     page.get_by_label("Version").select_option(second.public_id)
     page.get_by_role("button", name="Add them and score all with it").click()

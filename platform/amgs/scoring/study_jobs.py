@@ -28,7 +28,6 @@ from amgs.scoring.study_plans import (
 
 PREDICTIONS = "predictions.parquet"
 MOST_TOLD = 50
-CHANGES = "changes.json"
 
 
 @transaction.atomic
@@ -115,6 +114,17 @@ def told_plan(study: Study, locked: Locked) -> dict[str, Any]:
     }
 
 
+def followed(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan as the analysis follows it, with what the log says of its making."""
+    changes = [
+        " ".join(
+            part for part in (one["sentence"], one["why"] and f"Reason: “{one['why']}”") if part
+        )
+        for one in told["changes"]
+    ]
+    return told["plan"] | {"locked_on": told["locked_at"][:10], "changes": changes}
+
+
 @job(queue="score", limit=timedelta(minutes=5))
 def analyse_study(context: Context, analysis: str) -> Finish:
     """Bring the scores of a study together and tell its statistics."""
@@ -132,13 +142,10 @@ def analyse_study(context: Context, analysis: str) -> Finish:
             context.progress(0.3 + 0.6 * share, sentence or "telling the statistics")
 
         try:
-            plan = StudyPlan.from_json(row.plan["plan"] | {"locked_on": row.plan["locked_at"]})
+            plan = StudyPlan.from_json(followed(row.plan))
             report = run_study(rows, plan, out, on_progress=told)
         except NoStudy as refusal:
             raise Refused(refusal.sentence) from refusal
-        if row.plan["changes"]:
-            text = json.dumps(row.plan, indent=2, ensure_ascii=False)
-            (out / CHANGES).write_text(text, encoding="utf-8")
         context.progress(0.92, "keeping the files")
         outputs = _store(context, out)
     kept = json.loads(json.dumps(report))

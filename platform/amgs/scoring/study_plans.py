@@ -23,7 +23,8 @@ from amgs.scoring.models import Study
 from amgs.scoring.studies import digest, results_were_seen
 
 LOCK = "lock_plan"
-LOCKED_ON = "locked_on"
+FROM_LOG = {"locked_on": "", "changes": []}
+"""Fields of a plan that nobody writes: they are read off the log when the plan is followed."""
 NAMED = {"control": "control group", "vehicle": "vehicle group", "drug": "drug group"}
 """Fields of a plan that name groups of the table."""
 
@@ -50,8 +51,8 @@ def checked(plan: Mapping[str, Any]) -> dict[str, Any]:
     from models.study import StudyPlan
 
     try:
-        # When it was locked is said by the log alone.
-        found = StudyPlan.from_json({**plan, LOCKED_ON: ""})
+        # When it was locked, and what was changed since, is said by the log alone.
+        found = StudyPlan.from_json({**plan, **FROM_LOG})
         found.check(load_scale())
         return dict(found.to_json())
     except NoPlan as refusal:

@@ -193,6 +193,17 @@ def analysis_file(row: StudyAnalysis, name: str, *, save: bool = False) -> str:
     )
 
 
+def analysis_bytes(row: StudyAnalysis, name: str) -> bytes:
+    """Return a small file of an analysis; raises ``NotFound``."""
+    from amgs.files.storage import get_storage
+
+    key = row.outputs.get(name)
+    if key is None:
+        raise NotFound(f"These results have no file '{name[:80]}'.")
+    with get_storage().open(key) as stream:
+        return stream.read()
+
+
 def history_of(study: Study) -> list[StudyAnalysis]:
     """Return all analyses that are done, newest first, without what is in them."""
     rows = StudyAnalysis.objects.filter(study=study, job__state=Job.State.DONE)

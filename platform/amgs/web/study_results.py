@@ -17,8 +17,12 @@ from amgs.scoring import studies, study_plans, study_queries
 from amgs.scoring.models import Study, StudyAnalysis
 from amgs.scoring.study_jobs import ask_for_analysis
 from amgs.web.plan_form import FIELDS, given_plan, shown_plan
+from amgs.web.policy_headers import HEADER, REPORT_POLICY
 from amgs.web.studies import mine, study_page
+from amgs.web.study_tables import sections
 from models.scale import load_scale
+
+PAGE = "report.html"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -152,23 +156,49 @@ def _is_stale(study: Study, row: StudyAnalysis) -> bool:
 def _told(row: StudyAnalysis, address: str) -> dict[str, Any]:
     """Return what a page of results shows; ``address`` is put before the names of files."""
     found = study_queries.results_json(row, address)
-    report = found["report"]
-    figures = [
-        {
-            **figure,
-            "svg": found["files"].get(figure.get("svg") or f"{figure['name']}.svg"),
-            "png": found["files"].get(figure.get("png") or f"{figure['name']}.png"),
+    report, files = found["report"], found["files"]
+    figures = {
+        one["key"]: {
+            **one,
+            "svg": files[f"figures/{one['key']}.svg"],
+            "png": files[f"figures/{one['key']}.png"],
         }
-        for figure in report.get("figures", [])
-    ]
+        for one in report["figures"]
+    }
     return {
         "row": row,
         "found": found,
         "report": report,
-        "figures": figures,
+        "parts": [
+            {"section": part, "figure": figures.get(part.figure)} for part in sections(report)
+        ],
+        "methods": report["methods"].strip(),
         "plan_told": told_plan(row.plan["plan"]),
-        "downloads": list(found["files"].items()),
+        "zip": files.get("study.zip"),
+        "page_address": f"{address.removesuffix('files/')}report" if PAGE in files else "",
+        "downloads": list(files.items()),
     }
+
+
+def _page(row: StudyAnalysis) -> HttpResponse:
+    """Return the report as the one page that was made with it, in a sandbox."""
+    response = HttpResponse(study_queries.analysis_bytes(row, PAGE))
+    response[HEADER] = REPORT_POLICY
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_safe
+@login_required
+def report(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Show the report as one page, to be read and printed."""
+    return _page(study_queries.analysis_of(mine(request, public_id)))
+
+
+@require_safe
+def shared_report(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the report as one page to whoever has the link."""
+    return _page(study_queries.analysis_of(studies.shared_study(token)))
 
 
 @require_POST
@@ -234,6 +264,8 @@ def shared_file(request: HttpRequest, token: str, name: str) -> HttpResponse:
 urlpatterns = [
     path("studies/shared/<str:token>/", shared, name="study-shared"),
     path("studies/shared/<str:token>/files/<path:name>", shared_file, name="study-shared-file"),
+    path("studies/shared/<str:token>/report", shared_report, name="study-shared-report"),
+    path("studies/<str:public_id>/report", report, name="study-report"),
     path("studies/<str:public_id>/plan", plan, name="study-plan"),
     path("studies/<str:public_id>/lock", lock, name="study-lock"),
     path("studies/<str:public_id>/plan/unchanged", unchanged, name="study-plan-unchanged"),

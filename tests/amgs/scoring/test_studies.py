@@ -13,22 +13,10 @@ from amgs.scoring import studies, study_plans, study_queries
 from amgs.scoring.models import Study, ToolRun
 from amgs.scoring.study_jobs import ask_for_analysis
 from curation.study_table import read
+from models.scale import load_scale
 
 SCORES = (0.1137, 1.7391, 0.2213, 1.6117)
 """Figures that stand nowhere else, so that a leak of one is found in any text."""
-
-
-@pytest.fixture(autouse=True)
-def _statistics(monkeypatch):
-    import sys
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    place = Path(__file__).with_name("study_stand_in.py")
-    spec = spec_from_file_location("models.study", place)
-    module = module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "models.study", module)
-    spec.loader.exec_module(module)
 
 
 @pytest.fixture
@@ -44,9 +32,17 @@ def score(db):
         )
         result = {
             "outcome": "scored",
+            "sentence": "It was scored.",
             "score": value,
+            "score_ungated": value,
             "coverage": 0.613,
-            "frames": 10,
+            "frames": 1000,
+            "graded": 613,
+            "states": {"awake": 1000},
+            "not_scorable": {"blurred": 387},
+            "units": {key: {"mean": value, "n": 613} for key in load_scale().unit_keys},
+            "bins": [],
+            "bin_s": 1.0,
             "phantom": True,
         }
         return ToolRun.objects.create(
@@ -97,6 +93,7 @@ PLAN = {
     "vehicle": "vehicle",
     "drug": "drug",
     "cut_off": 1.0,
+    "draws": 99,
 }
 
 
@@ -240,7 +237,7 @@ def test_what_is_changed_after_results_were_seen_is_told(study, alice, run_jobs)
     rows = studies.entries_of(study)
     study_plans.set_plan(by=alice, study=study, plan=PLAN)
     study_plans.lock_plan(by=alice, study=study)
-    change = [{"id": rows[0].public_id, "cage": "c1"}]
+    change = [{"id": rows[0].public_id, "dose": "5 mg/kg"}]
     studies.change_entries(by=alice, study=study, changes=change)
     assert study_plans.changes_after_results(study) == []
     ask_for_analysis(by=alice, study=study)
@@ -259,6 +256,10 @@ def test_what_is_changed_after_results_were_seen_is_told(study, alice, run_jobs)
     row.refresh_from_db()
     assert [change["sentence"] for change in row.plan["changes"]] == told
     assert row.plan["number"] == 2
+    warned = [one["sentence"] for one in row.report["warnings"] if one["key"] == "changed"]
+    assert warned == [told[0], f"{told[1]} Reason: “It was too high.”"]
+    assert "before group names were shown" not in row.report["methods"]
+    assert all(sentence in row.report["methods"] for sentence in told)
 
 
 def test_a_study_is_its_owners_alone_and_its_link_can_be_taken_back(study, alice, bob):
