@@ -115,13 +115,13 @@ def add_scores(
     """Put scores, given by their links or tokens, into the table; return the new rows.
 
     The first score pins the study to its version. Scores of another version are refused (field
-    ``MIXED``) unless ``model`` names the one with which all of the study is scored then. Scores
-    that are in the table already are passed over.
+    ``MIXED``) unless ``model`` names the one with which all of the study is scored then. A
+    recording that is in the table already is passed over, whichever version scored it.
     """
     study = _open(by, study)
     runs = _runs(scores)
     known = _known(study)
-    new = [run for run in runs if run.pk not in known]
+    new = list({_first(run): run for run in runs if _first(run) not in known}.values())
     if len(known) + len(new) > MOST_ROWS:
         raise Refused(f"A study has at most {MOST_ROWS} rows.", field="scores")
     pinned = may_grade(_version(model)) if model else study.model_version
@@ -154,10 +154,15 @@ def _runs(scores: Sequence[str]) -> list[ToolRun]:
     return [found[token] for token in tokens]
 
 
+def _first(run: ToolRun) -> int:
+    """Return the key of the first score of a recording, by which second ones are told."""
+    return run.rescored_from_id or run.pk
+
+
 def _known(study: Study) -> set[int]:
-    """Return the keys of the scores that are in a table, as what was given or what counts."""
-    pairs = StudyEntry.objects.filter(study=study).values_list("run", "replacement")
-    return {key for pair in pairs for key in pair if key is not None}
+    """Return the keys of the first scores of all recordings in a table."""
+    rows = StudyEntry.objects.filter(study=study, run__isnull=False)
+    return {first or run for run, first in rows.values_list("run", "run__rescored_from")}
 
 
 def _told(sentences: Iterable[str]) -> list[dict[str, str]]:
@@ -379,7 +384,7 @@ def restore_entries(*, by: Any, study: Study, entries: Sequence[Mapping[str, Any
     count = 0
     for row in entries:
         run = runs.get(row["run"])
-        if row["id"] in present or (run and run.pk in known):
+        if row["id"] in present or (run and _first(run) in known):
             continue
         StudyEntry.objects.create(
             study=study,

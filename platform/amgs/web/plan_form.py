@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,9 +128,9 @@ def given_plan(given: QueryDict, *, strict: bool = True) -> dict[str, Any]:
     plan: dict[str, Any] = {}
     for field in FIELDS:
         if field.kind == "units":
-            plan[field.key] = given.getlist(field.key)
+            plan[field.key] = [_text(key) for key in given.getlist(field.key)]
             continue
-        text = given.get(field.key, "").strip()
+        text = _text(given.get(field.key, ""))
         if field.kind == "switch":
             plan[field.key] = bool(text)
         elif field.kind in ("choice", "group"):
@@ -139,12 +140,19 @@ def given_plan(given: QueryDict, *, strict: bool = True) -> dict[str, Any]:
     return plan
 
 
+def _text(given: str) -> str:
+    return " ".join(given.replace("\x00", " ").split())[:200]
+
+
 def _number(field: PlanField, text: str, strict: bool) -> Any:
     if not text:
         return field.start
     try:
-        return int(text) if field.kind == "whole" else float(text.replace(",", "."))
-    except ValueError:
+        number = int(text) if field.kind == "whole" else float(text.replace(",", "."))
+        if not math.isfinite(number):
+            raise ValueError
+        return number
+    except (ValueError, OverflowError):
         if not strict:
             return text
         raise Refused(

@@ -136,7 +136,7 @@ def _results(request: HttpRequest, study: Study, problem: Refused | None = None)
         "study-results",
         "studies/results.html",
         422 if problem else 200,
-        job=asked.job if asked and (asked != row or not asked.job.is_over) else None,
+        job=asked.job if asked and asked != row else None,
         stale=bool(row and _is_stale(study, row)),
         differs=study_plans.differs(study, locked),
         shared=request.build_absolute_uri(link) if link else "",

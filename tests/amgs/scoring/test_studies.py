@@ -129,6 +129,19 @@ def test_the_link_of_a_score_adds_it_once(study, score, alice):
     assert "nothing" in refused.value.details[0]["sentence"]
 
 
+def test_a_recording_comes_into_a_table_once_whichever_version_scored_it(
+    study, serve, score, alice
+):
+    first = studies.entries_of(study)[0].run
+    second = serve(digest="e" * 64)
+    again = score(second, first.name, 0.7, alice, rescored_from=first)
+    assert studies.add_scores(by=alice, study=study, scores=[again.token]) == []
+    other = score(study.model_version, "more.mp4", 0.3, alice)
+    twice = score(study.model_version, "more.mp4", 0.3, alice, rescored_from=other)
+    made = studies.add_scores(by=alice, study=study, scores=[other.token, twice.token])
+    assert len(made) == 1
+
+
 def test_a_score_that_is_not_ready_is_refused_by_name(study, alice):
     run = ToolRun.objects.create(name="soon.mp4", user=alice)
     with pytest.raises(Refused) as refused:
