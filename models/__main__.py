@@ -109,7 +109,11 @@ def parser() -> argparse.ArgumentParser:
 
     from models.nets.finder_command import add_arguments as add_finder_arguments
     from models.phantom.command import add_arguments
+    from models.study.command import add_arguments as add_study_arguments
 
+    tools = commands.add_parser("tools", help="analyse what was scored")
+    named = tools.add_subparsers(dest="tool", required=True)
+    add_study_arguments(named.add_parser("study", help="the statistics of a study"))
     add_finder_arguments(commands.add_parser("finder", help="fit and try a face finder"))
     add_arguments(commands.add_parser("phantom", help="render phantom studies and clips"))
     return top
@@ -152,6 +156,10 @@ def main(arguments: list[str] | None = None) -> int:
             from models.nets.finder_command import run as run_finder
 
             return run_finder(options, emit)
+        if options.command == "tools":
+            from models.study.command import run as run_tool
+
+            return run_tool(options, emit)
         from models.phantom.command import run
 
         return run(options)

@@ -30,7 +30,8 @@ def rating(state: Any) -> Iterator[dict[str, Any]]:
                 "AMGS_RATING_TOLD": str(result),
             }
             story = "tests/browser/test_rating_kills.py"
-            command = [sys.executable, "-m", "pytest", "-q", "-o", "timeout=7200", story]
+            long = ("-o", "timeout=7200", "-o", "faulthandler_timeout=7300")
+            command = [sys.executable, "-m", "pytest", "-q", *long, story]
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
             )

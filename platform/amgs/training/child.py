@@ -47,58 +47,77 @@ def run_child(
     Raises ``Refused`` with the child's sentence, ``ChildFailed``, and what ``context.check``
     raises: the child is ended first in any case.
     """
-    root = Path(settings.ROOT)
-    environment = os.environ | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "models", *arguments, *(["--watch-stdin"] if watch else [])]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as errors:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=root,
-            env=environment,
-            text=True,
-            bufsize=1,
-        )
-    done: dict[str, Any] = {}
-    refusal = ""
-    try:
-        for event in _events(context, child):
+    with Child(arguments, log, watch=watch) as child:
+        return child.finish(context, on_event)
+
+
+class Child:
+    """A started ``python -m models …``; leaving the ``with`` block ends it."""
+
+    def __init__(self, arguments: Sequence[str], log: Path, watch: bool = False) -> None:
+        root = Path(settings.ROOT)
+        environment = os.environ | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
+        words = [*arguments, *(["--watch-stdin"] if watch else [])]
+        self._name = f"models {words[0]}"
+        self._log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "models", *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=root,
+                env=environment,
+                text=True,
+                bufsize=1,
+            )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        assert self._process.stdout is not None  # noqa: S101  (opened as a pipe just before)
+        # Read from the beginning, so that a child nobody listens to yet never waits.
+        threading.Thread(
+            target=_read, args=(self._process.stdout, self._lines), daemon=True
+        ).start()
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _end(self._process)
+
+    def finish(
+        self, context: Context, on_event: Callable[[Mapping[str, Any]], None]
+    ) -> dict[str, Any]:
+        """Hear the child to its end and return its ``done`` event, as ``run_child`` does."""
+        done: dict[str, Any] = {}
+        refusal = ""
+        for event in self._events(context):
             if event.get("event") == "done":
                 done = dict(event)
             elif event.get("event") == "refused":
                 refusal = str(event.get("sentence", ""))
             on_event(event)
-        code = child.wait()
-    finally:
-        _end(child)
-    if code == REFUSED or refusal:
-        raise Refused(refusal or _last_lines(log))
-    if code:
-        raise ChildFailed(f"'{' '.join(command[2:4])}' ended with code {code}: {_last_lines(log)}")
-    return done
+        code = self._process.wait()
+        if code == REFUSED or refusal:
+            raise Refused(refusal or _last_lines(self._log))
+        if code:
+            raise ChildFailed(f"'{self._name}' ended with code {code}: {_last_lines(self._log)}")
+        return done
 
-
-def _events(context: Context, child: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    """Yield the child's events until it closes its output, looking after the lease meanwhile."""
-    lines: queue.Queue[str | None] = queue.Queue()
-    assert child.stdout is not None  # noqa: S101  (opened as a pipe just before)
-    reader = threading.Thread(target=_read, args=(child.stdout, lines), daemon=True)
-    reader.start()
-    while True:
-        context.check()
-        try:
-            line = lines.get(timeout=LOOK_S)
-        except queue.Empty:
-            continue
-        if line is None:
-            return
-        with contextlib.suppress(json.JSONDecodeError):
-            event = json.loads(line)
-            if isinstance(event, dict):
-                yield event
+    def _events(self, context: Context) -> Iterator[dict[str, Any]]:
+        """Yield the child's events until it closes its output, looking after the lease."""
+        while True:
+            context.check()
+            try:
+                line = self._lines.get(timeout=LOOK_S)
+            except queue.Empty:
+                continue
+            if line is None:
+                return
+            with contextlib.suppress(json.JSONDecodeError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    yield event
 
 
 def _read(stream: IO[str], lines: queue.Queue[str | None]) -> None:

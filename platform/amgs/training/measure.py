@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from django.conf import settings
 from amgs.core.jobs import Context
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
-from amgs.training.child import ChildFailed, run_child
+from amgs.training.child import Child, ChildFailed, run_child
 from amgs.training.diary import Diary
 
 SHOWN = 6
@@ -59,23 +60,34 @@ def measure(
 
     log = folder / "measure.log"
 
-    def evaluate(which: Path, out: Path, *more: str) -> dict[str, Any]:
+    def evaluation_of(which: Path, out: Path, name: str, *more: str) -> Child:
         arguments = ["evaluate", "--bundle", str(which), "--manifest", str(manifest)]
         arguments += ["--training", str(training), "--media", str(media), "--out", str(out)]
         arguments += ["--split", "benchmark", "--cache", str(cache()), *more]
-        run_child(context, arguments, log, diary.hear, watch=True)
-        return _read(out / "report.json")
+        return Child(arguments, folder / f"{name}.log", watch=True)
 
-    diary.stage(0.65, 0.80, "judging it on the benchmark")
-    report = evaluate(trained, evaluation, "--finish", str(bundle))
     incumbent: dict[str, Any] | None = None
     comparison: dict[str, Any] = {}
+    incumbent_out = folder / "incumbent"
+    with contextlib.ExitStack() as stack:
+        diary.stage(0.65, 0.80, "judging it on the benchmark")
+        beside = None
+        if champion is not None:
+            # Beside the challenger, for they need nothing of each other. How faithful its
+            # explanations are was measured when it was a challenger.
+            which = bundle_folder(champion)
+            beside = evaluation_of(which, incumbent_out, "incumbent", "--without-explanation")
+            stack.enter_context(beside)
+        finish = ("--finish", str(bundle))
+        with evaluation_of(trained, evaluation, "evaluate", *finish) as child:
+            child.finish(context, diary.hear)
+        report = _read(evaluation / "report.json")
+        if beside is not None and champion is not None:
+            diary.stage(0.80, 0.94, f"measuring {champion.identifier} on the same benchmark")
+            beside.finish(context, diary.hear)
+            incumbent = _read(incumbent_out / "report.json")
     if champion is not None:
         named = champion.identifier
-        diary.stage(0.80, 0.94, f"measuring {named} on the same benchmark")
-        incumbent_out = folder / "incumbent"
-        # How faithful its explanations are was measured when it was a challenger.
-        incumbent = evaluate(bundle_folder(champion), incumbent_out, "--without-explanation")
         diary.stage(0.94, 0.97, f"comparing with {named}, animal by animal")
         compared = folder / "compare.json"
         arguments = ["compare", "--challenger", str(evaluation)]
