@@ -37,6 +37,7 @@ def site(story):
     from amgs.accounts.notices import stop_token
     from amgs.repository import services
     from amgs.review.calls import open_call
+    from amgs.scoring import studies
 
     alice = story.person("Alice Arber", lab="Harbour")
     bob = story.person("Bob Brandt", lab="Meadow")
@@ -83,6 +84,8 @@ def site(story):
     watched.readings(serving)
     watched.validation(serving)
     again = watched.second_score(scored, retired, filled.result(True))
+    study = studies.create_study(by=alice, title="Carprofen after laparotomy")
+    studies.add_scores(by=alice, study=study, scores=[scored])
     open_call(by=cora, reason="Recordings of older mice in infrared light are wanted.")
 
     def ref(version: Any) -> str:
@@ -101,6 +104,12 @@ def site(story):
         ("result-several", None, f"/score/{several}/"),
         ("result-second", None, f"/score/{again}/"),
         ("result-difference", None, f"/score/{again}/difference"),
+        ("studies-public", None, "/studies/"),
+        ("studies", alice, "/studies/"),
+        ("study", alice, f"/studies/{study.public_id}/"),
+        ("study-add", alice, f"/studies/{study.public_id}/add"),
+        ("study-plan", alice, f"/studies/{study.public_id}/plan"),
+        ("study-results", alice, f"/studies/{study.public_id}/results"),
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),

@@ -27,6 +27,7 @@ NOUNS = (
     "models",
     "scores",
     "tools",
+    "studies",
     "validation",
     "watch",
     "jobs",

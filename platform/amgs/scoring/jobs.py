@@ -22,6 +22,7 @@ from amgs.scoring.engine import scorer_of
 from amgs.scoring.models import ToolRun
 from amgs.scoring.probing import probe
 from amgs.scoring.rescoring import chosen_model
+from amgs.scoring.study_jobs import analyse_study
 from amgs.scoring.tool_jobs import run_tool
 from amgs.scoring.validations import ask_for_validations, validate_model
 from amgs.scoring.watching import count_recording, watch, watch_reference
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from models.animal_regions import AnimalRegion
 
 __all__ = [
+    "analyse_study",
     "ask_for_validations",
     "probe",
     "run_tool",

@@ -8,6 +8,19 @@ from django.conf import settings
 from django.db import models
 
 from amgs.core.base import Row
+from amgs.scoring.study_models import Study, StudyAnalysis, StudyEntry
+
+__all__ = [
+    "ProbeClip",
+    "ProbeReading",
+    "Study",
+    "StudyAnalysis",
+    "StudyEntry",
+    "ToolRun",
+    "Validation",
+    "WatchReference",
+    "WatchedWeek",
+]
 
 
 def _token() -> str:

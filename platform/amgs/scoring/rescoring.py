@@ -40,10 +40,11 @@ def chosen_model(run: ToolRun) -> ModelVersion | None:
     Raises ``Refused`` where it may no longer give grades.
     """
     named = run.parameters.get(MODEL)
-    return _may_grade(registry.version(named)) if named else None
+    return may_grade(registry.version(named)) if named else None
 
 
-def _may_grade(version: ModelVersion) -> ModelVersion:
+def may_grade(version: ModelVersion) -> ModelVersion:
+    """Return a version that may give grades; raises ``Refused`` where it may not."""
     if version.state == WITHDRAWN:
         raise Refused(
             f"{version.identifier} was withdrawn for a fault, so it gives no scores any more; "
@@ -72,7 +73,7 @@ def rescore(*, user: Any, run: ToolRun, model: str) -> ToolRun:
     one, also where another second score is at hand. Asked again for the same version, the run that
     is there already is returned. Raises ``Refused`` with what to do.
     """
-    version = _may_grade(registry.version(model))
+    version = may_grade(registry.version(model))
     # Of two who ask at once the second one finds the run of the first.
     run = ToolRun.objects.select_for_update().get(pk=run.rescored_from_id or run.pk)
     if not run.result:

@@ -21,6 +21,14 @@ def start_tool(actor: Actor, subject: Any) -> str | None:
     return None
 
 
+@rule("scoring.see_study", "scoring.edit_study")
+def own_study(actor: Actor, subject: Any) -> str | None:
+    """A study is its owner's; others read its results by a link the owner gave them."""
+    if subject.owner.public_id == actor.public_id:
+        return None
+    return "This study belongs to somebody else; ask its owner for a link to the results."
+
+
 def _register(name: str) -> None:
     act = ACTS[name]
 

@@ -26,6 +26,7 @@ class Place:
 PLACES = (
     Place("Score a video", "score", ("/score", "/scores")),
     Place("Tools", "tools", ("/tools",)),
+    Place("Studies", "studies", ("/studies",)),
     Place("Datasets", "datasets", ("/datasets",)),
     Place("Rate", "rate", ("/rate",), frozenset({"rater", "curator"})),
     Place("Review", "curation", ("/review",), frozenset({"curator"})),

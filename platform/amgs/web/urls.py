@@ -11,6 +11,8 @@ NOUNS = (
     "inbox",
     "scores",
     "tools",
+    "studies",
+    "study_results",
     "datasets",
     "versions",
     "submitting",

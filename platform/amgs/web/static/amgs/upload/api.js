@@ -4,6 +4,7 @@ export class Refusal extends Error {
   constructor(sentence, told = {}, status = 0) {
     super(sentence);
     this.field = told.field;
+    this.details = told.details ?? [];
     this.status = status;
   }
 }
