@@ -26,6 +26,7 @@ NOUNS = (
     "credit",
     "models",
     "scores",
+    "webhooks",
     "validation",
     "watch",
     "jobs",

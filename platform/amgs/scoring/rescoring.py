@@ -43,6 +43,11 @@ def chosen_model(run: ToolRun) -> ModelVersion | None:
     return _may_grade(registry.version(named)) if named else None
 
 
+def chosen_version(model: str) -> ModelVersion:
+    """Return the version of this id or identifier if it may give grades; raises ``Refused``."""
+    return _may_grade(registry.version(model))
+
+
 def _may_grade(version: ModelVersion) -> ModelVersion:
     if version.state == WITHDRAWN:
         raise Refused(
