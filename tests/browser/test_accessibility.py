@@ -37,6 +37,7 @@ def site(story):
     from amgs.accounts.notices import stop_token
     from amgs.repository import services
     from amgs.review.calls import open_call
+    from amgs.scoring.webhooks import rotate_secret
 
     alice = story.person("Alice Arber", lab="Harbour")
     bob = story.person("Bob Brandt", lab="Meadow")
@@ -83,6 +84,8 @@ def site(story):
     watched.readings(serving)
     watched.validation(serving)
     again = watched.second_score(scored, retired, filled.result(True))
+    for _ in range(2):
+        rotate_secret(user=alice)
     open_call(by=cora, reason="Recordings of older mice in infrared light are wanted.")
 
     def ref(version: Any) -> str:
@@ -104,6 +107,7 @@ def site(story):
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),
+        ("webhooks", alice, "/account/webhooks/"),
         ("work", alice, "/my-work/"),
         ("datasets", alice, "/datasets/"),
         ("dataset-new", alice, "/datasets/new"),

@@ -54,9 +54,14 @@ def signature(secret: str, message: str, timestamp: int, body: bytes) -> str:
 # Secrets of accounts --------------------------------------------------------------------------
 
 
+def known_secret(user: User) -> WebhookSecret | None:
+    """Return what the webhooks of a person are signed with, if they have it already."""
+    return WebhookSecret.objects.filter(user=user).first()
+
+
 def secret_of(user: User) -> WebhookSecret:
     """Return what the webhooks of a person are signed with, made when it is first asked for."""
-    found = WebhookSecret.objects.filter(user=user).first()
+    found = known_secret(user)
     if found is not None:
         return found
     try:
@@ -70,12 +75,13 @@ def secret_of(user: User) -> WebhookSecret:
 
 @transaction.atomic
 def rotate_secret(*, user: User) -> WebhookSecret:
-    """Give a person another secret; the old one signs beside it for a day more."""
-    secret_of(user)
-    row = WebhookSecret.objects.select_for_update().get(user=user)
+    """Give a person another secret; the old one, if any, signs beside it for a day more."""
+    record(user, "rotate_webhook_secret", by=user)
+    row = WebhookSecret.objects.select_for_update().filter(user=user).first()
+    if row is None:
+        return secret_of(user)
     row.previous, row.secret, row.made_at = row.secret, new_secret(), timezone.now()
     row.save()
-    record(user, "rotate_webhook_secret", by=user)
     return row
 
 
@@ -146,6 +152,7 @@ def message_body(run: ToolRun, state: str, sentence: str, at: str) -> dict[str, 
         "coverage": result.get("coverage"),
         "model": version.get("model") if state == "done" else None,
         "phantom": result.get("phantom"),
+        "independent": (result.get("independence") or {}).get("independent"),
         "address": f"{site}/api/scores/{run.token}",
         "page": f"{site}/score/{run.token}/",
         "disclaimer": DISCLAIMER,
