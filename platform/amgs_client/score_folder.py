@@ -11,6 +11,7 @@ import csv
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -33,6 +34,8 @@ WATCHED = 4
 PAUSE_S, PAUSE_PUBLIC_S, LONGEST_PAUSE_S = 0.4, 1.5, 3.0
 """Pauses between the rounds, which grow while nothing happens: people without an account may ask
 less often (``API_RATE_PUBLIC``)."""
+MOST_MISSED = 10
+"""Rounds in which the files of a score may be out of reach."""
 SILENCE_S = 300.0
 """How long a site that is watched may be away before it is given up."""
 COLUMNS = (
@@ -117,7 +120,7 @@ def find(words: Iterable[str], regions: Sequence[Region], out: Path) -> list[Rec
     if not found:
         raise SiteError("There is no video or picture among what you named.")
     return [
-        Recording(name, path, region)
+        Recording(name, path, (region[0], tuple(region[1])) if region else None)
         for name, path in found.items()
         for region in regions or [None]
     ]
@@ -174,6 +177,7 @@ class _Scoring:
         self._lock = threading.Lock()
         self._locks: dict[Path, threading.Lock] = {}
         self._uploads: dict[Path, Json] = {}
+        self._missed: Counter[str] = Counter()
 
     def run(
         self, recordings: Sequence[Recording], wait: bool, timeout: float, at_once: int
@@ -309,10 +313,13 @@ class _Scoring:
                 _Place(self.wish.out / recording.name, recording, self.wish, "").fetch(
                     self.client, score
                 )
+            except NotReached as problem:
+                # The network may be back in the next round.
+                self._missed[score.token] += 1
+                if self._missed[score.token] == MOST_MISSED:
+                    yield Outcome(recording, "not_over", score, f"Not fetched: {problem}")
             except (SiteError, OSError) as problem:
-                yield Outcome(
-                    recording, "not_over", score, f"Its files were not fetched: {problem}"
-                )
+                yield Outcome(recording, "not_over", score, f"Not fetched: {problem}")
             else:
                 yield Outcome(recording, "scored", score)
 

@@ -248,7 +248,8 @@ def test_the_library_scores_and_lists(
         assert score.model == serving.identifier
         assert score.phantom is True
         assert 0 <= score.coverage <= 1
-        assert (score.score is None) == (score.interval is None)
+        low, high = score.interval or (score.score, score.score)
+        assert low <= score.score <= high
         assert "welfare" in score.disclaimer
         assert told[-1].state == "done"
         assert sent[-1] == (path.stat().st_size, path.stat().st_size)
@@ -261,6 +262,18 @@ def test_the_library_scores_and_lists(
         assert site.result_file(score, "predictions.parquet")[:4] == b"PAR1"
         with pytest.raises(SiteError, match="There is no"):
             site.score(path, model="mouse-v99")
+
+
+def test_a_score_reads_the_sites_answer():
+    result = {"score": 0.5, "score_interval": [0.4, 0.7], "independence": {"independent": "no"}}
+    job = {"state": "done", "progress": 1.0, "note": "", "error": ""}
+    whole = {"token": "t", "name": "a", "job": job, "result": result, "provenance": None}
+    score = Score.of(whole)
+    assert (score.interval, score.not_independent, score.model) == ((0.4, 0.7), True, "")
+    assert Score.of(whole | {"result": None}).score is None
+    for said, means in (("yes", False), ("unknown", None)):
+        told = result | {"independence": {"independent": said}}
+        assert Score.of(whole | {"result": told}).not_independent is means
 
 
 def test_names_that_would_meet_are_refused(tmp_path):
