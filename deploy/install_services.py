@@ -32,6 +32,9 @@ PACKAGE_OF = {
     "nginx": "nginx-light",
     "ffmpeg": "ffmpeg",
     "chromium": "chromium",
+    "curl": "curl",
+    "jq": "jq",
+    "Rscript": "r-cran-httr2",
 }
 """Program that must exist → the package that brings it."""
 

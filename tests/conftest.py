@@ -31,6 +31,7 @@ from deploy.local_stack import (
     rabbitmq,
     redis,
     s3,
+    scripting,
 )
 from deploy.local_stack import browser as browser_program
 
@@ -42,6 +43,8 @@ TITLES = {
     "mlflow": "MLflow server",
     "browser": "browser",
     "nginx": "reverse proxy",
+    "curl": "curl",
+    "r": "R",
 }
 FIXTURES = {
     "postgresql_url": "postgresql",
@@ -52,6 +55,8 @@ FIXTURES = {
     "mlflow_url": "mlflow",
     "browser": "browser",
     "start_proxy": "nginx",
+    "curl": "curl",
+    "rscript": "r",
 }
 """Fixture → the service that a test exercises by asking for it."""
 
@@ -166,6 +171,18 @@ def browser(services: Ledger) -> Any:
             raise StartFailed(f"{program} did not start: {problem}") from problem
 
     return services.get("browser", start)
+
+
+@pytest.fixture(scope="session")
+def curl(services: Ledger) -> Path:
+    """Path of curl; jq is there as well."""
+    return services.get("curl", scripting.find_curl)
+
+
+@pytest.fixture(scope="session")
+def rscript(services: Ledger) -> Path:
+    """Path of Rscript; its package httr2 is there as well."""
+    return services.get("r", scripting.find_r)
 
 
 @pytest.fixture

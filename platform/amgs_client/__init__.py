@@ -3,11 +3,12 @@
 from amgs_client import Client
 
 with Client("https://amgs.example", token="amgs_…") as site:
-    run = site.score("clip.mp4")
-    print(run["result"]["sentence"])
+    score = site.score("clip.mp4")
+    print(score.sentence, score.score, score.interval, score.coverage)
 """
 
 from amgs_client.client import Client
 from amgs_client.errors import Gone, NotReached, SiteError, SiteRefused
+from amgs_client.scores import Score
 
-__all__ = ["Client", "Gone", "NotReached", "SiteError", "SiteRefused"]
+__all__ = ["Client", "Gone", "NotReached", "Score", "SiteError", "SiteRefused"]

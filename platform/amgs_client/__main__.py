@@ -26,6 +26,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from amgs_client import score_command
 from amgs_client.client import Client
 from amgs_client.errors import SiteError, SiteRefused
 from amgs_client.folder import (
@@ -257,41 +258,9 @@ def _files_bar(total: int | None) -> Iterator[FileTold]:
         yield told
 
 
-def _score(arguments: argparse.Namespace) -> None:
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    asked = [(path, region) for path in arguments.videos for region in arguments.region or [None]]
+def _score(arguments: argparse.Namespace) -> int:
     with _connect(arguments) as client:
-        for path, region in asked:
-            name = path.name if region is None else f"{path.name} ({region[0]})"
-            stem = path.stem if region is None else f"{path.stem}-{region[0]}"
-            with _bar() as bar:
-                task = bar.add_task(name, total=1.0)
-                run = client.score(
-                    path,
-                    region=region,
-                    told=lambda row: bar.update(task, completed=row["job"]["progress"]),  # noqa: B023
-                )
-            if run["job"]["state"] != "done":
-                console.print(f"{name}: {run['job']['error']}")
-                continue
-            print(f"{name}: {run['result']['sentence']}")
-            (arguments.out / f"{stem}.json").write_text(json.dumps(run, indent=2))
-            for file in run["files"]:
-                if file.endswith((".csv", ".parquet")):
-                    data = client.result_file(run, file)
-                    (arguments.out / f"{stem}.{file}").write_bytes(data)
-
-
-def _region(text: str) -> tuple[str, list[int]]:
-    """Return name and edges of ``NAME=x0,y0,x1,y1``; whether they fit the site decides."""
-    name, _, numbers = text.partition("=")
-    try:
-        return name, [int(part) for part in numbers.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is no region; write a name and four numbers of pixels, such as "
-            "m1=0,0,640,720"
-        ) from None
+        return score_command.score(client, arguments, console)
 
 
 def _bar() -> Progress:
@@ -357,17 +326,7 @@ def parser() -> argparse.ArgumentParser:
     )
     download.set_defaults(do=_download)
 
-    score = commands.add_parser("score", help="score videos")
-    score.add_argument("videos", nargs="+", type=Path)
-    score.add_argument("--out", type=Path, default=Path("results"))
-    score.add_argument(
-        "--region",
-        action="append",
-        type=_region,
-        metavar="NAME=x0,y0,x1,y1",
-        help="score one animal in this part of the picture, in pixels; once per animal",
-    )
-    score.set_defaults(do=_score)
+    score_command.add_to(commands, _score)
     return top
 
 

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any
 
 from amgs_client.errors import SiteError, SiteRefused
+from amgs_client.scores import OVER, Region, Score, key_of
 from amgs_client.transport import Transport
-from amgs_client.uploading import Told, send_file, unfinished
+from amgs_client.uploading import Told, send_file, sha256_of, unfinished
 
 Json = dict[str, Any]
-OVER = {"done", "failed", "cancelled"}
+MOST_TRIES = 10
+"""How often a score that failed is asked for anew within the day that a key is kept."""
 
 
 class Client:
@@ -53,7 +55,7 @@ class Client:
         """Return a job."""
         return self.http.ask("GET", f"jobs/{job_id}")
 
-    def wait(
+    def wait_until(
         self,
         read: Callable[[], Json],
         until: Callable[[Json], bool],
@@ -76,7 +78,7 @@ class Client:
 
     def wait_for_job(self, job_id: str, timeout: float = 600.0) -> Json:
         """Wait until a job is over and return it; raises ``SiteError`` where it failed."""
-        job = self.wait(
+        job = self.wait_until(
             lambda: self.job(job_id), lambda row: row["state"] in OVER, timeout, "The work"
         )
         if job["state"] != "done":
@@ -351,31 +353,122 @@ class Client:
         self,
         path: str | Path,
         *,
-        region: tuple[str, Sequence[int]] | None = None,
+        name: str = "",
+        model: str = "",
+        region: Region | None = None,
+        webhook: str = "",
+        notify: bool = False,
+        wait: bool = True,
         timeout: float = 3600.0,
-        told: Callable[[Json], None] | None = None,
-    ) -> Json:
-        """Send a video to be scored and wait for the result.
+        told: Callable[[Score], None] | None = None,
+        sent: Told | None = None,
+    ) -> Score:
+        """Send a video or picture to be scored; return its score, by default when it is over.
 
-        ``region`` scores one of several animals: its name, and the left, top, right and bottom
-        edge in pixels of the part of the picture that shows it.
+        ``model`` is a version by id or identifier (the serving one by default). ``region`` scores
+        one of several animals: its name, and the left, top, right and bottom edge in pixels of the
+        part of the picture that shows it. ``webhook`` is an address that is told when it is over,
+        ``notify`` tells me. ``sent(bytes, of)`` and ``told(score)`` say how far it is. With an
+        account, asking again for the same file and model within a day returns the same score.
         """
-        upload = self.upload(Path(path), "score", wait=True)
-        body: Json = {"upload": upload["id"], "name": Path(path).name}
+        path = Path(path)
+        upload = self.upload(path, "score", told=sent, wait=True)
+        asked = model or str((self.serving() or {}).get("id", ""))
+        name = name or path.name
+        score = self.ask_once(
+            upload,
+            upload["sha256"] or sha256_of(path),
+            model_now=asked,
+            name=name,
+            model=model,
+            region=region,
+            webhook=webhook,
+            notify=notify,
+        )
+        return self.wait(score, timeout=timeout, told=told) if wait else score
+
+    def ask_for_score(
+        self,
+        upload: str,
+        *,
+        name: str = "",
+        model: str = "",
+        region: Region | None = None,
+        webhook: str = "",
+        notify: bool = False,
+        key: str = "",
+    ) -> Score:
+        """Ask for the score of an upload of the purpose ``score``; with a ``key``, once."""
+        body: Json = {"upload": upload, "name": name, "model": model, "webhook": webhook}
+        body["notify"] = notify
         if region is not None:
             body["region"] = {"name": region[0], "box": list(region[1])}
-        run = self.http.ask("POST", "scores", json=body)
-        return self.wait(
-            lambda: self.http.ask("GET", f"scores/{run['token']}"),
+        return Score.of(self.http.ask("POST", "scores", json=body, key=key))
+
+    def ask_once(
+        self, upload: Json, sha256: str, *, model_now: str, region: Region | None, **asked: Any
+    ) -> Score:
+        """Ask for a score under a key made of the file's digest and the model.
+
+        ``model_now`` is the version that is asked for or serves. What was asked for before is
+        returned; where that failed or was cancelled it is asked for anew.
+        """
+        facts = {"model": model_now, "region": list(region) if region else None, **asked}
+        for tries in range(MOST_TRIES):
+            key = key_of(sha256, {**facts, "tries": tries})
+            score = self.ask_for_score(upload["id"], region=region, key=key, **asked)
+            if not score.is_over or score.state == "done":
+                return score
+        return score
+
+    def get_score(self, token: str) -> Score:
+        """Return a score as it is now; raises ``Gone`` where it was revoked or removed."""
+        return Score.of(self.http.ask("GET", f"scores/{token}"))
+
+    def scores(self) -> Iterator[Score]:
+        """Yield my own scores, newest first."""
+        yield from map(Score.of, self._pages("scores", {}))
+
+    def wait(
+        self,
+        score: Score | str,
+        *,
+        timeout: float = 3600.0,
+        told: Callable[[Score], None] | None = None,
+    ) -> Score:
+        """Wait until a score (or that of a token) is over; ``SiteError`` after ``timeout`` s."""
+        token = score if isinstance(score, str) else score.token
+        row = self.wait_until(
+            lambda: self.http.ask("GET", f"scores/{token}"),
             lambda row: row["job"]["state"] in OVER,
             timeout,
             "Scoring",
-            told=told,
+            told=(lambda row: told(Score.of(row))) if told else None,
         )
+        return Score.of(row)
 
-    def result_file(self, run: Json, name: str) -> bytes:
+    def rescore(self, score: Score | str, model: str) -> Score:
+        """Score the recording again with another version; the first score stays as it is."""
+        token = score if isinstance(score, str) else score.token
+        answer = self.http.ask("POST", f"scores/{token}/rescore", json={"model": model}, again=True)
+        return Score.of(answer)
+
+    def result_file(self, score: Score, name: str) -> bytes:
         """Return one output of a score, such as ``predictions.parquet``."""
-        return self.http.get_bytes(run["files"][name])
+        return self.http.get_bytes(score.files[name])
+
+    def webhook_secret(self) -> Json:
+        """Return what my webhooks are signed with."""
+        return self.http.ask("GET", "webhooks/secret")
+
+    def rotate_webhook_secret(self) -> Json:
+        """Make another secret; for a day messages are signed with the old one as well."""
+        return self.http.ask("POST", "webhooks/secret/rotate")
+
+    def webhook_log(self, score: Score | str) -> Json:
+        """Return every try to tell the webhook of a score, and when the next one is."""
+        token = score if isinstance(score, str) else score.token
+        return self.http.ask("GET", f"scores/{token}/webhook")
 
     # --------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ def look(
 
 def settled(client: Client, label_import: str) -> Json:
     """Return a label file once it is neither looked at nor read any more."""
-    return client.wait(
+    return client.wait_until(
         lambda: client.label_file(label_import),
         lambda row: row["status"] != "pending" and not row["looking"],
         PATIENCE_S,

@@ -45,9 +45,16 @@ class Transport:
         self._http.close()
         self._plain.close()
 
-    def ask(self, method: str, path: str, *, again: bool | None = None, **options: Any) -> Any:
-        """Send a request to the API and return its JSON (``None`` for an empty answer)."""
+    def ask(
+        self, method: str, path: str, *, again: bool | None = None, key: str = "", **options: Any
+    ) -> Any:
+        """Send a request to the API and return its JSON (``None`` for an empty answer).
+
+        With an idempotency ``key`` any request may be sent again: the site does it once.
+        """
         repeatable = method in {"GET", "PUT", "DELETE"} if again is None else again
+        if key:
+            repeatable, options["headers"] = True, {"Idempotency-Key": key}
         response = self._send(
             lambda: self._http.request(method, f"{self.site}/api/{path}", **options), repeatable
         )

@@ -11,13 +11,14 @@ import hashlib
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from amgs_client.errors import NotReached, SiteError, SiteRefused
-from amgs_client.transport import TRIES, Transport
+from amgs_client.errors import SiteError, SiteRefused
+from amgs_client.transport import Transport
 
 LANES = 4
 MOST_IN_MEMORY = 256 * 1024 * 1024
@@ -67,7 +68,7 @@ def send_file(
     }
     if lab:
         body["lab"] = lab
-    upload = _begin(transport, path, body)
+    upload = begin(transport, path, body)
     if upload["state"] == "done" and told:
         told(upload["size"], upload["size"])
     return resume(transport, upload, path, told=told, lanes=lanes, wait=wait)
@@ -119,31 +120,24 @@ def unfinished(transport: Transport, **filters: Any) -> list[Json]:
     return rows
 
 
-def _begin(transport: Transport, path: Path, body: Json) -> Json:
+def begin(transport: Transport, path: Path, body: Json) -> Json:
     """Return the upload of this file that was begun before, or a new one."""
-    for left in range(TRIES - 1, -1, -1):
-        ask = dict(body)
-        if transport.signed_in:
-            query = {"size": body["size"], "limit": 200}
-            rows = transport.ask("GET", "uploads", params=query)["results"]
-            for row in rows:
-                same = all(row[key] == body[key] for key in ("name", "purpose", "target"))
-                mine = "lab" not in body or row["lab"] == body["lab"]
-                if same and mine and row["state"] in {"open", "checking"}:
-                    return dict(row)
-            # Only where a file of this very size is stored is it worth reading this one first.
-            stored = {row["sha256"] for row in rows if row["state"] == "done"}
-            if stored and (digest := sha256_of(path)) in stored:
-                ask["sha256"] = digest
-        try:
-            opened: Json = transport.ask("POST", "uploads", json=ask)
-        except (NotReached, SiteRefused) as problem:
-            # The site may have opened it and the answer was lost: then it is found above.
-            if not left or (isinstance(problem, SiteRefused) and problem.status < 500):
-                raise
-        else:
-            return opened
-    raise AssertionError("the last try returns or raises")
+    ask = dict(body)
+    if transport.signed_in:
+        query = {"size": body["size"], "limit": 200}
+        rows = transport.ask("GET", "uploads", params=query)["results"]
+        for row in rows:
+            same = all(row[key] == body[key] for key in ("name", "purpose", "target"))
+            mine = "lab" not in body or row["lab"] == body["lab"]
+            if same and mine and row["state"] in {"open", "checking"}:
+                return dict(row)
+        # Only where a file of this very size is stored is it worth reading this one first.
+        stored = {row["sha256"] for row in rows if row["state"] == "done"}
+        if stored and (digest := sha256_of(path)) in stored:
+            ask["sha256"] = digest
+    # Where the site opened it and the answer was lost, the key brings the same upload.
+    opened: Json = transport.ask("POST", "uploads", json=ask, key=uuid.uuid4().hex)
+    return opened
 
 
 def _checked(transport: Transport, base: str) -> Json:

@@ -171,8 +171,8 @@ def _score(url: str, clip: Path) -> None:
 
     with Client(url) as client:
         run = client.score(clip, timeout=300)
-    if run["job"]["state"] != "done":
-        raise RuntimeError(f"the score was {run['job']['state']}: {run['job']['error']}")
+    if run.state != "done":
+        raise RuntimeError(f"the score was {run.state}: {run.error}")
 
 
 @functools.cache

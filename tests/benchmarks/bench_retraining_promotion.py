@@ -96,9 +96,9 @@ def _scored(url: str, clip: Path) -> str:
 
     with Client(url) as client:
         run = client.score(clip, timeout=120)
-    if run["job"]["state"] != "done":
-        raise RuntimeError(f"the score was {run['job']['state']}: {run['job']['error']}")
-    return str(run["provenance"]["model"])
+    if run.state != "done":
+        raise RuntimeError(f"the score was {run.state}: {run.error}")
+    return run.model
 
 
 @contextmanager

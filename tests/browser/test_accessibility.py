@@ -38,6 +38,7 @@ def site(story):
     from amgs.repository import services
     from amgs.review.calls import open_call
     from amgs.scoring import studies
+    from amgs.scoring.webhooks import rotate_secret
 
     alice = story.person("Alice Arber", lab="Harbour")
     bob = story.person("Bob Brandt", lab="Meadow")
@@ -86,6 +87,8 @@ def site(story):
     again = watched.second_score(scored, retired, filled.result(True))
     study = studies.create_study(by=alice, title="Carprofen after laparotomy")
     studies.add_scores(by=alice, study=study, scores=[scored])
+    for _ in range(2):
+        rotate_secret(user=alice)
     open_call(by=cora, reason="Recordings of older mice in infrared light are wanted.")
 
     def ref(version: Any) -> str:
@@ -113,6 +116,7 @@ def site(story):
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),
+        ("webhooks", alice, "/account/webhooks/"),
         ("work", alice, "/my-work/"),
         ("datasets", alice, "/datasets/"),
         ("dataset-new", alice, "/datasets/new"),

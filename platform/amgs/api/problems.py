@@ -21,6 +21,7 @@ from amgs.core import errors
 STATUS: tuple[tuple[type[errors.Problem], int, str], ...] = (
     (errors.NotAllowed, 403, "Not allowed"),
     (errors.TooMuch, 429, "Too much"),
+    (errors.KeyUsed, 422, "Key used before"),
     (errors.NotFound, 404, "Not found"),
     (errors.Conflict, 409, "Somebody was faster"),
     (errors.Refused, 400, "Refused"),

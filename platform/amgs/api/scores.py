@@ -15,11 +15,12 @@ from rest_framework.views import APIView
 from amgs.accounts.models import User
 from amgs.api.authentication import Scoped
 from amgs.api.details import DETAIL, detail
+from amgs.api.keys import IDEMPOTENCY_KEY, asked_key, made
 from amgs.api.paging import LIST, page
 from amgs.api.problems import AsItIs, documented
 from amgs.core.base import PUBLIC
 from amgs.files.services import find_upload
-from amgs.scoring import queries, rescoring, services
+from amgs.scoring import asking, queries, rescoring, webhooks
 
 
 class ScoreRegion(serializers.Serializer):
@@ -45,6 +46,23 @@ class ScoreBody(serializers.Serializer):
         default=None,
         help_text="score one of several animals; ask once per animal, with the same upload",
     )
+    model = serializers.CharField(
+        max_length=60,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="version by id or identifier, such as mouse-v2; by default the one that serves",
+    )
+    webhook = serializers.CharField(
+        max_length=2000,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="https address that is told, signed, when the score is over",
+    )
+    notify = serializers.BooleanField(
+        required=False, default=False, help_text="tell me in the inbox, and by mail as I chose"
+    )
 
 
 class ScoreJob(serializers.Serializer):
@@ -67,6 +85,21 @@ class ScoreView(serializers.Serializer):
     result = serializers.DictField(allow_null=True)
     provenance = serializers.DictField(allow_null=True)
     files = serializers.DictField(child=serializers.CharField(), help_text="address by file name")
+
+
+class OwnHook(serializers.Serializer):
+    """The webhook of a score that belongs to no account."""
+
+    secret = serializers.CharField(help_text="what its message is signed with")
+
+
+class MadeScoreView(ScoreView):
+    """A score that was just asked for.
+
+    ``webhook`` is there where one was named without an account; its secret is shown nowhere else.
+    """
+
+    webhook = OwnHook(required=False)
 
 
 class RescoredView(serializers.Serializer):
@@ -157,21 +190,22 @@ class Scores(APIView):
         return page(queries.of_person(request.user), request, queries.score_json)
 
     @extend_schema(
-        request=ScoreBody, responses={201: ScoreView, **documented(400, 401, 403, 404, 429)}
+        parameters=[IDEMPOTENCY_KEY],
+        request=ScoreBody,
+        responses={201: MadeScoreView, **documented(400, 401, 403, 404, 422, 429)},
     )
     def post(self, request: Request) -> Response:
         """Ask for the grades of an uploaded video or picture."""
         body = ScoreBody(data=request.data)
         body.is_valid(raise_exception=True)
-        person = _person(request)
-        upload = find_upload(body.validated_data["upload"], by=person or PUBLIC)
-        run = services.start_score(
-            user=person,
-            upload=upload,
-            name=body.validated_data["name"],
-            region=body.validated_data["region"],
-        )
-        return Response(queries.score_json(queries.by_token(run.token)), 201)
+        person, key = _person(request), asked_key(request)
+        given = dict(body.validated_data)
+        upload = find_upload(given.pop("upload"), by=person or PUBLIC)
+        run, new = asking.ask_for_score(user=person, upload=upload, key=key, **given)
+        told = queries.score_json(queries.by_token(run.token))
+        if own := webhooks.own_secret(run):
+            told["webhook"] = {"secret": own}
+        return made(told, key=key, new=new)
 
 
 class Score(APIView):
@@ -210,16 +244,22 @@ class Rescore(APIView):
     scope = "score"
 
     @extend_schema(
-        request=RescoreBody, responses={201: ScoreView, **documented(400, 401, 403, 404, 429)}
+        parameters=[IDEMPOTENCY_KEY],
+        request=RescoreBody,
+        responses={201: ScoreView, **documented(400, 401, 403, 404, 422, 429)},
     )
     def post(self, request: Request, token: str) -> Response:
         """Score the recording again with another version; the first score stays as it is."""
         body = RescoreBody(data=request.data)
         body.is_valid(raise_exception=True)
-        run = rescoring.rescore(
-            user=_person(request), run=queries.by_token(token), model=body.validated_data["model"]
+        key = asked_key(request)
+        run, new = asking.ask_again(
+            user=_person(request),
+            run=queries.by_token(token),
+            model=body.validated_data["model"],
+            key=key,
         )
-        return Response(queries.score_json(queries.by_token(run.token)), 201)
+        return made(queries.score_json(queries.by_token(run.token)), key=key, new=new)
 
 
 class Difference(APIView):

@@ -12,11 +12,14 @@ from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped
 from amgs.api.details import DETAIL, detail
+from amgs.api.keys import IDEMPOTENCY_KEY, asked_key, made
 from amgs.api.models import ActionView
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core import policy
+from amgs.core.idempotency import once
 from amgs.training import independence, queries, services
+from amgs.training.models import Run as RunRow
 
 
 class PolicyBody(serializers.Serializer):
@@ -281,17 +284,29 @@ class Runs(TrainingView):
         """Return the runs, newest first."""
         return page(queries.runs(), request, queries.run_json)
 
-    @extend_schema(request=RunBody, responses={201: RunView, **documented(400, 401, 403, 404)})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=RunBody,
+        responses={201: RunView, **documented(400, 401, 403, 404, 422)},
+    )
     def post(self, request: Request) -> Response:
         """Start a run by hand; without a snapshot it freezes one first."""
         body = RunBody(data=request.data)
         body.is_valid(raise_exception=True)
         given = dict(body.validated_data)
-        named = given.pop("snapshot")
-        run = services.start_run(
-            by=request.user, snapshot=queries.snapshot(named) if named else None, **given
+        named, key = given.pop("snapshot"), asked_key(request)
+        run, new = once(
+            who=request.user.public_id,
+            act="training run",
+            key=key,
+            body=given | {"snapshot": named},
+            make=lambda: services.start_run(
+                by=request.user, snapshot=queries.snapshot(named) if named else None, **given
+            ),
+            find=lambda public_id: RunRow.objects.filter(public_id=public_id).first(),
         )
-        return Response(queries.run_detail(queries.run(run.public_id), request.user), 201)
+        told = queries.run_detail(queries.run(run.public_id), request.user)
+        return made(told, key=key, new=new)
 
 
 class Run(TrainingView):

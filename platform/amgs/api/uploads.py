@@ -15,9 +15,11 @@ from rest_framework.views import APIView
 from amgs.accounts.models import ApiToken, Lab, User
 from amgs.api.authentication import actor
 from amgs.api.details import DETAIL, detail
+from amgs.api.keys import IDEMPOTENCY_KEY, asked_key, made
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core.errors import NotAllowed, NotFound, Refused
+from amgs.core.idempotency import once
 from amgs.files import queries, services
 from amgs.files.models import Upload
 from amgs.files.storage import get_storage
@@ -204,7 +206,9 @@ class Uploads(APIView):
         return page(rows, request, shown)
 
     @extend_schema(
-        request=UploadBody, responses={201: UploadView, **documented(400, 401, 403, 404, 429)}
+        parameters=[IDEMPOTENCY_KEY],
+        request=UploadBody,
+        responses={201: UploadView, **documented(400, 401, 403, 404, 422, 429)},
     )
     def post(self, request: Request) -> Response:
         """Announce a file; the answer says in how many parts to send it."""
@@ -215,7 +219,16 @@ class Uploads(APIView):
         if services.is_open_to_all(facts["purpose"]):
             lab = None
         user = request.user if isinstance(request.user, User) else None
-        return Response(upload_json(services.open_upload(user=user, lab=lab, **facts)), 201)
+        key = asked_key(request)
+        upload, new = once(
+            who=user.public_id if user else "",
+            act="upload",
+            key=key,
+            body=facts | {"lab": lab.public_id if lab else ""},
+            make=lambda: services.open_upload(user=user, lab=lab, **facts),
+            find=queries.usable_upload,
+        )
+        return made(upload_json(upload), key=key, new=new)
 
 
 class OneUpload(APIView):

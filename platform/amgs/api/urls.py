@@ -28,6 +28,7 @@ NOUNS = (
     "scores",
     "tools",
     "studies",
+    "webhooks",
     "validation",
     "watch",
     "jobs",

@@ -20,6 +20,7 @@ class CoreConfig(AppConfig):
         """
         import_module("amgs.core.checks")
         import_module("amgs.core.sweep")
+        import_module("amgs.core.idempotency")
         for config in apps.get_app_configs():
             if config.models_module is None:
                 continue

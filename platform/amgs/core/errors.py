@@ -3,7 +3,8 @@
     Problem
     ├── Refused      the request makes no sense or breaks a rule
     │   ├── NotAllowed   this person may not do this
-    │   └── TooMuch      a quota or a rate is used up
+    │   ├── TooMuch      a quota or a rate is used up
+    │   └── KeyUsed      an idempotency key came with another request before
     ├── NotFound     there is no such thing, or this person may not know of it
     └── Conflict     somebody else was faster
 
@@ -46,6 +47,10 @@ class NotAllowed(Refused):
 
 class TooMuch(Refused):
     """A quota or a rate is used up; the sentence says when or how to go on."""
+
+
+class KeyUsed(Refused):
+    """An idempotency key came with another request before; nothing was done."""
 
 
 class NotFound(Problem):

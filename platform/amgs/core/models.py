@@ -116,3 +116,19 @@ class ChainHead(models.Model):
 
     def __str__(self) -> str:
         return f"decision {self.number}"
+
+
+class KeptAnswer(models.Model):
+    """What a request with an idempotency key led to, so that sending it twice does it once.
+
+    ``scope`` is the SHA-256 of who asked, for what act, with which key; ``digest`` that of the
+    body. ``made`` names the row that the request made.
+    """
+
+    scope = models.CharField(max_length=64, unique=True)
+    digest = models.CharField(max_length=64)
+    made = models.CharField(max_length=60, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return f"answer {self.scope[:8]}"

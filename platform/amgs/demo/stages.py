@@ -144,7 +144,7 @@ class Demo:
                 sheets = sum(row["status"] == "pending" for row in client.labels(version))
                 return {"waiting": waiting, "sheets": sheets, "all": len(rows)}
 
-            client.wait(
+            client.wait_until(
                 pending,
                 lambda row: not row["waiting"] and not row["sheets"],
                 PATIENCE,
@@ -156,7 +156,7 @@ class Demo:
             )
 
     def _until_screened(self, client: Client, version: str) -> Facts:
-        return client.wait(
+        return client.wait_until(
             lambda: client.version(version),
             lambda row: row["state"] in NOT_WAITING,
             PATIENCE,
@@ -184,7 +184,7 @@ class Demo:
             for folder in folders:
                 curator.act(self.versions[folder], "start_review")
             for folder in folders:
-                curator.wait(
+                curator.wait_until(
                     lambda folder=folder: curator.version(self.versions[folder]),
                     lambda row: row["state"] == "in_review",
                     PATIENCE,
@@ -211,7 +211,7 @@ class Demo:
     @staticmethod
     def _until_allowed(client: Client, version: str, action: str) -> None:
         """Wait until what an act rests on (agreement, consensus) has been worked out."""
-        client.wait(
+        client.wait_until(
             lambda: client.version(version),
             lambda row: any(
                 act["action"] == action and act["allowed"] and not act.get("warning")
@@ -260,7 +260,7 @@ class Demo:
                 rows = [row for row in rows if row["snapshot"] and not row["negative_control"]]
                 return rows[0] if rows else {}
 
-            run = client.wait(
+            run = client.wait_until(
                 newest,
                 bool,
                 PATIENCE,
@@ -284,7 +284,7 @@ class Demo:
     def wait_for_run(self, run: str, told: Told) -> Facts:
         """Wait until a run is over and the gates have judged its model version."""
         with self.client(self.maintainer) as client:
-            row = client.wait(
+            row = client.wait_until(
                 lambda: client.run(run),
                 lambda row: row["job"]["state"] in {"done", "failed", "cancelled"},
                 PATIENCE,
@@ -302,7 +302,7 @@ class Demo:
     def wait_for_mlflow(self, model: str, alias: str = "") -> Facts:
         """Wait until MLflow knows a version, under an alias where one is named."""
         with self.client(self.maintainer) as client:
-            return client.wait(
+            return client.wait_until(
                 lambda: client.model(model),
                 lambda row: (
                     bool(row["mlflow"]["version"])
@@ -344,11 +344,11 @@ class Demo:
             run = client.score(
                 path,
                 timeout=PATIENCE,
-                told=lambda row: told(row["job"]["progress"], f"{path.name} {row['job']['note']}"),
+                told=lambda row: told(row.progress, f"{path.name} {row.note}"),
             )
-        if run["job"]["state"] != "done":
-            raise RuntimeError(f"Scoring {path.name} failed: {run['job']['error']}")
-        result = run["result"]
+        if run.state != "done":
+            raise RuntimeError(f"Scoring {path.name} failed: {run.error}")
+        result = run.result
         return {
             "video": path.name,
             "outcome": result["outcome"],
@@ -360,8 +360,8 @@ class Demo:
             "score": result["score"],
             "sentence": result["sentence"],
             "phantom": result["phantom"],
-            "model": run["provenance"]["model"],
-            "address": f"{self.url}/score/{run['token']}",
+            "model": run.model,
+            "address": f"{self.url}/score/{run.token}",
         }
 
 

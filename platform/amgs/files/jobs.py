@@ -26,6 +26,7 @@ from amgs.files.services import (
     blob_of,
     part_key,
     purposes,
+    tell_given_up,
 )
 from amgs.files.storage import CHUNK, Missing, get_storage
 
@@ -52,6 +53,7 @@ def _let_go(row: Job, sentence: str) -> None:
         public_id=row.args["upload"], state=Upload.State.CHECKING
     ).update(**values)
     if changed and not broke:
+        tell_given_up(Upload.objects.get(public_id=row.args["upload"]), sentence)
         jobs.enqueue(drop_parts, key=row.args["upload"], upload=row.args["upload"])
 
 
@@ -188,6 +190,7 @@ def collect_orphans(context: Context) -> dict[str, int]:
                 refusal=f"Nobody resumed it within {UPLOADS_KEPT.days} days.",
                 finished_at=Now(),
             ):
+                tell_given_up(row, f"Nobody resumed the upload within {UPLOADS_KEPT.days} days.")
                 jobs.enqueue(drop_parts, key=row.public_id, upload=row.public_id)
                 given_up += 1
     done = {"uploads_discarded": given_up, "parts_deleted": 0, "outputs_deleted": 0}

@@ -18,6 +18,13 @@ def visible_uploads(user: User) -> QuerySet[Upload]:
     )
 
 
+def usable_upload(public_id: str) -> Upload | None:
+    """Return an upload that may still become a file or is one, not one that was given up."""
+    over = [Upload.State.REFUSED, Upload.State.DISCARDED]
+    rows = Upload.objects.select_related("lab").filter(public_id=public_id)
+    return rows.exclude(state__in=over).first()
+
+
 def held_parts(upload: Upload) -> list[dict[str, int]]:
     """Return ``{part, size}`` (bytes) of every part that has arrived whole, in order."""
     prefix = f"uploads/{upload.public_id}/"

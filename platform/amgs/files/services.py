@@ -39,29 +39,41 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Arrived = Callable[[Upload, Blob], None]
+GivenUp = Callable[[Upload, str], None]
 
 
 @dataclass(frozen=True)
 class Purpose:
-    """What is to become of an upload: called in the transaction that makes its blob."""
+    """What is to become of an upload: called in the transaction that makes its blob.
+
+    ``given_up(upload, sentence)`` is called in the transaction that refuses or discards it.
+    """
 
     arrived: Arrived
     open_to_all: bool
+    given_up: GivenUp
 
 
 _PURPOSES: dict[str, Purpose] = {}
 
 
-def on_blob(purpose: str, *, open_to_all: bool = False) -> Callable[[Arrived], Arrived]:
+def _nothing(upload: Upload, sentence: str) -> None:
+    """Most purposes have nothing that waits for an upload which never comes."""
+
+
+def on_blob(
+    purpose: str, *, open_to_all: bool = False, given_up: GivenUp = _nothing
+) -> Callable[[Arrived], Arrived]:
     """Register what happens when the blob of an upload with this purpose exists.
 
-    With ``open_to_all`` such an upload needs neither a login nor a lab.
+    With ``open_to_all`` such an upload needs neither a login nor a lab. ``given_up`` is called
+    instead where the upload is refused or discarded.
     """
 
     def register(arrived: Arrived) -> Arrived:
         if purpose in _PURPOSES:
             raise RuntimeError(f"two functions for uploads of the purpose '{purpose}'")
-        _PURPOSES[purpose] = Purpose(arrived, open_to_all)
+        _PURPOSES[purpose] = Purpose(arrived, open_to_all, given_up)
         return arrived
 
     return register
@@ -70,6 +82,12 @@ def on_blob(purpose: str, *, open_to_all: bool = False) -> Callable[[Arrived], A
 def purposes() -> dict[str, Purpose]:
     """Return every registered purpose by name."""
     return dict(_PURPOSES)
+
+
+def tell_given_up(upload: Upload, sentence: str) -> None:
+    """Tell whoever waits for an upload that it never comes, in the transaction that ends it."""
+    if purpose := _PURPOSES.get(upload.purpose):
+        purpose.given_up(upload, sentence)
 
 
 def is_open_to_all(purpose: str) -> bool:
@@ -261,6 +279,7 @@ def discard_upload(*, upload: Upload, by: Actor) -> None:
                 f"'{upload.name}' is {upload.get_state_display()}; it cannot be given up."
             )
         upload.state = Upload.State.DISCARDED
+        tell_given_up(upload, "The upload was discarded.")
         jobs.enqueue(_DROP, by=by, subject=upload, key=upload.public_id, upload=upload.public_id)
 
 

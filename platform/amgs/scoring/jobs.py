@@ -18,6 +18,7 @@ from amgs.files.services import local_copy, on_blob
 from amgs.files.storage import get_storage
 from amgs.registry.models import ModelVersion
 from amgs.scoring import pictures, services
+from amgs.scoring.ending import job_ended, score_ended, upload_given_up
 from amgs.scoring.engine import scorer_of
 from amgs.scoring.models import ToolRun
 from amgs.scoring.probing import probe
@@ -26,6 +27,7 @@ from amgs.scoring.study_jobs import analyse_study
 from amgs.scoring.tool_jobs import run_tool
 from amgs.scoring.validations import ask_for_validations, validate_model
 from amgs.scoring.watching import count_recording, watch, watch_reference
+from amgs.scoring.webhooks import call_webhook
 
 if TYPE_CHECKING:
     from models.animal_regions import AnimalRegion
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "analyse_study",
     "ask_for_validations",
+    "call_webhook",
     "probe",
     "run_tool",
     "score_video",
@@ -44,7 +47,7 @@ __all__ = [
 PREDICTIONS, TABLE, RESULT = "predictions.parquet", "frames.csv", "result.json"
 
 
-@on_blob(services.PURPOSE, open_to_all=True)
+@on_blob(services.PURPOSE, open_to_all=True, given_up=upload_given_up)
 def file_arrived(upload: Upload, blob: Blob) -> None:
     """Begin the scores that were asked for while their upload was being checked."""
     for run in ToolRun.objects.filter(upload=upload, job=None):
@@ -52,7 +55,7 @@ def file_arrived(upload: Upload, blob: Blob) -> None:
         services.begin(run)
 
 
-@job(queue="score", limit=timedelta(minutes=5))
+@job(queue="score", limit=timedelta(minutes=5), on_failure=job_ended)
 def score_video(context: Context, run: str) -> Finish:
     """Grade every frame, or say in one sentence why there is nothing to grade."""
     from models.animals import Census
@@ -198,5 +201,6 @@ def _finish(
         # A second score of the same recording is no second recording.
         if glance is not None and row.rescored_from_id is None:
             count_recording(version, glance, result)
+        score_ended(row.pk, "done", result["sentence"])
 
     return Finish(result={"outcome": result["outcome"]}, apply=apply)

@@ -165,3 +165,47 @@ class ProbeReading(Row):
             )
         ]
         indexes = [models.Index(fields=["model_version", "-id"], name="probe_of_version")]
+
+
+class WebhookSecret(models.Model):
+    """What the webhooks of a person are signed with; the one before is good for a day more."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="webhook_secret"
+    )
+    secret = models.CharField(max_length=80)
+    previous = models.CharField(max_length=80, blank=True)
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"webhook secret of {self.user_id}"
+
+
+class Webhook(Row):
+    """Where a program wants to be told that a score is over.
+
+    ``secret`` is its own where the score belongs to no account.
+    """
+
+    run = models.OneToOneField(ToolRun, on_delete=models.CASCADE, related_name="webhook")
+    address = models.CharField(max_length=2000)
+    secret = models.CharField(max_length=80, blank=True)
+
+
+class Delivery(models.Model):
+    """One try to tell a program: when, what it answered, in a sentence."""
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    # The job that tries; the same for all tries of one message, and its id on the wire.
+    message = models.CharField(max_length=60)
+    state = models.CharField(max_length=20, help_text="of the score, as it was told")
+    at = models.DateTimeField(auto_now_add=True)
+    attempt = models.PositiveIntegerField()
+    status = models.PositiveIntegerField(null=True, help_text="of the answer, if there was one")
+    sentence = models.CharField(max_length=400)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"try {self.attempt} of {self.message}"

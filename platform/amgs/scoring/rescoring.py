@@ -43,6 +43,11 @@ def chosen_model(run: ToolRun) -> ModelVersion | None:
     return may_grade(registry.version(named)) if named else None
 
 
+def chosen_version(model: str) -> ModelVersion:
+    """Return the version of this id or identifier if it may give grades; raises ``Refused``."""
+    return may_grade(registry.version(model))
+
+
 def may_grade(version: ModelVersion) -> ModelVersion:
     """Return a version that may give grades; raises ``Refused`` where it may not."""
     if version.state == WITHDRAWN:

@@ -154,6 +154,9 @@ CELERY_BEAT_SCHEDULER = "amgs.core.beat:SweepHere"
 JOB_LEASE = timedelta(seconds=float(os.environ.get("JOB_LEASE_SECONDS", "30")))
 JOB_SWEEP = timedelta(seconds=float(os.environ.get("JOB_SWEEP_SECONDS", "5")))
 
+# Whether webhooks may lead into a private network, and without TLS to this very machine.
+WEBHOOK_PRIVATE = _flag("WEBHOOK_PRIVATE", default=True)
+
 # Where DOIs are registered; empty: nowhere, and our own identifiers are cited.
 DATACITE = services.datacite(os.environ.get("DATACITE_URL", ""))
 

@@ -9,6 +9,8 @@ PRODUCTION = True
 # The reverse proxy is the neighbour of every request; the address before it is who asks.
 REST_FRAMEWORK["NUM_PROXIES"] = 1
 ALLOW_PHANTOM = _flag("AMGS_ALLOW_PHANTOM", default=False)
+# Whoever asks for a score names the address: it must not lead behind the site's own door.
+WEBHOOK_PRIVATE = _flag("WEBHOOK_PRIVATE", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = SITE_URL.startswith("https:")
 SECURE_HSTS_SECONDS = 3600 if SECURE_SSL_REDIRECT else 0

@@ -15,6 +15,7 @@ from amgs.core import policy
 from amgs.core.errors import Refused
 from amgs.repository.models import Version
 from amgs.review.queries import what_waits
+from amgs.scoring.models import ToolRun
 from amgs.web import paging
 
 WATCHED = {"review.callfordata", "scoring.probereading"}
@@ -50,6 +51,10 @@ def notice(request: HttpRequest, public_id: str) -> HttpResponse:
             own = version.dataset.lab_id in request.user.lab_ids
             page = "review" if curator and not own and not version.published_at else "version"
             return redirect(page, version.identifier.replace("/", "."))
+    if row.subject_kind == "scoring.toolrun":
+        run = ToolRun.objects.filter(user=request.user, public_id=row.subject).first()
+        if run is not None:
+            return redirect("score-result", run.token)
     if row.subject_kind in WATCHED and policy.may(request.user, "scoring.see_watch"):
         return redirect("watch")
     return redirect("inbox")

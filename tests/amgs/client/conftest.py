@@ -14,6 +14,7 @@ import httpx
 import pytest
 from django.db.models.functions import Now
 
+ROOT = Path(__file__).parents[3]
 PROXY = Path(__file__).with_name("faulty_proxy.py")
 
 
@@ -75,3 +76,39 @@ def bad_network() -> Iterator[Callable[..., BadNetwork]]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def serving(transactional_db):
+    """Let the bundle that comes with the program serve: it grades phantoms."""
+    from amgs.core.models import Job
+    from amgs.registry.shipped import register_shipped
+
+    version = register_shipped(ROOT / "models" / "bundles" / "phantom")
+    Job.objects.filter(kind="registry.mirror").update(state=Job.State.CANCELLED)
+    return version
+
+
+@pytest.fixture(scope="session")
+def film() -> Callable[..., Path]:
+    """Write a clip of a rendered mouse, another one for every animal."""
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    def make(path: Path, animal: int = 1, seconds: float = 0.5) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plan = ClipPlan(
+            coat=load_scale().coats[0],
+            look=Look(),
+            animal=animal,
+            pain=0.5,
+            duration_s=seconds,
+            fps=12,
+            size=(320, 240),
+        )
+        write_clip(path, plan, seed=animal)
+        return path
+
+    return make

@@ -37,9 +37,14 @@ def test_a_run_is_started_seen_and_cancelled(mia, client_of, publish):
     publish()
     client = client_of(mia)
     body = {"recipe": "tiny", "profile": "demo", "negative_control": True, "why": "to see"}
-    answer = client.post("/api/training/runs", body, format="json")
+    key = {"HTTP_IDEMPOTENCY_KEY": "a-key-of-mine"}
+    answer = client.post("/api/training/runs", body, format="json", **key)
     assert answer.status_code == 201
     run = answer.json()
+    twice = client.post("/api/training/runs", body, format="json", **key)
+    assert twice.json()["id"] == run["id"]
+    other = client.post("/api/training/runs", body | {"why": "more"}, format="json", **key)
+    assert other.status_code == 422
     assert run["negative_control"]
     assert run["job"]["state"] == "queued"
     assert run["snapshot"] is None

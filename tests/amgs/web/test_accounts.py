@@ -112,3 +112,20 @@ def test_nobody_ends_the_token_of_somebody_else(petra, rita, signed_in):
     assert answer.status_code == 404
     token.refresh_from_db()
     assert token.revoked_at is None
+
+
+def test_the_secret_of_webhooks_is_shown_and_replaced(signed_in, alice):
+    from amgs.scoring.models import WebhookSecret
+
+    browser = signed_in(alice)
+    assert "You have no secret yet" in browser.get("/account/webhooks/").content.decode()
+    assert not WebhookSecret.objects.exists()
+    seen = []
+    for _ in range(2):
+        assert browser.post("/account/webhooks/rotate").status_code == 302
+        page = browser.get("/account/webhooks/")
+        assert "no-store" in page["Cache-Control"]
+        seen.append(re.search(r"whsec_[A-Za-z0-9+/=]{40,}", page.content.decode())[0])
+    assert seen[0] != seen[1]
+    assert "The one before signs as well" in page.content.decode()
+    assert Client().get("/account/webhooks/").status_code == 302

@@ -12,6 +12,8 @@ from django.db import connection, transaction
 from amgs.accounts.models import Lab, Membership, User
 from amgs.core.decisions import broken_links, decide, record
 from amgs.core.errors import Conflict
+from amgs.core.idempotency import once
+from amgs.core.ids import new_id
 from amgs.core.models import Decision
 from amgs.repository.models import Dataset, Version
 
@@ -20,7 +22,10 @@ EACH = 25
 
 
 class Command(BaseCommand):
-    """``race``: four remark at once, four decide on the same, two decide crosswise on two."""
+    """``race``: four remark at once, four decide on the same, two decide crosswise on two.
+
+    And four send the same requests with the same keys.
+    """
 
     requires_system_checks: list[str] = []
 
@@ -65,10 +70,29 @@ class Command(BaseCommand):
         errors += _at_once(
             [lambda: both(versions[1], versions[2]), lambda: both(versions[2], versions[1])]
         )
+        made: list[str] = []
+
+        def ask() -> None:
+            for number in range(EACH):
+                key = f"key-{number}"
+                found, new = once(
+                    who=user.public_id,
+                    act="lab",
+                    key=key,
+                    body={"name": key},
+                    make=lambda key=key: Lab.objects.create(name=f"{key} {new_id()}"),
+                    find=lambda public_id: Lab.objects.filter(public_id=public_id).first(),
+                )
+                if new:
+                    made.append(found.public_id)
+
+        errors += _at_once([ask] * WRITERS)
         self.stdout.write(
             json.dumps(
                 {
                     "errors": errors,
+                    "made": len(made),
+                    "labs": Lab.objects.filter(name__startswith="key-").count(),
                     "conflicts": len(conflicts),
                     "decisions": Decision.objects.count(),
                     "broken": list(broken_links()),
