@@ -98,7 +98,9 @@ def test_params_that_nobody_could_fill_in_are_refused():
 @given(
     st.dictionaries(
         st.sampled_from(["width", "share", "way", "quick", "label"]),
-        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text("ab1.-n ", max_size=12)),
+        st.one_of(
+            st.none(), st.booleans(), st.integers(), st.floats(), st.text("ab1.-n ", max_size=12)
+        ),
     )
 )
 def test_whatever_is_given_becomes_valid_params_or_a_sentence(values):
