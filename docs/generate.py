@@ -338,7 +338,58 @@ def _oracle_lines(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def tools_page() -> str:
+    """Every tool that comes with the program, with its parameters."""
+    from models.tools import listed_tools
+    from models.tools.registry import OWN
+    from models.tools.running import SAID
+    from models.tools.schema import options
+
+    lines = [
+        "# Tools",
+        "",
+        "A tool looks at one file and says one thing about it. These come with the program; other "
+        "packages may bring more ([Write a tool](../howto/write-a-tool.md)). They run on the page "
+        "`/tools/`, by the API (`/api/tools`) and on your own machine:",
+        "",
+        "```sh",
+        "python -m models tools list",
+        "python -m models tools schema eye-opening",
+        "python -m models tools run eye-opening cage7.mp4 --out results/ --param shut_below=0.25",
+        "```",
+        "",
+        "Each file gets a folder with `result.json`, which names tool, version, parameters, the "
+        "file's SHA-256 and the bundle, and with the tool's other files. Tools that give grades "
+        "run on a site only where a validated model serves; the others use the finder and the eye "
+        "reader of the bundle that comes with the program. That bundle learned from rendered mouse "
+        "faces, so results that rest on it are marked `phantom`.",
+        "",
+    ]
+    for row in listed_tools():
+        if row.tool is None or not row.package.startswith(f"{OWN} "):
+            continue
+        tool = row.tool
+        takes = " or ".join(SAID[kind] for kind in tool.accepts)
+        grades = "Gives grades." if tool.gives_grades else "Gives no grades."
+        lines += [f"## {tool.title} (`{tool.name}`)", "", tool.summary, ""]
+        lines += [f"Version {tool.version}. Looks at {takes}. {grades}", ""]
+        told = options(tool.Params)
+        if told:
+            lines += ["| parameter | type | default | bounds | meaning |"]
+            lines += ["| --- | --- | --- | --- | --- |"]
+        for one in told:
+            ends = [f"{'' if end is None else f'{end:g}'}" for end in (one.least, one.most)]
+            bounds = ", ".join(one.choices) or (" to ".join(ends) if any(ends) else "")
+            unit = f" {one.unit}" if one.unit and bounds else ""
+            usual = "" if one.default in (None, "") else f"`{one.default}`"
+            meaning = f"{one.title}: {one.help}"
+            lines.append(f"| `{one.name}` | {one.kind} | {usual} | {bounds}{unit} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 PAGES = {
+    "tools.md": tools_page,
     "shipped-model.md": shipped_page,
     "settings.md": settings_page,
     "states.md": states_page,

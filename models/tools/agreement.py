@@ -93,7 +93,7 @@ class Agreement:
                 Figure("Measures", float(len(rows)), digits=0),
             ),
             columns=COLUMNS,
-            rows=tuple(rows),
+            rows=tuple((*row[:3], *map(_told, row[3:])) for row in rows),
             advice=(
                 "A kappa depends on how often each grade occurs; compare it between studies with "
                 "care. Few frames make every figure here uncertain.",
@@ -101,6 +101,10 @@ class Agreement:
             summary=summary,
             files=("agreement.csv",),
         )
+
+
+def _told(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def _read(

@@ -77,7 +77,7 @@ class BlurAndView:
         """Report on one recording; raises Unreadable."""
         import numpy as np
 
-        from models.tools.course import curve, write_table
+        from models.tools.course import curve, percent, write_table
 
         rows = list(_seen(media, params, context))
         names = (
@@ -140,11 +140,11 @@ class BlurAndView:
             columns=("what", "frames", "share of frames with a face"),
             rows=(
                 *(
-                    (f"seen {words}", views[view], round(views[view] / len(faces), 3))
+                    (f"seen {words}", views[view], percent(views[view] / len(faces)))
                     for view, words in VIEWS.items()
                 ),
                 *(
-                    (words, faults[fault], round(shares[fault], 3))
+                    (words, faults[fault], percent(shares[fault]))
                     for fault, words in (
                         ("small", "too small"),
                         ("soft", "out of focus"),
@@ -205,11 +205,13 @@ def _seen(
 
 def _advice(shares: dict[str, float], params: BlurAndView.Params) -> tuple[str, ...]:
     """What to do about every fault that is frequent, the most frequent first."""
+    from models.tools.course import percent
+
     frequent = sorted(
         (name for name in shares if shares[name] >= TOLERATED), key=shares.__getitem__
     )
     return tuple(
-        ADVICE[name].format(share=f"{100 * shares[name]:.0f} %", least=params.least_face)
+        ADVICE[name].format(share=percent(shares[name]), least=params.least_face)
         for name in reversed(frequent)
     )
 

@@ -45,6 +45,11 @@ def rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:
     return [round(float(v), digits) if np.isfinite(v) else None for v in values]
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share of one as percent for a sentence; no line breaks before the sign."""
+    return f"{100 * share:.{digits}f}\N{NARROW NO-BREAK SPACE}%"
+
+
 def frame_gap(times: Array) -> float | None:
     """Seconds between neighbouring frames, median; None where there are fewer than two."""
     return float(np.median(np.diff(times))) if len(times) > 1 else None

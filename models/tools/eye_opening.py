@@ -75,7 +75,7 @@ class EyeOpening:
         """Measure one recording; raises Unreadable."""
         import numpy as np
 
-        from models.tools.course import curve, frame_gap, write_table
+        from models.tools.course import curve, frame_gap, percent, write_table
 
         rows = list(_measured(media, context))
         still = bool(rows) and rows[0]["alone"]
@@ -115,7 +115,7 @@ class EyeOpening:
         ]
         sentence = (
             f"The eyes are {mean:.2f} of their width open on average. They are seen in {seen} of "
-            f"{_frames(number)}, and shut in {100 * shut:.0f} % of those."
+            f"{_frames(number)}, and shut in {percent(shut)} of those."
         )
         advice: tuple[str, ...] = ()
         if not still:

@@ -77,7 +77,7 @@ class MotionIndex:
         """Measure one film; raises Unreadable."""
         import numpy as np
 
-        from models.tools.course import curve, rounded, spans, write_table
+        from models.tools.course import curve, percent, rounded, spans, write_table
 
         rows = np.array(list(_compared(media, params, context)), np.float64).reshape(-1, 3)
         times, change, moving = rows.T
@@ -106,9 +106,9 @@ class MotionIndex:
         still = float(lasting[quiet].sum() / seconds)
         longest = _longest(quiet, lasting)
         return ToolResult(
-            sentence=f"The motion index is {100 * index:.2f} % of full scale per second over "
-            f"{seconds:.1f} seconds; {100 * share:.2f} % of the picture moves on average, and it "
-            f"is still for {100 * still:.0f} % of the time, {longest:.1f} s at the longest.",
+            sentence=f"The motion index is {percent(index, 2)} of full scale per second over "
+            f"{seconds:.1f} seconds; {percent(share, 2)} of the picture moves on average, and it "
+            f"is still for {percent(still)} of the time, {longest:.1f} s at the longest.",
             figures=(
                 Figure("Motion index (change per second)", index, digits=2, share=True),
                 Figure("Share of the picture that moves", share, digits=2, share=True),

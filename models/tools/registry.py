@@ -57,7 +57,7 @@ def find_tool(name: str) -> Tool:
     rows = [row for row in listed_tools() if row.name == name]
     if not rows:
         usable = ", ".join(row.name for row in listed_tools() if row.tool is not None)
-        raise Refused(f"There is no tool “{name[:60]}”; choose one of {usable}.")
+        raise Refused(f"There is no tool “{name[:40]}”; choose one of {usable}.")
     row = rows[0]
     if row.tool is None:
         raise Refused(row.error)

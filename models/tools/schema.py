@@ -154,7 +154,7 @@ def parse(params: type, given: Mapping[str, Any]) -> Any:
             choice = ", ".join(known) or "none"
             raise WrongParameter(
                 str(name),
-                f"There is no parameter “{str(name)[:60]}”; the parameters are: {choice}.",
+                f"There is no parameter “{_shown(name)}”; the parameters are: {choice}.",
             )
     values = {}
     for one in known.values():
@@ -177,6 +177,11 @@ def as_given(params: Any) -> dict[str, Any]:
     return {one.name: getattr(params, one.name) for one in fields(params)}
 
 
+def _shown(value: Any) -> str:
+    """The beginning of what was given, as a sentence can hold it."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(value)[:40])
+
+
 def _without_none(hint: Any) -> Any:
     """The type of a field that may also be None."""
     if get_origin(hint) in (Union, types.UnionType):
@@ -194,15 +199,17 @@ def _value(one: Option, value: Any) -> Any:
             return True
         if text in NO:
             return False
-        raise WrongParameter(one.name, f"“{one.title}” is yes or no, not “{text[:40]}”.")
+        raise WrongParameter(one.name, f"“{one.title}” is yes or no, not “{_shown(text)}”.")
     if one.kind == "string":
         text = str(value).strip() if isinstance(value, str | int | float) else ""
         if not isinstance(value, str | int | float) or isinstance(value, bool):
             raise WrongParameter(one.name, f"“{one.title}” is a text.")
+        if not text.isprintable():
+            raise WrongParameter(one.name, f"“{one.title}” holds signs that nobody can read.")
         if one.choices and text not in one.choices:
             raise WrongParameter(
                 one.name,
-                f"“{one.title}” is one of {', '.join(one.choices)}, not “{text[:40]}”.",
+                f"“{one.title}” is one of {', '.join(one.choices)}, not “{_shown(text)}”.",
             )
         least, most = one.least or 0, one.most or MOST_CHARACTERS
         if not one.choices and not least <= len(text) <= most:
@@ -219,10 +226,10 @@ def _number(one: Option, value: Any) -> int | float:
     number: float | None
     try:
         number = float(value) if not isinstance(value, bool) else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or not math.isfinite(number) or (whole and number != int(number)):
-        raise WrongParameter(one.name, f"“{one.title}” is {kind}, not “{str(value)[:40]}”.")
+        raise WrongParameter(one.name, f"“{one.title}” is {kind}, not “{_shown(value)}”.")
     low, high = one.least, one.most
     if (low is not None and number < low) or (high is not None and number > high):
         if low is not None and high is not None:

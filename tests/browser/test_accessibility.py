@@ -101,6 +101,8 @@ def site(story):
         ("forgotten", None, "/accounts/password/reset/"),
         ("not-found", None, "/nothing/"),
         ("score", None, "/score/"),
+        ("tools", mia, "/tools/"),
+        ("tool", None, "/tools/motion-index/"),
         ("scale", None, "/scale/"),
         ("result", None, f"/score/{scored}/"),
         ("result-empty", None, f"/score/{empty}/"),

@@ -89,7 +89,7 @@ class Tools(APIView):
 
     permission_classes = [AllowAny, Scoped]
 
-    @extend_schema(responses={200: ToolList, **documented(401, 403)})
+    @extend_schema(operation_id="tools_list", responses={200: ToolList, **documented(401, 403)})
     def get(self, request: Request) -> Response:
         """Return every installed tool, those that cannot be used too."""
         person = _person(request)
@@ -140,7 +140,9 @@ class ToolRun(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        parameters=DETAIL, responses={200: ToolRunView, **documented(304, 400, 401, 403, 404)}
+        operation_id="tool_run_retrieve",
+        parameters=DETAIL,
+        responses={200: ToolRunView, **documented(304, 400, 401, 403, 404)},
     )
     def get(self, request: Request, token: str) -> Response:
         """Return the run of a tool."""

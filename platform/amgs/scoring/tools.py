@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 PURPOSE = "tool"
 SCORE = "score"
+OWN_PAGES = {SCORE: "/score/", "study": "/studies/"}
+"""Tools that have a noun of their own on a site; they run as tools on the command line only."""
 OWN_PAGE = (
-    "Scores have a page and an API of their own: open “Score a video”, or send the upload to "
-    "POST /api/scores."
+    "“{title}” has a page and an API of its own here: open {page}, or use the API under /api/docs/."
 )
 
 
@@ -96,8 +97,8 @@ def start_tool(
 
     policy.require(user or PUBLIC, "scoring.start_tool", None)
     tool = find(name)
-    if name == SCORE:
-        raise Refused(OWN_PAGE)
+    if name in OWN_PAGES:
+        raise Refused(OWN_PAGE.format(title=tool.title, page=OWN_PAGES[name]))
     if refusal := not_here(tool):
         raise Refused(refusal)
     try:

@@ -55,8 +55,8 @@ def tool(request: HttpRequest, name: str) -> HttpResponse:
     from models.tools.schema import options
 
     found = tools.find(name)
-    if name == tools.SCORE:
-        return redirect("score")
+    if name in tools.OWN_PAGES:
+        return redirect(tools.OWN_PAGES[name])
     person = request.user if request.user.is_authenticated else None
     context = {
         "tool": found,

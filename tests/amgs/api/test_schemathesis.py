@@ -34,6 +34,7 @@ def names(draft, alice, rolf) -> dict[str, dict[str, str]]:
         "versions": {"name": "AMGS-000001.1", "public_id": recording.public_id, "action": "submit"},
         "datasets": {"name": "AMGS-000001"},
         "labs": {"public_id": alice.labs.first().public_id},
+        "tools": {"name": "motion-index"},
         "uploads": {"public_id": Upload.objects.latest("pk").public_id},
         "recordings": {"public_id": Recording.objects.filter(versions=other).first().public_id},
         "labels": {"public_id": LabelImport.objects.latest("pk").public_id},

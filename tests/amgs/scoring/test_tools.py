@@ -162,7 +162,7 @@ def test_a_run_that_gives_grades_names_the_model(sent, run_jobs, clip, extra, se
 
 def test_the_score_is_asked_for_where_scores_are(sent, clip, serve):
     serve()
-    with pytest.raises(Refused, match="a page and an API of their own"):
+    with pytest.raises(Refused, match="has a page and an API of its own here: open /score/"):
         tools.start_tool(name="score", upload=sent(clip(1), "a.mp4"))
     assert Client().get("/tools/score/")["Location"] == "/score/"
 

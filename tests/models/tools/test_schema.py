@@ -61,6 +61,9 @@ def test_texts_of_a_form_and_values_of_json_mean_the_same():
         ({}, "“Label” must be given: What it is called."),
         ({"label": "x"}, "“Label” has 2 to 8 characters, not 1."),
         ({"label": [1]}, "“Label” is a text."),
+        ({"label": "a\0b"}, "“Label” holds signs that nobody can read."),
+        ({"label": "ab", "width": 10**400}, "“Width” is a whole number"),
+        ({"label": "ab", "\ud800": 1}, "There is no parameter “?”"),
         ({"label": "ab", "width": 3.5}, "“Width” is a whole number, not “3.5”."),
         ({"label": "ab", "width": True}, "“Width” is a whole number, not “True”."),
         ({"label": "ab", "width": 10}, "“Width” is between 1 and 9 pixels, not 10."),
@@ -75,7 +78,7 @@ def test_what_cannot_be_is_refused_with_a_sentence_and_the_name(wrong, sentence)
     with pytest.raises(WrongParameter) as refused:
         parse(Params, wrong)
     assert refused.value.sentence.startswith(sentence)
-    assert refused.value.parameter in {*Params.__dataclass_fields__, "depth"}
+    assert refused.value.parameter in {*Params.__dataclass_fields__, "depth", "\ud800"}
 
 
 def test_params_that_nobody_could_fill_in_are_refused():
