@@ -242,8 +242,8 @@ def _distribution(report: dict[str, Any]) -> Figure:
     cut = report["plan"]["cut_off"]
     if cut is not None:
         axes.axvline(cut, color=SOFT, lw=0.9, ls="--")
-        axes.annotate(f" cut-off {cut:g}", (cut, 1), xycoords=("data", "axes fraction"), va="top",
-                      fontsize=8, color=SOFT)  # fmt: skip
+        axes.annotate(f"cut-off {cut:g}", (cut, 1), (4, 0), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", va="top", fontsize=8, color=SOFT)  # fmt: skip
     axes.set(xlabel="score", ylabel="share of the scored time (%)", xlim=(0, EDGES[-1]))
     axes.set_xticks(EDGES[::2])
     axes.set_ylim(bottom=0)

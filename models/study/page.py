@@ -21,6 +21,7 @@ max-width:none}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.75rem 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .methods p{max-width:none}
+.texts th,.texts td{text-align:left;white-space:normal}
 @media(prefers-color-scheme:dark){.caution{background:#3a2f18}}
 @page{size:A4;margin:16mm 15mm}
 @media print{
@@ -29,7 +30,8 @@ body{font-size:10pt;max-width:none;padding:0}p{max-width:none}
 h1{font-size:17pt;margin-top:0}h2{font-size:12.5pt;margin-top:1.4rem;break-after:avoid}
 .caption{break-after:avoid}figure,.caution,.note,tr{break-inside:avoid}
 .note,.caution{background:none;border:1px solid #c77d2e;border-left-width:4px}
-.wide{overflow:visible}table{font-size:8.5pt;width:100%}thead{display:table-header-group}
+.answer{font-size:11.5pt;margin:.5rem 0}.caption,figcaption{font-size:9pt}
+.wide{overflow:visible}th:first-child{position:static}table{font-size:8.5pt;width:100%}thead{display:table-header-group}
 th,td{padding:.12rem .3rem}
 .panels svg{filter:none;max-width:150mm}
 }
@@ -387,4 +389,5 @@ def _left_out(report: dict[str, Any]) -> list[str]:
     if not rows:
         return []
     head = ["recording", "animal", "group", "time", "reason"]
-    return ["<h2>Left out</h2>", table("Recordings without a part in the numbers", head, rows)]
+    told = table("Recordings without a part in the numbers", head, rows)
+    return [f'<h2>Left out</h2><div class="texts">{told}</div>']
