@@ -62,7 +62,9 @@ def agreement_of_methods(
     whose = [str(one) for one, use in zip(animals, known, strict=True) if use]
     found = bland_altman(x, y)
     table = np.column_stack([x, y])
-    grades = [np.clip(nearest_grade(side), 0, categories - 1).astype(np.float64) for side in (x, y)]
+    ours, theirs = (
+        np.clip(nearest_grade(side), 0, categories - 1).astype(np.float64) for side in (x, y)
+    )
     nothing = (float("nan"), float("nan"))
     ends: dict[str, Interval] = dict.fromkeys(("bias", "low", "high", "icc", "kappa"), nothing)
     codes, counts = cluster_draws(whose, draws, seed)
@@ -82,7 +84,7 @@ def agreement_of_methods(
         ends["high"] = percentile_interval(mean + 1.96 * spread, level)
         ends["icc"] = percentile_interval(icc_draws(table, codes, counts)[1], level)
         ends["kappa"] = percentile_interval(
-            kappa_draws(grades[1], grades[0], codes, counts, categories), level
+            kappa_draws(theirs, ours, codes, counts, categories), level
         )
     return Agreement(
         n=found.n,
@@ -95,6 +97,6 @@ def agreement_of_methods(
         upper_interval=ends["high"],
         icc=variance_components(table).icc_single if found.n else float("nan"),
         icc_interval=ends["icc"],
-        kappa=quadratic_weighted_kappa(*grades, categories) if found.n else float("nan"),
+        kappa=quadratic_weighted_kappa(ours, theirs, categories) if found.n else float("nan"),
         kappa_interval=ends["kappa"],
     )

@@ -90,8 +90,9 @@ def _baselines(table: pd.DataFrame, plan: StudyPlan) -> Iterator[tuple[str, str]
         shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         yield (
             "missing_baseline",
-            f"{len(missing)} of {len(animals)} animals have no scored baseline ({shown}). Baselines "
-            "differ by strain, sex and coat; these animals take no part in what rests on a change.",
+            f"{len(missing)} of {len(animals)} animals have no scored baseline ({shown}). "
+            "Baselines differ by strain, sex and coat; these animals take no part in what rests on "
+            "a change.",
         )
     groups = has.groupby("group", observed=True)["value"].mean()
     if len(groups) > 1 and float(np.ptp(groups)) > 2 * UNEQUAL:
@@ -168,13 +169,13 @@ def _design(table: pd.DataFrame, plan: StudyPlan) -> Iterator[tuple[str, str]]:
                 "Animals of one cage are all in the same group. If cages were assigned to treatment"
                 ", the cage is the experimental unit, and tests that count animals are too sure.",
             )
-    mixed = [one for one in groups
-             if table.loc[table["group"] == one, "dose"].replace("", np.nan).nunique() > 1]  # fmt: skip
+    doses = table[table["dose"] != ""].groupby("group", observed=True)["dose"].nunique()
+    mixed = [str(one) for one in doses.index[doses > 1]]
     if mixed:
         yield (
             "several_doses",
-            f"The group {mixed[0]} holds several doses, which are taken together; give each a group "
-            "of its own to compare them.",
+            f"The group {mixed[0]} holds several doses, which are taken together; give each a "
+            "group of its own to compare them.",
         )
 
 

@@ -35,7 +35,7 @@ EFFECTS = {
     "high_share": (0.1, 0.2, 0.3, 0.5),
 }
 """Differences that the table of power is made for; of an area they depend on its length."""
-MOST_MIXED_DRAWS = 1999
+MOST_MIXED_DRAWS = 999
 FEWEST_FOR_AGREEMENT = 3
 
 

@@ -24,6 +24,8 @@ SOFT, INK = "#6b6b6b", "#333333"
 UNEVEN = 8.0
 """Where the widest gap between times is so many times the narrowest, times stand evenly."""
 DPI = 200
+NARROW = 6.0
+"""Figures less wide, in inches, have small print in two lines."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,15 @@ class Drawer:
 
         def once() -> Figure:
             figure = draw()
-            figure.text(0.01, -0.02, self.footer, fontsize=6.5, color=SOFT, ha="left", va="top")
+            text = self.footer
+            if figure.get_figwidth() < NARROW:
+                parts = text.split(" · ")
+                half = (len(parts) + 1) // 2
+                text = " · ".join(parts[:half]) + "\n" + " · ".join(parts[half:])
+            figure.axes[0].annotate(
+                text, (0, 0), (0, -44), xycoords="axes fraction", textcoords="offset points",
+                fontsize=6.5, color=SOFT, ha="left", va="top",
+            )  # fmt: skip
             made.append(figure)
             return figure
 
@@ -149,10 +159,10 @@ def _time_course(table: pd.DataFrame, report: dict[str, Any], scale: Scale) -> F
             axes.plot(x, course.to_numpy(), color=colour, lw=0.6, alpha=0.25, zorder=1)
         rows = [row for row in report["time_course"] if row["group"] == group
                 and row["mean"] is not None]  # fmt: skip
-        x = np.array([places[row["time_h"]] + shift for row in rows])
-        mean = np.array([row["mean"] for row in rows])
-        axes.plot(x, mean, color=colour, lw=2, marker=marker, ms=5.5, label=group, zorder=3)
-        for at, row in zip(x, rows, strict=True):
+        at_times = [places[row["time_h"]] + shift for row in rows]
+        axes.plot(at_times, [row["mean"] for row in rows], color=colour, lw=2, marker=marker,
+                  ms=5.5, label=group, zorder=3)  # fmt: skip
+        for at, row in zip(at_times, rows, strict=True):
             low, high = row["interval"]
             if low is not None and high is not None:
                 highest = max(highest, high)
@@ -160,7 +170,7 @@ def _time_course(table: pd.DataFrame, report: dict[str, Any], scale: Scale) -> F
     _zero_line(axes, places)
     top = max(unit.top_grade for unit in scale.units)
     axes.set_ylim(0, min(top, max(0.5, 1.08 * highest)))
-    axes.set_xticks(where, [f"{time:g}" for time in times])
+    axes.set_xticks(where, [f"{time:g}".replace("-", "−") for time in times])
     axes.set(
         xlabel="hours after the procedure" + ("" if to_scale else " (not to scale)"),
         ylabel=f"score (0–{top})",
@@ -233,6 +243,7 @@ def _distribution(report: dict[str, Any]) -> Figure:
         axes.annotate(f" cut-off {cut:g}", (cut, 1), xycoords=("data", "axes fraction"), va="top",
                       fontsize=8, color=SOFT)  # fmt: skip
     axes.set(xlabel="score", ylabel="share of the scored time (%)", xlim=(0, EDGES[-1]))
+    axes.set_xticks(EDGES[::2])
     axes.set_ylim(bottom=0)
     _legend(axes, len(report["distribution"]))
     return figure
@@ -241,22 +252,21 @@ def _distribution(report: dict[str, Any]) -> Figure:
 def _states(table: pd.DataFrame, report: dict[str, Any], scale: Scale) -> Figure:
     after = table[table["time_h"] > 0] if (table["time_h"] > 0).any() else table
     groups = groups_of(after)
+    kept = after.assign(**{key: [said.get(key, 0.0) for said in after["states"]]
+                           for key in scale.state_keys})  # fmt: skip
+    by_animal = kept.groupby(["group", "animal"], observed=True)[["coverage", *scale.state_keys]]
+    means = by_animal.mean().groupby("group", observed=True).mean().fillna(0.0).loc[groups]
     figure = Figure(figsize=(6.6, 0.9 + 0.42 * len(groups)))
     axes = figure.subplots()
     left = np.zeros(len(groups))
-    graded = [_mean_of(after, group, lambda row: row["coverage"]) for group in groups]
-    parts = [("scored", np.array(graded))]
-    awake = [
-        _mean_of(after, group, lambda row: row["states"].get(scale.graded_state.key, 0.0))
-        for group in groups
-    ]
+    graded = means["coverage"].to_numpy()
+    awake = means[scale.graded_state.key].to_numpy()
+    parts = [("scored", graded)]
     parts.append((f"{scale.graded_state.title.lower()}, not scorable",
-                  np.maximum(np.array(awake) - np.array(graded), 0)))  # fmt: skip
+                  np.maximum(awake - graded, 0)))  # fmt: skip
     for state in scale.states:
         if not state.graded:
-            shares = [_mean_of(after, group, lambda row, k=state.key: row["states"].get(k, 0.0))
-                      for group in groups]  # fmt: skip
-            parts.append((state.title.lower(), np.array(shares)))
+            parts.append((state.title.lower(), means[state.key].to_numpy()))
     shown = 0
     for name, shares in parts:
         if shares.max() < 0.005:
@@ -269,15 +279,6 @@ def _states(table: pd.DataFrame, report: dict[str, Any], scale: Scale) -> Figure
     axes.set(xlim=(0, 100), xlabel="share of the frames after baseline (%)")
     _legend(axes, 4)
     return figure
-
-
-def _mean_of(table: pd.DataFrame, group: str, value: Callable[..., float]) -> float:
-    here = table[table["group"] == group]
-    by_animal = [
-        float(np.mean([value(row) for _, row in own.iterrows()]))
-        for _, own in here.groupby("animal", sort=False)
-    ]
-    return float(np.nanmean(by_animal)) if by_animal else 0.0
 
 
 def _agreement(table: pd.DataFrame, report: dict[str, Any]) -> Figure:

@@ -36,22 +36,25 @@ def per_animal(table: pd.DataFrame, plan: StudyPlan) -> pd.DataFrame:
     Means over an animal's observations are over those with a value. The area under the curve
     needs the animal's own baseline and a value at the last time of the study.
     """
-    times = sorted(set(table.loc[table["phase"] == AFTER, "time_h"]))
-    before, primary = at_baseline(table, plan), at_primary(table, plan)
+    times = np.array(sorted(set(table.loc[table["phase"] == AFTER, "time_h"])))
+    value, time = table["value"].to_numpy(np.float64), table["time_h"].to_numpy(np.float64)
+    before, primary = at_baseline(table, plan).to_numpy(), at_primary(table, plan).to_numpy()
+    high = table["high_share"].to_numpy(np.float64) if "high_share" in table else value * math.nan
     rows = []
-    for (animal, unit, group), own in table.groupby(
-        ["animal", "unit", "group"], sort=False, observed=True
-    ):
-        base = _mean(own.loc[before.loc[own.index], "value"])
-        chosen = own[primary.loc[own.index]]
-        score = _mean(chosen["value"])
-        course = own[own["phase"] == AFTER].set_index("time_h")["value"].reindex(times)
-        high = _mean(chosen["high_share"]) if "high_share" in own else math.nan
-        area = area_over_baseline(times, course.to_numpy(), base)
+    # Arrays: as tables of pandas, hundreds of animals would take seconds.
+    for animal, own in table.groupby("animal", sort=False).indices.items():
+        base = _mean(value[own[before[own]]])
+        chosen = own[primary[own]]
+        score = _mean(value[chosen])
+        course = np.full(len(times), np.nan)
+        after = own[time[own] > 0]
+        course[np.searchsorted(times, time[after])] = value[after]
+        first = table.iloc[own[0]]
         rows.append(
-            {"animal": animal, "cage": own["cage"].iloc[0], "unit": unit, "group": group,
-             "baseline": base, "mean_score": score, "change": score - base, "auc": area,
-             "high_share": high}
+            {"animal": animal, "cage": first["cage"], "unit": first["unit"],
+             "group": first["group"], "baseline": base, "mean_score": score,
+             "change": score - base, "auc": area_over_baseline(times, course, base),
+             "high_share": _mean(high[chosen])}
         )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -73,7 +76,7 @@ def values_at(table: pd.DataFrame, time_h: float, column: str = "value") -> pd.D
 def of_group(units: pd.DataFrame, group: str, column: str) -> np.ndarray:
     """Known values (n,) of the units of a group."""
     values = units.loc[units["group"] == group, column].to_numpy(np.float64)
-    return values[np.isfinite(values)]
+    return np.asarray(values[np.isfinite(values)])
 
 
 def groups_of(table: pd.DataFrame) -> list[str]:
@@ -81,7 +84,6 @@ def groups_of(table: pd.DataFrame) -> list[str]:
     return [str(one) for one in table["group"].cat.categories if (table["group"] == one).any()]
 
 
-def _mean(values: pd.Series) -> float:
-    known = values.to_numpy(np.float64)
-    known = known[np.isfinite(known)]
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else math.nan

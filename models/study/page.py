@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -250,8 +251,7 @@ def _high(report: dict[str, Any], by_key: dict[str, Drawn]) -> list[str]:
 def _distribution(report: dict[str, Any], by_key: dict[str, Drawn]) -> list[str]:
     if not report["distribution"]:
         return []
-    head = ["group", *(f"{low:g}–{high:g}" for low, high in zip(EDGES[:-1], EDGES[1:],
-                                                                   strict=True))]  # fmt: skip
+    head = ["group", *(f"{low:g}–{high:g}" for low, high in pairwise(EDGES))]
     rows = [
         [html.escape(row["group"]), *(percent(share) for share in row["shares"])]
         for row in report["distribution"]
@@ -364,7 +364,7 @@ def _power(report: dict[str, Any]) -> list[str]:
         f"<p>Planned from the spread within groups that was seen here, "
         f"{number(found['spread'], digits)} ({found['degrees_of_freedom']} degrees of freedom), "
         "never from the difference that was seen, which is as often too large. The cautious column "
-        f"takes the upper 80 % bound of the spread, {number(found['cautious_spread'], digits)}.</p>",
+        f"takes the upper 80 % bound of it, {number(found['cautious_spread'], digits)}.</p>",
         table(
             f"{OUTCOMES[found['outcome']].capitalize()}: two groups, two-sided, "
             f"{report['plan']['unit']}s per group",

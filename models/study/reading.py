@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.events import Refused
-from models.records import from_json, to_json
+from models.records import from_json
 from models.result import SCORABLE
 from models.scale import Scale
 
@@ -71,7 +70,10 @@ class Reading:
 
     def to_json(self) -> dict[str, Any]:
         """The reading as an object that JSON holds, and that `read_recording` reads again."""
-        return to_json(self)
+        plain = dict(vars(self))
+        for key in ("gated", "free"):
+            plain[key] = None if plain[key] is None else dict(vars(plain[key]))
+        return plain
 
 
 def read_recording(
@@ -154,14 +156,12 @@ def _with_frames(read: Reading, path: Path, scale: Scale, name: str) -> Reading:
     expected, seen, free = _frames(table, scale)
     times = _numbers(table, "time_s")
     second = _seconds(times)
-    states = Counter(str(state) for state in table["state"].to_pylist())
-    reasons = Counter(reason for reason in table["reason"].to_pylist() if reason)
     return replace(
         read,
         frames=table.num_rows,
         graded=int(np.isfinite(_numbers(table, "image_score")).sum()),
-        states=dict(states.most_common()),
-        reasons=dict(reasons.most_common()),
+        states=_counted(table, "state"),
+        reasons=_counted(table, "reason"),
         gated=_means(np.where(seen, expected, np.nan), second),
         free=_means(np.where(free, expected, np.nan), second),
         width_s=SECOND,
@@ -185,6 +185,13 @@ def _frames(table: pa.Table, scale: Scale) -> tuple[Array, NDArray[np.bool_], ND
     return np.stack(expected, 1), np.stack(seen, 1), anyway
 
 
+def _counted(table: pa.Table, column: str) -> dict[str, int]:
+    """How often each text stands in a column, the most frequent first; null and '' do not count."""
+    found = {row["values"]: row["counts"] for row in table[column].value_counts().to_pylist()}
+    known = {str(key): int(number) for key, number in found.items() if key}
+    return dict(sorted(known.items(), key=lambda one: -one[1]))
+
+
 def _numbers(table: pa.Table, column: str) -> Array:
     """A column as float64, NaN for null."""
     return np.asarray(table[column].cast(pa.float64()).to_numpy(), np.float64)
@@ -198,7 +205,7 @@ def _seconds(times: Array) -> NDArray[np.int64]:
     if int(second.max()) > LONGEST_S:
         # Timestamps of no recording, such as stills with the hour they were taken: in a row.
         second = np.unique(second, return_inverse=True)[1].astype(np.int64)
-    return second
+    return np.asarray(second)
 
 
 def _means(values: Array, second: NDArray[np.int64]) -> Means:
@@ -206,11 +213,8 @@ def _means(values: Array, second: NDArray[np.int64]) -> Means:
     filled = np.where(known, values, 0.0)
     n = known.sum(0)
     number = int(second.max()) + 1 if len(second) else 0
-    if len(second):
-        counts = np.stack([np.bincount(second, one, number) for one in known.T], 1)
-        sums = np.stack([np.bincount(second, one, number) for one in filled.T], 1)
-    else:
-        counts = sums = np.zeros((0, values.shape[1]))
+    counts = np.stack([np.bincount(second, one, number) for one in known.T], 1)
+    sums = np.stack([np.bincount(second, one, number) for one in filled.T], 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         whole, course = filled.sum(0) / n, sums / counts
     return Means(_values(whole), tuple(int(one) for one in n), tuple(map(_values, course)))
