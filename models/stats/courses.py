@@ -88,13 +88,18 @@ def distribution(values: ArrayLike, edges: ArrayLike) -> Array:
 
 
 def mean_over_units(
-    values: ArrayLike, level: float = 0.95, draws: int = 2000, seed: int = 0
+    values: ArrayLike,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+    within: Interval = (-math.inf, math.inf),
 ) -> tuple[float, Interval]:
     """Mean of known values of experimental units, and its bootstrap interval over units.
 
     Units are drawn with replacement; the percentiles are widened round the mean by √(n/(n-1)) ·
     t_{n-1}/z, without which few units give an interval that is too short (Hesterberg 2015, The
-    American Statistician 69:371). No interval under FEWEST_UNITS units: NaN.
+    American Statistician 69:371) and cut at the ends of what the values can be (`within`). No
+    interval under FEWEST_UNITS units: NaN.
     """
     data = np.asarray(values, np.float64)
     data = data[np.isfinite(data)]
@@ -107,4 +112,5 @@ def mean_over_units(
     low, high = percentile_interval(drawn @ data / n, level)
     upper = (1 + level) / 2
     factor = float(math.sqrt(n / (n - 1)) * t.ppf(upper, n - 1) / norm.ppf(upper))
-    return mean, (mean + factor * (low - mean), mean + factor * (high - mean))
+    ends = (mean + factor * (low - mean), mean + factor * (high - mean))
+    return mean, (max(ends[0], within[0]), min(ends[1], within[1]))

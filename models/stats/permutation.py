@@ -14,7 +14,7 @@ from itertools import chain, combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.special import gammaln
+from scipy.special import gammaln, ndtri
 from scipy.stats import nct
 
 from models.stats.effects import roc
@@ -157,19 +157,22 @@ def hedges_g(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> tuple[
     factor = math.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / math.sqrt(freedom / 2)
     size = float(y.mean() - x.mean()) / spread
     root = math.sqrt(m * n / (m + n))
-    seen = size * root
+    seen = abs(size) * root
+    # The spread of the noncentrality is about this; far outside nct.cdf gives no number.
+    about = math.sqrt(1 + seen**2 / (2 * freedom))
+    reach = (float(ndtri((1 + level) / 2)) + 2) * about
 
     def end(share: float) -> float:
         def over(centre: float) -> float:
             return float(nct.cdf(seen, freedom, centre)) - share
 
-        reach = 8.0 + abs(seen)
         try:
             return factor * float(brentq(over, seen - reach, seen + reach)) / root
         except ValueError:
             return math.nan
 
-    return factor * size, (end((1 + level) / 2), end((1 - level) / 2))
+    low, high = end((1 + level) / 2), end((1 - level) / 2)
+    return factor * size, (low, high) if size >= 0 else (-high, -low)
 
 
 def cliffs_delta(

@@ -148,9 +148,10 @@ def _missing(table: pd.DataFrame) -> Iterator[tuple[str, str]]:
     short = [str(one) for one in counts.index[counts < times]]
     if short and times > 1:
         shown = ", ".join(short[:5]) + (", …" if len(short) > 5 else "")
+        verb = "lacks" if len(short) == 1 else "lack"
         yield (
             "missing_times",
-            f"{len(short)} of {len(counts)} animals lack a score at one time or more ({shown}); "
+            f"{len(short)} of {len(counts)} animals {verb} a score at one time or more ({shown}); "
             "their means rest on the times they have.",
         )
 

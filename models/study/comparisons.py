@@ -37,6 +37,15 @@ EFFECTS = {
 """Differences that the table of power is made for; of an area they depend on its length."""
 MOST_MIXED_DRAWS = 999
 FEWEST_FOR_AGREEMENT = 3
+WITHIN = {
+    "mean_score": (0.0, 2.0),
+    "change": (-2.0, 2.0),
+    "auc": (-math.inf, math.inf),
+    "high_share": (0.0, 1.0),
+    "bouts_per_min": (0.0, math.inf),
+    "bout_s": (0.0, math.inf),
+}
+"""What a value can be: intervals of means end there."""
 
 
 def tested_outcome(plan: StudyPlan) -> str:
@@ -131,7 +140,9 @@ def time_course(table: pd.DataFrame, plan: StudyPlan) -> list[dict[str, Any]]:
             if here.empty:
                 continue
             values = values_at(here, time)["value"].to_numpy(np.float64)
-            mean, interval = mean_over_units(values, 1 - plan.alpha, plan.draws, plan.seed)
+            mean, interval = mean_over_units(
+                values, 1 - plan.alpha, plan.draws, plan.seed, WITHIN["mean_score"]
+            )
             known = here[np.isfinite(here["value"])]
             rows.append(
                 {"group": group, "time_h": float(time), "mean": mean, "interval": list(interval),
@@ -180,7 +191,8 @@ def distributions(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for group in groups_of(table):
         here = table[(table["group"] == group) & (table["time_h"] > 0)]
-        known = here[[bool(np.isfinite(one).all()) for one in here["distribution"]]]
+        finite = [bool(np.isfinite(one).all()) for one in here["distribution"]]
+        known = here[np.array(finite, np.bool_)]
         by_unit = [
             np.mean([np.mean(np.stack(list(own["distribution"])), 0) for _, own in
                      mine.groupby("animal")], axis=0)
@@ -206,7 +218,9 @@ def high_grimace(table: pd.DataFrame, plan: StudyPlan) -> list[dict[str, Any]]:
         means = here.groupby(["unit", "animal"])[columns].mean().groupby("unit").mean()
         row: dict[str, Any] = {"group": group, "units": int(means["high_share"].notna().sum())}
         for column in columns:
-            mean, interval = mean_over_units(means[column], 1 - plan.alpha, plan.draws, plan.seed)
+            mean, interval = mean_over_units(
+                means[column], 1 - plan.alpha, plan.draws, plan.seed, WITHIN[column]
+            )
             row[column], row[f"{column}_interval"] = mean, list(interval)
         longest = here["longest_bout_s"].max()
         rows.append(row | {"longest_bout_s": float(longest)})

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 
 from models.report.markup import drawn_svg, number
 from models.scale import Scale
+from models.stats.courses import mean_over_units
+from models.study.comparisons import WITHIN
 from models.study.observations import EDGES
 from models.study.outcomes import groups_of, of_group, per_unit, values_at
 
@@ -58,7 +60,7 @@ class Drawer:
                 half = (len(parts) + 1) // 2
                 text = " · ".join(parts[:half]) + "\n" + " · ".join(parts[half:])
             figure.axes[0].annotate(
-                text, (0, 0), (0, -44), xycoords="axes fraction", textcoords="offset points",
+                text, (0, 0), (0, -38), xycoords="axes fraction", textcoords="offset points",
                 fontsize=6.5, color=SOFT, ha="left", va="top",
             )  # fmt: skip
             made.append(figure)
@@ -198,8 +200,6 @@ def _legend(axes: Axes, groups: int) -> None:
 def _by_group(
     units: pd.DataFrame, outcome: str, title: str, report: dict[str, Any], table: pd.DataFrame
 ) -> Figure:
-    from models.stats.courses import mean_over_units
-
     groups = groups_of(table)
     figure = Figure(figsize=(max(3.2, 1.0 + 1.15 * len(groups)), 3.4))
     axes = figure.subplots()
@@ -212,7 +212,9 @@ def _by_group(
         shift = rng.uniform(-0.13, 0.13, values.size)
         axes.scatter(place + shift, values, s=22, color=colour, marker=marker, alpha=0.55, lw=0)
         plan = report["plan"]
-        mean, (low, high) = mean_over_units(values, 1 - plan["alpha"], plan["draws"], plan["seed"])
+        mean, (low, high) = mean_over_units(
+            values, 1 - plan["alpha"], plan["draws"], plan["seed"], WITHIN[outcome]
+        )
         axes.plot([place - 0.24, place + 0.24], [mean, mean], color=INK, lw=2)
         if np.isfinite(low):
             axes.plot([place, place], [low, high], color=INK, lw=1.3)
@@ -240,8 +242,8 @@ def _distribution(report: dict[str, Any]) -> Figure:
     cut = report["plan"]["cut_off"]
     if cut is not None:
         axes.axvline(cut, color=SOFT, lw=0.9, ls="--")
-        axes.annotate(f" cut-off {cut:g}", (cut, 1), xycoords=("data", "axes fraction"), va="top",
-                      fontsize=8, color=SOFT)  # fmt: skip
+        axes.annotate(f"cut-off {cut:g}", (cut, 1), (4, 0), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", va="top", fontsize=8, color=SOFT)  # fmt: skip
     axes.set(xlabel="score", ylabel="share of the scored time (%)", xlim=(0, EDGES[-1]))
     axes.set_xticks(EDGES[::2])
     axes.set_ylim(bottom=0)

@@ -21,6 +21,7 @@ max-width:none}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.75rem 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 .methods p{max-width:none}
+.texts th,.texts td{text-align:left;white-space:normal}
 @media(prefers-color-scheme:dark){.caution{background:#3a2f18}}
 @page{size:A4;margin:16mm 15mm}
 @media print{
@@ -29,8 +30,9 @@ body{font-size:10pt;max-width:none;padding:0}p{max-width:none}
 h1{font-size:17pt;margin-top:0}h2{font-size:12.5pt;margin-top:1.4rem;break-after:avoid}
 .caption{break-after:avoid}figure,.caution,.note,tr{break-inside:avoid}
 .note,.caution{background:none;border:1px solid #c77d2e;border-left-width:4px}
-.wide{overflow:visible}table{font-size:8.5pt;width:100%}thead{display:table-header-group}
-th,td{padding:.15rem .4rem}
+.answer{font-size:11.5pt;margin:.5rem 0}.caption,figcaption{font-size:9pt}
+.wide{overflow:visible}th:first-child{position:static}table{font-size:8.5pt;width:100%}thead{display:table-header-group}
+th,td{padding:.12rem .3rem}
 .panels svg{filter:none;max-width:150mm}
 }
 """
@@ -105,10 +107,10 @@ def _facts(rows: dict[str, str]) -> str:
 def _what(report: dict[str, Any]) -> str:
     counts, model = report["counts"], report["model"]
     named = model["name"] or (f"bundle {model['digest'][:12]}" if model["digest"] else "a model")
-    left = f", {counts['excluded']} more left out" if counts["excluded"] else ""
+    left = f" ({counts['excluded']} more left out)" if counts["excluded"] else ""
     return html.escape(
-        f"{counts['recordings']} recordings{left} of {counts['animals']} animals in "
-        f"{len(report['groups'])} groups, scored by {named}; {counts['scored']} of "
+        f"{counts['recordings']} recordings of {counts['animals']} animals in "
+        f"{len(report['groups'])} groups{left}, scored by {named}; {counts['scored']} of "
         f"{counts['observations']} observations have a score, on {counts['graded']:,} of "
         f"{counts['frames']:,} frames. Analysed on {report['date']}."
     )
@@ -119,6 +121,10 @@ def _ends(interval: Sequence[float | None] | None, digits: int = 2) -> str:
     if not interval or all(end is None for end in interval):
         return "–"
     return span(interval, lambda value: number(value, digits))
+
+
+def _hours(time: float) -> str:
+    return f"{time:g} h".replace("-", "−")
 
 
 def _digits(outcome: str) -> int:
@@ -171,7 +177,7 @@ def _tests(caption: str, rows: Sequence[dict[str, Any]], outcome: str, time: boo
             "Hedges’ g", "interval", "Cliff’s δ", "interval"]  # fmt: skip
     cells = [
         [
-            *([f"{row['time_h']:g} h"] if time else []),
+            *([_hours(row["time_h"])] if time else []),
             html.escape(f"{row['group']} − {row['reference']}"),
             f"{row['n_group']} | {row['n_reference']}",
             "–" if row["difference"] is None else change(row["difference"], digits),
@@ -180,17 +186,16 @@ def _tests(caption: str, rows: Sequence[dict[str, Any]], outcome: str, time: boo
             p_value(row.get("p_holm")),
             number(row["hedges_g"]),
             _ends(row["g_interval"]),
-            number(row["cliffs_delta"]),
-            _ends(row["delta_interval"]),
+            *([] if time else [number(row["cliffs_delta"]), _ends(row["delta_interval"])]),
         ]
         for row in rows
     ]
-    return table(caption, ["time", *head] if time else head, cells)
+    return table(caption, ["time", *head[:-2]] if time else head, cells)
 
 
 def _course(report: dict[str, Any], by_key: dict[str, Drawn]) -> list[str]:
     rows = [
-        [f"{html.escape(row['group'])}, {row['time_h']:g} h", number(row["mean"]),
+        [f"{html.escape(row['group'])}, {_hours(row['time_h'])}", number(row["mean"]),
          _ends(row["interval"]), str(row["units"]), str(row["animals"]),
          str(row["without_score"]), f"{row['graded']:,}", f"{row['not_graded']:,}"]
         for row in report["time_course"]
@@ -363,8 +368,8 @@ def _power(report: dict[str, Any]) -> list[str]:
         "<h2>Power of the next experiment</h2>",
         f"<p>Planned from the spread within groups that was seen here, "
         f"{number(found['spread'], digits)} ({found['degrees_of_freedom']} degrees of freedom), "
-        "never from the difference that was seen, which is as often too large. The cautious column "
-        f"takes the upper 80 % bound of it, {number(found['cautious_spread'], digits)}.</p>",
+        "not from the difference that was seen, which is too large as often as not. The cautious "
+        f"column takes the upper 80 % bound of it, {number(found['cautious_spread'], digits)}.</p>",
         table(
             f"{OUTCOMES[found['outcome']].capitalize()}: two groups, two-sided, "
             f"{report['plan']['unit']}s per group",
@@ -378,10 +383,11 @@ def _power(report: dict[str, Any]) -> list[str]:
 def _left_out(report: dict[str, Any]) -> list[str]:
     rows = [
         [html.escape(row["name"]), html.escape(row["animal"]), html.escape(row["group"]),
-         "–" if row["time_h"] is None else f"{row['time_h']:g} h", html.escape(row["reason"])]
+         "–" if row["time_h"] is None else _hours(row["time_h"]), html.escape(row["reason"])]
         for row in (*report["exclusions"], *report["without_score"])
     ]  # fmt: skip
     if not rows:
         return []
     head = ["recording", "animal", "group", "time", "reason"]
-    return ["<h2>Left out</h2>", table("Recordings without a part in the numbers", head, rows)]
+    told = table("Recordings without a part in the numbers", head, rows)
+    return [f'<h2>Left out</h2><div class="texts">{told}</div>']

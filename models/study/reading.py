@@ -124,8 +124,16 @@ def _of_result(result: dict[str, Any], origin: dict[str, Any], scale: Scale) -> 
         digest=str(origin.get("bundle_digest") or origin.get("bundle") or ""),
         snapshot=str(origin.get("snapshot") or ""),
         model=str(origin.get("model") or ""),
-        independent=not (origin.get("not_independent") or origin.get("independent") is False),
+        independent=_independent(result, origin),
         scored_at=str(origin.get("scored_at") or "")[:10],
+    )
+
+
+def _independent(result: dict[str, Any], origin: dict[str, Any]) -> bool:
+    """False where result or provenance say that training knew it: “no” or false, not “unknown”."""
+    said = [origin.get("independent"), (result.get("independence") or {}).get("independent")]
+    return not origin.get("not_independent") and not any(
+        one is False or one == "no" for one in said
     )
 
 

@@ -37,6 +37,8 @@ VAR = Path(os.environ.get("AMGS_VAR") or ROOT / "var").resolve()
 RESULTS = VAR / "bench" / "results.json"
 KEPT = ROOT / "docs" / "reference"
 TARGET = re.compile(r"^(≤|≥|=) ?(-?[0-9.]+)$")
+TWO_WORDS = ("public_scorer",)
+"""Subjects whose name has an underscore."""
 Row = dict[str, Any]
 Function = Callable[..., Iterator[Row]]
 
@@ -105,12 +107,17 @@ def load(path: Path) -> ModuleType:
     return module
 
 
+def subject_of(name: str) -> str:
+    """The subject of ``loop``, or of one part of a large one: ``retraining_promotion``."""
+    long = (one for one in TWO_WORDS if name == one or name.startswith(f"{one}_"))
+    return next(long, name.partition("_")[0])
+
+
 def discover(kind: str, only: str | None) -> list[tuple[str, Function]]:
     """(name, function) of every figure; ``only`` is a subject (``loop``) or a name in it."""
     found: list[tuple[str, Function]] = []
     for path in sorted(HERE.glob(f"{kind}_*.py")):
-        # `bench_loop.py`, or one part of a large subject: `bench_retraining_promotion.py`.
-        subject = path.stem.removeprefix(f"{kind}_").partition("_")[0]
+        subject = subject_of(path.stem.removeprefix(f"{kind}_"))
         if only is not None and only.split(".")[0] != subject:
             continue
         module = load(path)

@@ -141,6 +141,15 @@ def test_the_interval_of_g_puts_the_t_seen_at_its_quantiles() -> None:
     assert stats.nct.cdf(t, 15, low / factor * root) == pytest.approx(0.975, abs=1e-6)
 
 
+@pytest.mark.parametrize("change", [-3.0, -1.0, 0.0, 1.0, 3.0, 8.0])
+def test_g_has_an_interval_however_far_the_groups_lie_apart(change: float) -> None:
+    x, y = two(10, 10, change)
+    found, (low, high) = hedges_g(x, y)
+    assert low < found < high
+    mirrored, ends = hedges_g(y, x)
+    assert (mirrored, *ends) == pytest.approx((-found, -high, -low))
+
+
 def test_groups_that_do_not_vary_have_no_g() -> None:
     assert math.isnan(hedges_g([1, 1], [1, 1])[0])
     assert math.isnan(hedges_g([1], [2])[0])

@@ -117,6 +117,20 @@ def test_unequal_scorable_shares_states_and_dependence_are_told(
     assert {"unequal_coverage", f"unequal_state_{resting}", "not_independent"} <= keys(report)
 
 
+@pytest.mark.parametrize(("said", "left_out"), [("no", 6), ("yes", 0), ("unknown", 0), (False, 6)])
+def test_agreement_leaves_out_what_training_knew(
+    study: Study, tmp_path: Path, said: object, left_out: int
+) -> None:
+    known = study({"x": [{0: 0.1}] * 3, "b": [{2: 0.5}, {2: 0.7}, {2: 0.6}] * 2}, independent=said)
+    known = [row for row in known if row.group == "b"]
+    free = study({"a": [{2: 0.4}, {2: 0.5}, {2: 0.3}]})
+    rows = [dataclasses.replace(row, human_score=0.5) for row in (*free, *known)]
+    report = run_study(rows, StudyPlan(draws=99), tmp_path / "out")
+    assert report["agreement"]["observations"] == 9 - left_out
+    assert report["agreement"]["left_out_not_independent"] == left_out
+    assert ("not_independent" in keys(report)) == bool(left_out)
+
+
 def test_percent_reversal_is_given_or_refused(study: Study, tmp_path: Path) -> None:
     plan = StudyPlan(primary="percent_reversal", vehicle="v", drug="d", draws=499)
     given = study(
