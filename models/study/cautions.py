@@ -35,6 +35,7 @@ def cautions(
 ) -> list[Caution]:
     """Warnings `{key, sentence}` in the order they are shown; `found` is the report so far."""
     said = [
+        *(("changed", sentence) for sentence in plan.changes),
         *_origin(read, table),
         *_few(found, plan),
         *_baselines(table, plan),

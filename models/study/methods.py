@@ -61,12 +61,15 @@ def _units(report: dict[str, Any]) -> str:
         + (f" ({_many(row['animals'], 'animal')})" if plan["unit"] == "cage" else "")
         for group, row in counts["groups"].items()
     )
-    locked = (
-        f" The primary outcome and the cut-off were locked on {plan['locked_on']}, before group "
-        "names were shown."
-        if plan["locked_on"]
-        else ""
-    )
+    locked = ""
+    if plan["changes"]:
+        held = f" The plan that holds was locked on {plan['locked_on']}." * bool(plan["locked_on"])
+        locked = f"{held} {' '.join(plan['changes'])}"
+    elif plan["locked_on"]:
+        locked = (
+            f" The primary outcome and the cut-off were locked on {plan['locked_on']}, before "
+            "group names were shown."
+        )
     return (
         f"The experimental unit was the {plan['unit']}, and every test takes one value per unit. "
         f"The study comprised {_many(counts['recordings'], 'recording')} of "

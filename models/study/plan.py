@@ -43,6 +43,7 @@ class StudyPlan:
     seed            seed of all that is drawn
     least_effect    percent reversal is refused where the effect of the vehicle group may be below
     locked_on       when the plan was locked, as text; '' where it was not
+    changes         sentences on what was changed after results were seen; every report tells them
     """
 
     unit: str = "animal"
@@ -60,6 +61,7 @@ class StudyPlan:
     seed: int = 0
     least_effect: float = 0.1
     locked_on: str = ""
+    changes: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> StudyPlan:
@@ -78,7 +80,7 @@ class StudyPlan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as an object that JSON holds."""
-        return {**to_json(self), "units": list(self.units)}
+        return {**to_json(self), "units": list(self.units), "changes": list(self.changes)}
 
     def check(self, scale: Scale) -> None:
         """Raises Refused where a field cannot be meant."""

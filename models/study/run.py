@@ -75,6 +75,9 @@ def run_study(
     draw_all(drawer, table, report, units_for_figures(frames["animals"]), scale)
     told(0.9, "Writing")
     report["methods"] = methods_text(report, scale)
+    report["figures"] = [
+        {"key": one.key, "label": one.label, "caption": one.caption} for one in drawer.drawn
+    ]
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     (out / "methods.txt").write_text(report["methods"], encoding="utf-8")

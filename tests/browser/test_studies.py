@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-pytestmark = [pytest.mark.service("browser"), pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.service("browser"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(900),
+]
 
 SHAPES = (
     ("desktop", {"width": 1280, "height": 900}, "light"),
@@ -49,7 +53,7 @@ def _example(folder: Path) -> list[dict[str, str]]:
     from models.study.example import ExampleSize, write_example
 
     table = folder / "study.csv"
-    write_example(table, ExampleSize(animals=4, times=(-1.0, 4.0, 24.0), seconds=30.0))
+    write_example(table, ExampleSize(animals=4, times=(-1.0, 4.0), seconds=20.0))
     with table.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

@@ -58,8 +58,7 @@ def test_what_was_written_is_read(rows, delimiter):
 def test_whatever_comes_is_read_or_refused_with_a_sentence(data):
     try:
         found = read("table.csv", data)
-    except UnknownFormat as unknown:
-        assert str(unknown)
+    except UnknownFormat:
         return
     assert found.lines or found.problems or not data.strip()
     assert all(problem.sentence and problem.file for problem in found.problems)
@@ -70,8 +69,7 @@ def test_a_pasted_text_never_breaks_the_reading(text):
     data = f"name\tanimal\ttime_h\n{text}".encode("utf-8", "replace")
     try:
         found = read("The table", data)
-    except UnknownFormat as unknown:
-        assert str(unknown)
+    except UnknownFormat:
         return
     for line in found.lines:
         assert isinstance(line, Line)
@@ -84,8 +82,7 @@ def test_a_cell_is_in_its_range_or_refused(key, given_value):
     column = BY_KEY[key]
     try:
         value = cell(key, given_value)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
         return
     if column.kind == "text":
         assert isinstance(value, str)

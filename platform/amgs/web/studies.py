@@ -42,7 +42,7 @@ def study_page(
     done = {
         "study": study.entries.exists(),
         "study-plan": locked is not None,
-        "study-results": study_queries.newest_done(study) is not None,
+        "study-results": studies.results_were_seen(study),
     }
     context = {
         "study": study,

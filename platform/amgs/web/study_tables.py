@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from amgs.web.templatetags.amgs import interval, number, percent, signed, words
@@ -203,7 +204,7 @@ def _distribution(report: Mapping[str, Any]) -> Section:
         return Section("distribution", "")
     count = len(rows[0]["shares"])
     edges = [2 * place / count for place in range(count + 1)]
-    heads = [f"{low:.2g}–{high:.2g}" for low, high in zip(edges, edges[1:], strict=False)]
+    heads = [f"{low:g}–{high:g}" for low, high in pairwise(edges)]
     told = [{"group": row["group"], **dict(zip(heads, row["shares"], strict=True))} for row in rows]
     columns: list[Column] = [("group", "group", str), *((head, head, percent) for head in heads)]
     tables = _table("Share of the scored time by score", told, columns)
