@@ -34,9 +34,9 @@ PACKAGE_OF = {
     "chromium": "chromium",
     "curl": "curl",
     "jq": "jq",
-    "Rscript": "r-cran-httr2",
+    "Rscript": "r-cran-httr2 r-cran-jsonlite",
 }
-"""Program that must exist → the package that brings it."""
+"""Program that must exist → the packages that bring it, and what it needs beside it."""
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 MARK = "# written by aMGS while it installs test servers; safe to delete"
@@ -134,7 +134,7 @@ def install() -> None:
     before = set(json.loads(SNAPSHOT.read_text(encoding="utf-8")))
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
     apt = ["apt-get", "--yes", "--quiet", "-o", "DPkg::Lock::Timeout=300"]
-    packages = [PACKAGE_OF[name] for name in missing]
+    packages = [package for name in missing for package in PACKAGE_OF[name].split()]
     with starts_denied():
         run(["dpkg", "--configure", "--pending"], LOG, environment=quiet)
         if packages:

@@ -181,7 +181,7 @@ def curl(services: Ledger) -> Path:
 
 @pytest.fixture(scope="session")
 def rscript(services: Ledger) -> Path:
-    """Path of Rscript; its package httr2 is there as well."""
+    """Path of Rscript; its packages httr2 and jsonlite are there as well."""
     return services.get("r", scripting.find_r)
 
 

@@ -1,4 +1,4 @@
-"""Find the programs with which people script a site: curl with jq, and R with httr2."""
+"""Find the programs with which people script a site: curl with jq, R with its packages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ def find_curl() -> Path:
 
 
 def find_r() -> Path:
-    """Path of Rscript where the package httr2 is there as well; else `NotInstalled`."""
+    """Path of Rscript where httr2 and jsonlite are there as well; else `NotInstalled`."""
     program = find_program("Rscript", package="r-cran-httr2")
+    wanted = "all(sapply(c('httr2', 'jsonlite'), requireNamespace, quietly = TRUE))"
     found = subprocess.run(
-        [program, "-e", "quit(status = !requireNamespace('httr2', quietly = TRUE))"],
-        capture_output=True,
-        check=False,
+        [program, "-e", f"quit(status = !{wanted})"], capture_output=True, check=False
     )
     if found.returncode:
         raise NotInstalled(
-            "R has no package httr2; as root on Debian or Ubuntu `make test SERVICES=install` "
-            "installs it (package r-cran-httr2)"
+            "R lacks the packages httr2 and jsonlite; as root on Debian or Ubuntu `apt install "
+            "r-cran-httr2 r-cran-jsonlite` brings them"
         )
     return program
