@@ -9,6 +9,7 @@ NOUNS = (
     "account",
     "work",
     "inbox",
+    "device",
     "scores",
     "datasets",
     "versions",
