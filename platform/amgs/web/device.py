@@ -15,11 +15,22 @@ from amgs.core.errors import NotFound, Refused
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
 from amgs.scoring import services
+from amgs.scoring.jobs import snapshot_of
 from amgs.web.policy_headers import allow_wasm
 from amgs.web.vendor import static_path
 from models.bundle import load_bundle
 from models.device import GRAPHS, device_facts
+from models.result import DISCLAIMER
 
+LIMITS = (
+    "Scored by the same graphs as on the server, without measurement intervals; whether several "
+    "mice are in view is not checked, so film each animal alone. Colour conversion and decoding of "
+    "this browser may move a score by a few hundredths."
+)
+PHANTOM = (
+    "The model that grades here learned from a rendered mouse. Its figures show how the machinery "
+    "works and say nothing about a real animal."
+)
 YEAR_S = 365 * 24 * 3600
 RUNTIME = {
     "script": ("onnxruntime-web", "dist/ort.wasm.bundle.min.mjs"),
@@ -39,10 +50,19 @@ def device_base(version: ModelVersion) -> str:
 @allow_wasm
 def page(request: HttpRequest) -> HttpResponse:
     """Score a file without sending it, or say that nothing can be graded yet."""
-    context: dict[str, Any] = {"serving": None, "refusal": ""}
+    context: dict[str, Any] = {
+        "refusal": "",
+        "limits": LIMITS,
+        "phantom": PHANTOM,
+        "disclaimer": DISCLAIMER,
+    }
     try:
-        context["serving"] = services.grading_model()
-        context["base"] = device_base(context["serving"])
+        version = services.grading_model()
+        context |= {
+            "serving": version,
+            "base": device_base(version),
+            "snapshot": snapshot_of(version),
+        }
     except Refused as refused:
         context["refusal"] = refused.sentence
     return render(request, "scores/device.html", context)
@@ -71,7 +91,7 @@ def facts(request: HttpRequest, digest: str) -> JsonResponse:
             "model": {
                 "identifier": version.identifier,
                 "id": version.public_id,
-                "snapshot": version.snapshot or version.info.get("snapshot_digest") or "",
+                "snapshot": snapshot_of(version),
                 "phantom": version.phantom,
             },
         }
