@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from models.bundle import load_bundle
+from models.device import GRAPHS
 from models.grader import Grader, state_probabilities
 from models.looker import Looker
 from models.media import open_media
@@ -108,6 +109,10 @@ PROBABILITIES = """async ([base, pixels]) => {
   device.close();
   return said;
 }"""
+KEPT = """async () => {
+  const cache = await caches.open("amgs-device");
+  return (await cache.keys()).map((request) => request.url);
+}"""
 CROPS = 32
 CLOSEST = 1e-3
 P95 = 0.05
@@ -202,8 +207,10 @@ def test_a_film_gets_the_scores_that_the_server_gives(
     assert "nothing was sent" in page.locator("#device-result").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     # The same again without a network: program and model were kept.
+    kept = page.evaluate(KEPT)
+    assert {f"{name}.onnx" for name in GRAPHS} <= {address.rsplit("/", 1)[1] for address in kept}
+    assert any(address.endswith(".wasm") for address in kept)
     page.context.set_offline(True)
-    page.evaluate("document.getElementById('device-cancel').click()")
     again = scored_here(page, film)
     assert again["result"] == told["result"]
 
