@@ -37,6 +37,8 @@ WIDTHS = 2.2
 CENTRED, CLOSE = 0.08, 0.18
 """A second look is spared where the eye lies that near the middle, in sides of the square, and the
 logarithm of its width is that near the expected one."""
+LOOKS = 2
+"""How often an eye is looked at that does not lie in the middle of its square."""
 BATCH = 64
 _MEASURED = {name for names in EYE_POINTS.values() for name in names}
 
@@ -149,7 +151,7 @@ class EyeReader:
     second time at a square laid round what the first one found.
     """
 
-    def __init__(self, graph: Path | bytes, threads: int = 1, looks: int = 2) -> None:
+    def __init__(self, graph: Path | bytes, threads: int = 1, looks: int = LOOKS) -> None:
         self.session = session(graph, threads)
         self.size = int(self.session.get_inputs()[0].shape[-1])
         self.looks = looks

@@ -10,6 +10,7 @@ NOUNS = (
     "webhooks",
     "work",
     "inbox",
+    "device",
     "scores",
     "tools",
     "studies",
