@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
@@ -37,8 +39,11 @@ def storage_origin(url: str) -> str:
     return f"{parts.scheme.removeprefix('s3+')}://{host}"
 
 
-def page_policy() -> str:
-    """Return the policy of ordinary pages under the present settings."""
+def page_policy(*, wasm: bool = False) -> str:
+    """Return the policy of ordinary pages under the present settings.
+
+    ``wasm`` lets the page compile WebAssembly, which still is code from this site alone.
+    """
     storage = storage_origin(settings.STORAGE_URL)
     here = f"'self' {storage}".strip()
     providers = " ".join(
@@ -48,7 +53,8 @@ def page_policy() -> str:
     )
     rules = {
         "default-src": "'none'",
-        "script-src": "'self'",
+        "script-src": "'self' 'wasm-unsafe-eval'" if wasm else "'self'",
+        "worker-src": "'self'",
         "style-src": "'self'",
         "img-src": f"{here} data: blob:",
         "media-src": f"{here} blob:",
@@ -61,6 +67,18 @@ def page_policy() -> str:
         "base-uri": "'none'",
     }
     return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def allow_wasm(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Let the page of one view compile WebAssembly."""
+
+    @wraps(view)
+    def allowed(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response.headers[HEADER] = page_policy(wasm=True)
+        return response
+
+    return allowed
 
 
 class ContentSecurityPolicy:

@@ -9,6 +9,7 @@ NOUNS = (
     "account",
     "work",
     "inbox",
+    "record",
     "scores",
     "datasets",
     "versions",
