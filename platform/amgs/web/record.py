@@ -17,7 +17,7 @@ from django.urls import NoReverseMatch, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from amgs.core.errors import Refused
+from amgs.core.errors import NotFound, Refused
 from amgs.registry.models import ModelVersion
 from amgs.scoring import services
 from amgs.web.policy_headers import allow_wasm
@@ -102,8 +102,18 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_safe
+def authority(request: HttpRequest) -> HttpResponse:
+    """Send the authority of a site that made its own certificate, for a phone to trust."""
+    file = Path(settings.CERTIFICATE) / "authority.pem"
+    if not settings.CERTIFICATE or not file.is_file():
+        raise NotFound("This site has no authority of its own: its certificate needs none.")
+    return HttpResponse(file.read_bytes(), content_type="application/x-x509-ca-cert")
+
+
 urlpatterns = [
     path("record/", record, name="record"),
+    path("authority.pem", authority, name="authority"),
     # At the root, for a service worker sees only addresses below its own.
     path("service-worker.js", service_worker, name="service-worker"),
 ]

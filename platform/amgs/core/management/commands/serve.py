@@ -78,10 +78,13 @@ class Command(BaseCommand):
             "it.\n"
             "Everybody in the local network can open it. On a phone in the same network open\n"
             f"{addresses or '  (no address of a network was found; connect this machine first)'}\n"
-            "The certificate is made by this machine, so the phone warns once. Compare the "
-            "certificate's\nSHA-256 fingerprint before you go on:\n"
+            "The certificate is made by this machine, so the phone warns. Compare its SHA-256 "
+            "fingerprint\nbefore you go on:\n"
             f"  {made.fingerprint}\n"
-            f"It lies in {made.folder} and is used again until {made.until:%d %B %Y}."
+            "For the app that opens offline let the phone trust this machine once: open "
+            "/authority.pem there\n(docs/howto/record-on-a-phone.md). "
+            f"Both lie in {made.folder};\nthe certificate is used again until "
+            f"{made.until:%d %B %Y}."
         )
         self.stdout.flush()
 
@@ -173,7 +176,7 @@ def _refuse_taken(port: int, host: str) -> None:
 def _answers(port: int, made: Certificate | None) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
     if made is not None:
-        trust = ssl.create_default_context(cafile=str(made.path))
+        trust = ssl.create_default_context(cafile=str(made.authority))
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=1, context=trust)
     try:
         connection.request("GET", "/healthz")

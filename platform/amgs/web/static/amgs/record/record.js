@@ -183,6 +183,7 @@ async function look() {
 function refresh() {
   show(by("clips"), clips);
   by("summary").textContent = summary(clips);
+  by("send-now").hidden = !clips.rows.some((row) => row.state === "waiting");
   by("offline").hidden = clips.connected;
   room().then((left) => {
     by("room").textContent = left === null ? "" : `Room for about ${readable(left)} more in this browser.`;
