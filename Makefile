@@ -6,6 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_PIP_ARGS ?=
 DEMO ?=
 SERVICES ?=
+# Any value: serve with a certificate made here, to the local network.
+HTTPS ?=
 T ?=
 # Test processes beside each other: a number, such as WORKERS=2.
 WORKERS ?=
@@ -33,8 +35,8 @@ endif
 demo: setup ## the whole loop on this machine, then the site on 127.0.0.1:8000 (DEMO="--no-serve --json PATH")
 	@AMGS_VAR="$${AMGS_VAR:-var/demo}" $(RUN) manage.py demo $(DEMO)
 
-serve: setup ## the site on 127.0.0.1:8000
-	@$(RUN) manage.py serve
+serve: setup ## the site on 127.0.0.1:8000 (HTTPS=1: for phones of the local network, too)
+	@$(RUN) manage.py serve $(if $(HTTPS),--https)
 
 test: services setup-test ## the tests (T=path runs a part, SERVICES=install adds missing servers by apt as root)
 	@$(RUN) -m pytest --durations=20 --durations-min=0.5 $(if $(WORKERS),-n $(WORKERS) --dist loadfile) $(T)

@@ -8,6 +8,9 @@ from amgs.processes import die_with_parent
 
 # A container sets 0.0.0.0, where the reverse proxy is the only neighbour.
 bind = f"{os.environ.get('AMGS_BIND', '127.0.0.1')}:{os.environ.get('AMGS_PORT', '8000')}"
+# `make serve HTTPS=1`: the folder of the certificate that the site made for itself.
+if _folder := os.environ.get("AMGS_CERTIFICATE"):
+    certfile, keyfile = f"{_folder}/certificate.pem", f"{_folder}/key.pem"
 wsgi_app = "amgs.wsgi:application"
 worker_class = "gthread"
 workers = 1

@@ -47,6 +47,9 @@ PORT = int(os.environ.get("AMGS_PORT", "8000"))
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 SITE_URL = os.environ.get("SITE_URL", f"http://127.0.0.1:{PORT}")
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
+# The folder of the certificate with which the embedded site itself serves HTTPS; `serve --https`
+# sets it. Behind a reverse proxy it stays empty.
+CERTIFICATE = os.environ.get("AMGS_CERTIFICATE", "")
 # Which settings module the processes that `serve` starts shall use is inherited through the
 # environment; nothing here asks whether the site is embedded.
 PRODUCTION = False
@@ -255,6 +258,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CERTIFICATE)
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 structlog.configure(

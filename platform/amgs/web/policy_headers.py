@@ -54,6 +54,7 @@ def page_policy(*, wasm: bool = False) -> str:
     rules = {
         "default-src": "'none'",
         "script-src": "'self' 'wasm-unsafe-eval'" if wasm else "'self'",
+        "worker-src": "'self'",
         "style-src": "'self'",
         "img-src": f"{here} data: blob:",
         "media-src": f"{here} blob:",

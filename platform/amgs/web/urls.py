@@ -11,6 +11,7 @@ NOUNS = (
     "work",
     "inbox",
     "device",
+    "record",
     "scores",
     "tools",
     "studies",

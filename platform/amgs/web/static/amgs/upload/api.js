@@ -20,12 +20,12 @@ export function isSignedIn() {
   return document.body.hasAttribute("data-signed-in");
 }
 
-export async function ask(method, path, body) {
+export async function ask(method, path, body, more = {}) {
   let answer;
   try {
     answer = await fetch(`/api/${path}`, {
       method,
-      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token() },
+      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token(), ...more },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {

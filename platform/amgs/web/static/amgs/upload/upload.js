@@ -175,11 +175,27 @@ async function send(file, upload, gate, told) {
   return upload;
 }
 
+// The upload that the caller remembers, unless the site has forgotten it.
+async function again(id, gate) {
+  try {
+    const row = await askAgain(gate, "GET", `uploads/${id}`);
+    return ["refused", "discarded"].includes(row.state) ? null : row;
+  } catch (problem) {
+    if (problem instanceof NotReached) throw problem;
+    return null;
+  }
+}
+
 // Send one file; `told(fraction)` is called as it goes. Returns the completed upload, which a job
-// checks; `settle` waits for it.
-export async function sendFile(file, { purpose, name = file.name, target = "", lab = "", gate = new Gate(), told = () => {} }) {
+// checks; `settle` waits for it. Who keeps the id that `begun(id)` is told can hand it in again as
+// `before`: also without an account the file then goes on where it stopped.
+export async function sendFile(file, { purpose, name = file.name, target = "", lab = "", gate = new Gate(), told = () => {}, before = "", begun = async () => {} }) {
   if (file.size > 0 && !(await readable(file))) throw changed(file);
-  const upload = await begin(file, { name, size: file.size, purpose, target, lab }, gate);
+  let upload = before ? await again(before, gate) : null;
+  if (!upload) {
+    upload = await begin(file, { name, size: file.size, purpose, target, lab }, gate);
+    await begun(upload.id);
+  }
   return send(file, upload, gate, told);
 }
 
