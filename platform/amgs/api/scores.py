@@ -64,6 +64,9 @@ class ScoreView(serializers.Serializer):
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
     job = ScoreJob()
+    partial = serializers.DictField(
+        allow_null=True, help_text="bins and coverage so far, while the score runs"
+    )
     result = serializers.DictField(allow_null=True)
     provenance = serializers.DictField(allow_null=True)
     files = serializers.DictField(child=serializers.CharField(), help_text="address by file name")

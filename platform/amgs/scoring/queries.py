@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
 from amgs.files.models import Upload
+from amgs.scoring import partial as standing
 from amgs.scoring.leaving import notes_of_score
 from amgs.scoring.models import ToolRun
 from amgs.scoring.rescoring import selectable
@@ -48,13 +49,7 @@ def of_person(user: Any) -> QuerySet[ToolRun]:
 def job_summary(row: ToolRun) -> dict[str, Any]:
     """Return how far a score is; before its job exists, what its upload waits for."""
     if row.job is not None:
-        return {
-            "id": row.job.public_id,
-            "state": row.job.state,
-            "progress": row.job.progress,
-            "note": row.job.note,
-            "error": row.job.error,
-        }
+        return standing.job_json(row)
     upload = row.upload
     refused = upload is not None and upload.state in {
         Upload.State.REFUSED,
@@ -76,6 +71,7 @@ def score_json(row: ToolRun) -> dict[str, Any]:
         "name": row.name,
         "created_at": row.created_at,
         "job": job_summary(row),
+        "partial": None if row.result else standing.partial_json(row),
         "result": row.result or None,
         "provenance": row.provenance or None,
         "files": {name: f"/api/scores/{row.token}/files/{name}" for name in sorted(row.outputs)},

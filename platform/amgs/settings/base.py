@@ -150,6 +150,9 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "amgs.core.beat:SweepHere"
 
+# Worker processes of the queue `score`, on all machines together: long videos are split over them.
+SCORE_WORKERS = int(os.environ.get("SCORE_WORKERS", "2"))
+
 # Jobs: see amgs/core/jobs.py
 JOB_LEASE = timedelta(seconds=float(os.environ.get("JOB_LEASE_SECONDS", "30")))
 JOB_SWEEP = timedelta(seconds=float(os.environ.get("JOB_SWEEP_SECONDS", "5")))
