@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from amgs.accounts.models import User
@@ -173,6 +174,7 @@ class Scores(APIView):
             upload=upload,
             name=body.validated_data["name"],
             region=body.validated_data["region"],
+            address=BaseThrottle().get_ident(request),
         )
         return Response(queries.score_json(queries.by_token(run.token)), 201)
 

@@ -18,8 +18,10 @@ from amgs.files.models import Blob, Upload
 from amgs.files.services import local_copy, on_blob
 from amgs.files.storage import get_storage
 from amgs.registry.models import ModelVersion
-from amgs.scoring import pictures, segments, services
+from amgs.scoring import messages, pictures, quota, segments, services
 from amgs.scoring.engine import scorer_of
+from amgs.scoring.keeping import delete_old_scores
+from amgs.scoring.messages import send_score_message
 from amgs.scoring.models import Segment, ToolRun
 from amgs.scoring.partial import Telling
 from amgs.scoring.probing import probe
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ask_for_validations",
+    "delete_old_scores",
     "drop_parts_of_score",
     "probe",
     "score_segment",
     "score_video",
+    "send_score_message",
     "validate_model",
     "watch",
     "watch_reference",
@@ -59,6 +63,7 @@ def _ended_undone(ended: Job, sentence: str) -> None:
     if run is not None:
         segments.stop_parts(run)
         segments.forget_parts(run)
+        messages.ask_message(run)
 
 
 @job(queue="score", limit=timedelta(minutes=5), on_failure=_ended_undone)
@@ -81,6 +86,7 @@ def score_video(context: Context, run: str) -> Finish | Wait:
     try:
         region = services.region_in(row, path)
         found = segments.planned(row, path)
+        quota.take_length(row, sum(part.length_s for part in found))
         if len(found) > 1:
             return segments.lie_down(row, version, found)
         return _in_one(context, row, version, path, region, found[0].length_s)
@@ -282,6 +288,7 @@ def _finish(
         )
         segments.stop_parts(row)
         segments.forget_parts(row)
+        messages.ask_message(row)
         # A second score of the same recording is no second recording.
         if glance is not None and row.rescored_from_id is None:
             count_recording(version, glance, result)

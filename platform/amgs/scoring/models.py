@@ -10,14 +10,15 @@ from django.db import models
 from amgs.core.base import Row
 
 
-def _token() -> str:
+def new_token() -> str:
+    """Return a part of an address that cannot be guessed (128 random bits)."""
     return secrets.token_urlsafe(16)
 
 
 class Batch(Row):
     """Runs that were asked for together, listed on a page of their own whose link is private."""
 
-    token = models.CharField(max_length=40, unique=True, default=_token)
+    token = models.CharField(max_length=40, unique=True, default=new_token)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -55,7 +56,7 @@ class ToolRun(Row):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="tool_runs"
     )
     # Whoever has the link may see the result; it cannot be guessed.
-    token = models.CharField(max_length=40, unique=True, default=_token)
+    token = models.CharField(max_length=40, unique=True, default=new_token)
     name = models.CharField(max_length=400)
     upload = models.ForeignKey(
         "files.Upload", null=True, on_delete=models.SET_NULL, related_name="tool_runs"
@@ -84,7 +85,6 @@ class ToolRun(Row):
     delete_asked_at = models.DateTimeField(null=True)
     # When file and results went; the row stays and says so at its address.
     deleted_at = models.DateTimeField(null=True, db_index=True)
-    revoked_at = models.DateTimeField(null=True)
     # The result beside which this one was made with another version; it stays as it is.
     rescored_from = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="rescored"
