@@ -6,8 +6,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.db.models.functions import Now
+from django.utils import timezone
+
 from amgs.core.jobs import ACTIVE, Context
 from amgs.core.models import Job
+from amgs.files.models import Upload
 from amgs.scoring.models import Segment, ToolRun
 
 EVERY_S = 0.4
@@ -100,3 +104,60 @@ def share_done(segments: Iterable[Segment]) -> float:
     if not whole:
         return max((row.progress for row in rows), default=0.0)
     return sum(row.length_s * (1.0 if row.done else row.progress) for row in rows) / whole
+
+
+def standing(run: ToolRun) -> dict[str, Any]:
+    """Return how far a score is, as its page shows it.
+
+    ``state``, ``stage`` (a sentence), ``progress`` (0–1), ``ahead`` (scores that wait before it,
+    ``None`` where it does not wait), ``seconds_left`` (from the rate so far, ``None`` where
+    unknown), ``partial`` as in the API, ``over`` and ``error``.
+    """
+    told = (
+        job_json(run)
+        if run.job is not None
+        else {"state": Job.State.QUEUED.value, "progress": 0.0, "note": "", "error": ""}
+    )
+    refused = run.job is None and run.upload is not None and run.upload.state in _REFUSED
+    state = Job.State.FAILED.value if refused else told["state"]
+    over = state not in ACTIVE
+    ahead = None
+    stage = "Checking that the file arrived whole"
+    if run.job is not None and state == Job.State.QUEUED:
+        ahead = _ahead(run.job)
+        stage = "Next in the queue" if not ahead else f"Waiting; {_scores(ahead)} before this one"
+    elif state == Job.State.RUNNING:
+        stage = (told["note"] or "being scored").capitalize()
+    return {
+        "state": state,
+        "stage": stage,
+        "progress": told["progress"],
+        "ahead": ahead,
+        "seconds_left": _seconds_left(run, told["progress"]) if state == "running" else None,
+        "partial": None if over else partial_json(run),
+        "over": over,
+        "error": (run.upload.refusal if refused and run.upload else told["error"]),
+    }
+
+
+_REFUSED = {Upload.State.REFUSED, Upload.State.DISCARDED}
+
+
+def _scores(count: int) -> str:
+    return "1 score" if count == 1 else f"{count} scores"
+
+
+def _ahead(row: Job) -> int:
+    """Return how many jobs of the queue are served before this one."""
+    return Job.objects.filter(
+        queue=row.queue, state=Job.State.QUEUED, due_at__lte=Now(), pk__lt=row.pk
+    ).count()
+
+
+def _seconds_left(run: ToolRun, progress: float) -> float | None:
+    """Return the time left from the rate since the first part was begun."""
+    begun = [part.created_at for part in run.segments.all() if part.attempt]
+    if not begun or progress < 0.08:
+        return None
+    passed = (timezone.now() - min(begun)).total_seconds()
+    return round(passed / (progress - 0.05) * (1 - progress), 1)

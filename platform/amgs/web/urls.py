@@ -9,6 +9,8 @@ NOUNS = (
     "account",
     "work",
     "inbox",
+    "batches",
+    "standing",
     "scores",
     "datasets",
     "versions",
