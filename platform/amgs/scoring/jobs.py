@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +104,7 @@ def _in_one(
 ) -> Finish:
     """Score a short recording; raises ``Unreadable``."""
     from models.animals import Census
-    from models.exports import written_through
+    from models.exports import StoredPredictions, written_through
     from models.glance import Glance
     from models.growing import width_for
 
@@ -132,7 +132,7 @@ def _in_one(
             kept = Path(name) / segments.PREDICTIONS
             for _ in written_through(kept, stream, scale=scorer.bundle.scale):
                 pass
-            predictions = segments.Joined([kept])
+            predictions = StoredPredictions([kept], held=segments.HELD)
         return _written(context, row, version, path, predictions, census, glance)
 
 
@@ -160,7 +160,7 @@ def _joined(context: Context, row: ToolRun, parts: list[Segment]) -> Finish | Wa
             row,
             version,
             path,
-            segments.telling_on(predictions, context, "joining the parts"),
+            predictions,
             census,
             glance,
         )
@@ -181,7 +181,9 @@ def _written(
 
     if census.several:
         return _several(row, version)
-    result = summarise(predictions, load_scale(), phantom=version.phantom).to_json()
+    result = summarise(
+        _with_signs_of_life(context, predictions), load_scale(), phantom=version.phantom
+    ).to_json()
     context.progress(0.95, "writing the files")
     wanted = {one["pts"] for one in result["best"]}
     best = [one for one in predictions if one.key.pts in wanted]
@@ -190,6 +192,14 @@ def _written(
         result["best_frames"] = pictures.write(folder, path, best, result["best"])
         outputs = _store(context, folder, row, version, predictions, result)
     return _finish(row, version, result, outputs, glance)
+
+
+def _with_signs_of_life(context: Context, predictions: Sequence[Any]) -> Iterator[Any]:
+    """Hand predictions on; those of hours take longer than a job may be silent."""
+    for number, one in enumerate(predictions):
+        if number % 5000 == 0:
+            context.progress(0.93, "joining the parts")
+        yield one
 
 
 def _several(row: ToolRun, version: ModelVersion) -> Finish:

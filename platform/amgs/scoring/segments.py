@@ -12,10 +12,10 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -41,6 +41,8 @@ SHORTEST_S = 25.0
 """Shortest part: reading around it costs 13 seconds of film, whatever its length."""
 LONGEST_S = 600.0
 """Longest part: so much is scored again where a worker dies, and held in no more memory."""
+HELD = 20_000
+"""Predictions that are held in memory: 3 kB each."""
 PREDICTIONS, GLANCE = "part.parquet", "glance.json"
 
 
@@ -298,8 +300,12 @@ def counted(parts: Sequence[Segment]) -> Any:
     return census
 
 
-def fetch(parts: Sequence[Segment], folder: Path) -> tuple[Joined, Any]:
-    """Bring what the parts left into a folder; return predictions and glance of the whole."""
+def fetch(parts: Sequence[Segment], folder: Path) -> tuple[Sequence[Prediction], Any]:
+    """Bring what the parts left into a folder; return predictions and glance of the whole.
+
+    Few predictions are held, many are read from their files each time they are gone through.
+    """
+    from models.exports import StoredPredictions
     from models.glance import Glance
 
     storage, paths = get_storage(), []
@@ -311,71 +317,7 @@ def fetch(parts: Sequence[Segment], folder: Path) -> tuple[Joined, Any]:
             with storage.open(part.outputs[GLANCE]) as stream:
                 yield json.load(stream)
 
-    return Joined(paths), Glance.of(glances())
-
-
-class Joined(Sequence["Prediction"]):
-    """The predictions of parts in order, read from their files each time they are gone through.
-
-    Frames are counted through, as a single pass counts them.
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = list(paths)
-
-    def __iter__(self) -> Iterator[Prediction]:
-        """Read all from the first."""
-        from models.exports import read_predictions_parquet
-
-        index = 0
-        for path in self.paths:
-            for one in read_predictions_parquet(path):
-                yield one if one.index == index else replace(one, index=index)
-                index += 1
-
-    def __len__(self) -> int:
-        """Count the frames, as the files state it."""
-        import pyarrow.parquet as pq
-
-        return sum(pq.read_metadata(path).num_rows for path in self.paths)
-
-    @overload
-    def __getitem__(self, place: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Prediction]: ...
-    def __getitem__(self, place: int | slice) -> Prediction | Sequence[Prediction]:
-        """Read through to one or some; whoever needs many goes through all."""
-        from itertools import islice
-
-        if isinstance(place, slice):
-            return list(self)[place]
-        at = place if place >= 0 else len(self) + place
-        found = next(islice(self, at, None), None)
-        if found is None:
-            raise IndexError(place)
-        return found
-
-
-def telling_on(predictions: Sequence[Any], context: Context, note: str) -> _Watched:
-    """Return the same predictions; going through them is a sign of life of the job."""
-    return _Watched(predictions, context, note)
-
-
-class _Watched(Sequence[Any]):
-    def __init__(self, inner: Sequence[Any], context: Context, note: str) -> None:
-        self._inner, self._context, self._note = inner, context, note
-
-    def __iter__(self) -> Iterator[Any]:
-        for number, one in enumerate(self._inner):
-            if number % 5000 == 0:
-                self._context.progress(0.95, self._note)
-            yield one
-
-    def __len__(self) -> int:
-        return len(self._inner)
-
-    def __getitem__(self, place: Any) -> Any:
-        return self._inner[place]
+    return StoredPredictions(paths, held=HELD), Glance.of(glances())
 
 
 def stop_parts(run: ToolRun) -> None:
