@@ -38,7 +38,7 @@ def test_several_files_get_a_line_each_and_a_list_with_a_private_link(
     site, worker, open_page, phantom_clip, picture, shape, viewport, tmp_path
 ):
     page = open_page(None, viewport, bypass_csp=True)
-    page.set_default_timeout(40_000)
+    page.set_default_timeout(100_000)
     page.goto("/score/")
     assert "files and" in page.locator("#quota").inner_text()
     text = tmp_path / "notes.txt"
@@ -64,7 +64,7 @@ def test_one_file_is_followed_to_its_result_and_deleted_with_a_way_back(
     site, worker, open_page, phantom_clip, picture, shape, viewport
 ):
     page = open_page(None, viewport)
-    page.set_default_timeout(40_000)
+    page.set_default_timeout(100_000)
     page.goto("/score/")
     page.locator("#file").set_input_files([phantom_clip(3)])
     page.wait_for_url("**/score/*/")
@@ -82,7 +82,7 @@ def test_every_animal_gets_a_box_on_the_first_frame_and_a_score_of_its_own(
     site, worker, open_page, phantom_clip, picture, shape, viewport
 ):
     page = open_page(None, viewport, bypass_csp=True)
-    page.set_default_timeout(40_000)
+    page.set_default_timeout(100_000)
     page.goto("/score/")
     page.locator("#several summary").click()
     page.locator("#file").set_input_files([phantom_clip(4)])

@@ -66,7 +66,13 @@ function paint() {
     const ink = style.getPropertyValue(`--line-${(number % 5) + 1}`).trim();
     pen.strokeStyle = pen.fillStyle = ink;
     pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
-    pen.fillText(name.value || String(number + 1), x0 + 4, Math.max(y0 - 5, 16));
+    // On a ground of its own: ink alone is lost on fur and bedding.
+    const who = name.value || String(number + 1);
+    const size = Math.max(14, canvas.width / 40);
+    const below = Math.max(y0, size * 1.4);
+    pen.fillRect(x0, below - size * 1.4, pen.measureText(who).width + 8, size * 1.4);
+    pen.fillStyle = "white";
+    pen.fillText(who, x0 + 4, below - size * 0.35);
   });
 }
 
