@@ -18,8 +18,11 @@ from models.records import Face
 SURE = 0.4
 """Confidence from which a face counts, whether it is the first or another one."""
 MOST_FACES = 6
-DENSE, STEP = 24, 5
-"""All of the first DENSE pictures are counted, then one in STEP."""
+DENSE, DENSE_S, STEP_S = 24, 20.0, 1.0
+"""All of the first DENSE looks within DENSE_S seconds are counted, then the first of each second.
+What is counted hangs on time alone, so that parts of a film together count what the whole does."""
+STEP = 5
+"""Of pictures without a time one in STEP is counted after the first DENSE."""
 FEWEST_LOOKS = 3
 """Looks with two animals that a film needs, or all its looks where it has fewer."""
 SHARE = 0.2
@@ -35,23 +38,35 @@ MIRRORED = 0.8
 rendered mice reached 0.81 at most, mirror walls 0.75 to 0.99."""
 
 
+PAIR, MIRRORED_ONE, ALONE = "p", "m", "a"
+
+
 class Census:
     """Looks at a recording, counted: with a face, with two animals, with a mirror image."""
 
     def __init__(self) -> None:
         self.looks = self.pairs = self.mirrored = 0
+        self.noted: list[str] = []
+        self._settled = False
 
     def see(self, luma: Luma, faces: Sequence[Face]) -> None:
         """Count one look at a picture with these faces, the surest first."""
         sure = [face for face in faces if face.confidence >= SURE and face.view != "none"]
         if not sure:
             return
-        self.looks += 1
         first, *others = sure
         if any(not is_reflection(luma, first.box, other.box) for other in others):
-            self.pairs += 1
-        elif others:
-            self.mirrored += 1
+            self.note(PAIR)
+        else:
+            self.note(MIRRORED_ONE if others else ALONE)
+
+    def note(self, outcome: str) -> None:
+        """Count what one look showed: PAIR, MIRRORED_ONE or ALONE."""
+        self.noted.append(outcome)
+        self.looks += 1
+        self.pairs += outcome == PAIR
+        self.mirrored += outcome == MIRRORED_ONE
+        self._settled = self._settled or self.certain
 
     @property
     def several(self) -> bool:
@@ -60,6 +75,9 @@ class Census:
         A mirror wall shows now and then a view that looks like another animal, so that pairs must
         also outnumber mirror images.
         """
+        return self._settled or self._outnumber()
+
+    def _outnumber(self) -> bool:
         needed = max(1, min(FEWEST_LOOKS, self.looks))
         return (
             self.pairs >= needed and self.pairs >= SHARE * self.looks and self.pairs > self.mirrored
@@ -68,7 +86,13 @@ class Census:
     @property
     def certain(self) -> bool:
         """Whether what comes can hardly change that there are several."""
-        return self.several and self.pairs >= max(EARLY, EARLY_SHARE * self.looks)
+        return self._outnumber() and self.pairs >= max(EARLY, EARLY_SHARE * self.looks)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was `certain` once: looking further is needless, and parts of a film seen
+        apart must say what one reading of it said that ended there."""
+        return self._settled
 
 
 class CountingFinder(FaceFinder):
@@ -78,25 +102,45 @@ class CountingFinder(FaceFinder):
     what lies apart from the face that was found.
     """
 
-    def __init__(self, finder: FaceFinder, census: Census) -> None:
+    def __init__(
+        self, finder: FaceFinder, census: Census, span: tuple[float, float] | None = None
+    ) -> None:
         self.session, self.long_side = finder.session, finder.long_side
         self.landmarks = finder.landmarks
         self.census = census
+        self.span = span or (-np.inf, np.inf)
         self.pictures = 0
+        self._first_s: float | None = None
+        self._second: int | None = None
 
-    def find(self, lumas: Sequence[Luma]) -> list[Face]:
-        """As `FaceFinder.find`; some of the pictures are counted."""
+    def find(self, lumas: Sequence[Luma], times: Sequence[float] | None = None) -> list[Face]:
+        """As `FaceFinder.find`; some of the pictures are counted.
+
+        `times` (seconds) are those of the pictures of a film; what lies outside the span is not
+        counted, and the beginning is looked at more closely only where the span holds it.
+        """
         if not lumas:
             return []
         far = self._far(lumas, MOST_FACES, FAINT)
         near = self._near(lumas, [peaks[0].box for peaks in far])
         found = []
-        for luma, peaks, close in zip(lumas, far, near, strict=True):
+        for row, (luma, peaks, close) in enumerate(zip(lumas, far, near, strict=True)):
             found.append(self._face(luma, peaks[0], close))
             self.pictures += 1
-            if self.pictures <= DENSE or self.pictures % STEP == 0:
+            if self._counts(None if times is None else times[row]):
                 self.census.see(luma, [found[-1], *self._others(luma, found[-1], peaks[1:])])
         return found
+
+    def _counts(self, time_s: float | None) -> bool:
+        if time_s is None:
+            return self.pictures <= DENSE or self.pictures % STEP == 0
+        if self._first_s is None:
+            self._first_s = time_s
+        second = int(np.floor(time_s / STEP_S + 1e-6))
+        new, self._second = second != self._second, second
+        start, end = self.span
+        early = self.pictures <= DENSE and time_s - self._first_s < DENSE_S and start == -np.inf
+        return (new or early) and start <= time_s < end
 
     def _others(self, luma: Luma, first: Face, peaks: Sequence[Peak]) -> list[Face]:
         """The faces at these peaks that lie apart from the first and from each other."""

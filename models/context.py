@@ -25,6 +25,8 @@ Whole = NDArray[np.int64]
 
 TICK_S = 0.1
 """Length of a tick in seconds."""
+TICK_SLACK_S = 1e-7
+"""A frame so little before a tick counts to it: binary fractions put it there."""
 REACH = 55
 """Ticks before and after a frame that its answer may depend on."""
 CHUNK = 64
@@ -148,7 +150,7 @@ def features(said: Sequence[Floats], moving: Floats) -> Floats:
 
 def tick_of(times: NDArray[np.float64]) -> Whole:
     """The number of the tick in which each time lies."""
-    return np.floor(np.asarray(times) / TICK_S + 1e-6).astype(np.int64)
+    return np.floor(np.asarray(times) / TICK_S + TICK_SLACK_S / TICK_S).astype(np.int64)
 
 
 def ticks(times: NDArray[np.float64], rows: Floats, first: int, count: int) -> Floats:

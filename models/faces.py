@@ -145,12 +145,13 @@ class FaceFinder:
         self.long_side = long_side
         self.landmarks = tuple(landmarks)
 
-    def find(self, lumas: Sequence[Luma]) -> list[Face]:
+    def find(self, lumas: Sequence[Luma], times: Sequence[float] | None = None) -> list[Face]:
         """The best candidate of each picture (uint8, (height, width), one shape for all).
 
         Looks twice: at the whole picture, then at the part round what it found, enlarged, which
         places the box several times as well and doubts what only looked like a face from afar. A
         candidate always comes back; whether its confidence is enough is the caller's question.
+        `times` (seconds) are for finders that count.
         """
         if not lumas:
             return []

@@ -7,8 +7,9 @@ Bins are fixed, so that weeks add up and no recording has to be kept to compare 
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -98,8 +99,9 @@ class Glance:
         self.views: Counter[str] = Counter()
         self.total: Array | None = None
         self.seen = 0
-        self._figures: dict[str, list[float]] = {
-            name: [] for name in ("distance", "face", "sharpness", "exposure")
+        # Arrays: a film of hours has half a million faces.
+        self._figures: dict[str, array[float]] = {
+            name: array("d") for name in ("distance", "face", "sharpness", "exposure")
         }
 
     def see(self, block: Block, distance: Array) -> None:
@@ -109,15 +111,38 @@ class Glance:
         if not looked.any():
             return
         faces = [face for face, good in zip(block.faces, looked, strict=True) if good]
-        self._figures["distance"] += distance[looked].tolist()
-        self._figures["face"] += [
+        self._figures["distance"].extend(distance[looked].tolist())
+        self._figures["face"].extend(
             min(face.box[2] - face.box[0], face.box[3] - face.box[1]) for face in faces
-        ]
-        self._figures["sharpness"] += [face.sharpness for face in faces]
-        self._figures["exposure"] += [face.exposure for face in faces]
+        )
+        self._figures["sharpness"].extend(face.sharpness for face in faces)
+        self._figures["exposure"].extend(face.exposure for face in faces)
         summed = np.asarray(block.embedding[looked], np.float64).sum(0)
         self.total = summed if self.total is None else self.total + summed
         self.seen += int(looked.sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """All that was collected, for `Glance.of`."""
+        return {
+            "views": dict(self.views),
+            "total": None if self.total is None else self.total.tolist(),
+            "seen": self.seen,
+            "figures": {name: values.tolist() for name, values in self._figures.items()},
+        }
+
+    @classmethod
+    def of(cls, parts: Iterable[Mapping[str, Any]]) -> Glance:
+        """What the parts of a recording showed together, from what `to_json` gave of each."""
+        whole = cls()
+        for part in parts:
+            whole.views.update(part["views"])
+            whole.seen += part["seen"]
+            for name, values in part["figures"].items():
+                whole._figures[name].extend(values)
+            if part["total"] is not None:
+                total = np.array(part["total"], np.float64)
+                whole.total = total if whole.total is None else whole.total + total
+        return whole
 
     @property
     def embedding(self) -> Array | None:

@@ -10,7 +10,7 @@ began to read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from models.context import (
     REACH,
     SMALL,
     TICK_S,
+    TICK_SLACK_S,
     Floats,
     Track,
     features,
@@ -207,7 +208,7 @@ class Looker:
             if not stills and here == cell and len(between) < MOST_BETWEEN:
                 between.append(frame)
                 continue
-            face = self._find([frame], region)[0]
+            face = self._find([frame], region, stills)[0]
             yield from self._between(anchor, (frame, face), between, region)
             yield frame, face
             anchor, between, cell = (frame, face), [], here
@@ -239,11 +240,14 @@ class Looker:
             # A face came, went or jumped: look at every frame instead of guessing when.
             yield from zip(frames, self._find(frames, region), strict=True)
 
-    def _find(self, frames: Sequence[Frame], region: Region | None) -> list[Face]:
+    def _find(
+        self, frames: Sequence[Frame], region: Region | None, stills: bool = False
+    ) -> list[Face]:
+        times = None if stills else [frame.time_s for frame in frames]
         if region is None:
-            return self.finder.find([frame.luma for frame in frames])
+            return self.finder.find([frame.luma for frame in frames], times)
         x0, y0, x1, y1 = region
-        found = self.finder.find([frame.luma[y0:y1, x0:x1] for frame in frames])
+        found = self.finder.find([frame.luma[y0:y1, x0:x1] for frame in frames], times)
         return [moved(face, x0, y0) for face in found]
 
     def _seen(self, looks: list[Look], before: Track | None, alone: bool) -> tuple[Block, Track]:
@@ -331,15 +335,33 @@ def reading_span(span: tuple[float, float]) -> tuple[float, float]:
     """The seconds that have to be read for the answers in a span not to depend on it."""
     length = CHUNK * TICK_S
     margin = REACH * TICK_S + 1.0
-    start = np.floor(span[0] / length) * length - margin
+    # A frame counts to the tick that begins up to a ten-millionth of a second after it (`tick_of`);
+    # a span that begins with such a tick needs nothing of the chunk before.
+    start = np.floor((span[0] + 1.5 * TICK_SLACK_S) / length) * length - margin
     end = (np.floor(span[1] / length) + 1) * length + margin
     return float(start), float(end)
+
+
+def edge_of(chunk: int) -> float:
+    """The second at which the frames of a chunk of ticks begin: spans that meet there answer every
+    frame in the same company as a reading of the whole recording."""
+    return chunk * CHUNK * TICK_S - TICK_SLACK_S
+
+
+def _until(frames: Iterable[Frame], end: float) -> Generator[Frame, None, None]:
+    """Frames up to the first one at or behind the end, which tells where faces before it go."""
+    for frame in frames:
+        yield frame
+        if frame.time_s >= end:
+            return
 
 
 def _frames(media: Media, span: tuple[float, float] | None) -> Generator[Frame, None, None]:
     """The frames of a recording, or of a span of it, decoded while the caller works."""
     if isinstance(media, Video):
-        return decoded_ahead(media if span is None else media.between(*span))
+        if span is None:
+            return decoded_ahead(media)
+        return decoded_ahead(_until(media.between(span[0], np.inf), span[1]))
     start, end = span or (-np.inf, np.inf)
     return (frame for frame in media if start <= frame.time_s < end)
 

@@ -19,6 +19,7 @@ How numbers are formed:
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -232,11 +233,14 @@ def nothing_scored(
 
 def _read(predictions: Iterable[Prediction], scale: Scale) -> _Course:
     place = {key: column for column, key in enumerate(scale.unit_keys)}
-    index, pts, times, graded, what = [], [], [], [], []
-    values: list[list[float]] = []
-    ungated: list[list[float]] = []
+    index, pts, times = array("q"), array("q"), array("d")
+    graded: list[bool] = []
+    what: list[tuple[str, str | None]] = []
+    same: dict[tuple[str, str | None], tuple[str, str | None]] = {}
+    # Flat arrays: a film of hours has half a million frames, whose lists of floats would take
+    # ten times as much.
+    values, ungated, certainty = array("d"), array("d"), array("d")
     nothing = [math.nan] * len(place)
-    certainty: list[float] = []
     unfamiliar = 0
     for one in predictions:
         # Lists: arrays of five numbers would take longer than all else for a film of many frames.
@@ -256,10 +260,11 @@ def _read(predictions: Iterable[Prediction], scale: Scale) -> _Course:
         unfamiliar += one.unfamiliar
         times.append(one.time_s)
         graded.append(is_graded)
-        values.append(seen if is_graded else nothing)
-        ungated.append(anyway)
+        values.extend(seen if is_graded else nothing)
+        ungated.extend(anyway)
         certainty.append(sum(sure) / len(place) if is_graded else -1.0)
-        what.append((one.state, one.reason))
+        said = (one.state, one.reason)
+        what.append(same.setdefault(said, said))
     shape = (len(times), len(place))
     return _Course(
         np.array(index, np.int64),

@@ -48,10 +48,11 @@ class Scorer:
         `on_progress` is told the time in seconds up to which frames are scored; `should_stop` is
         asked now and then, and a yes ends the stream. `region` (x0, y0, x1, y1) in pixels holds the
         animal to score. `span` restricts the answer to frames in [start, end) seconds: they get the
-        same answers as in a score of the whole recording, because what lies around is read too.
-        `census` is told of other faces in view, `glance` of how the faces look. `group` is the
-        lab × coat of `models.sets.group_of` whose prediction sets are wanted, None for a lab nobody
-        knows.
+        same answers as in a score of the whole recording, because what lies around is read too;
+        where the span begins and ends with `models.looker.edge_of` they are the same to the bit.
+        `census` is told of other faces in view, `glance` of how the faces look, both of the span.
+        `group` is the lab × coat of `models.sets.group_of` whose prediction sets are wanted, None
+        for a lab nobody knows.
         `blob` is the recording's `identity` where the caller knows it.
         """
         path = Path(path)
@@ -62,12 +63,15 @@ class Scorer:
         looker = self.looker
         if census is not None:
             looker = copy.copy(looker)
-            looker.finder = CountingFinder(looker.finder, census)
+            looker.finder = CountingFinder(looker.finder, census, span)
         blocks = looker.blocks(path, region=region, span=around, should_stop=should_stop)
         for block, answers in self._answered(blocks):
-            for prediction in self._predictions(block, answers, blob, grader, glance):
-                if start <= prediction.time_s < end:
-                    yield prediction
+            inside = (block.times >= start) & (block.times < end)
+            if inside.any():
+                if not inside.all():
+                    rows = np.flatnonzero(inside)
+                    block, answers = block.take(rows), answers.take(rows)
+                yield from self._predictions(block, answers, blob, grader, glance)
             if on_progress is not None:
                 on_progress(float(block.times[-1]))
 

@@ -91,7 +91,7 @@ def score_one(
     try:
         predictions = scorer.score(
             video,
-            should_stop=lambda: census.certain,
+            should_stop=lambda: census.settled,
             region=within_picture(region, video) if region else None,
             census=census,
             group=group,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,9 +33,16 @@ def write_predictions_parquet(
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
-    Rows are those of `written_through`.
+    Rows are those of `written_through`. Where the predictions are `StoredPredictions` their files
+    are put together without looking at each frame, into the same bytes.
     """
     origin = {"model": model, "bundle": bundle, "snapshot": snapshot}
+    if isinstance(predictions, StoredPredictions):
+        schema = _schema(scale or load_scale(), {"phantom": phantom, **origin})
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for table in predictions.tables():
+                writer.write_table(table.cast(schema))
+        return
     written = written_through(path, predictions, scale=scale, phantom=phantom, **origin)
     for _ in written:
         pass
@@ -79,8 +88,78 @@ def read_predictions_parquet(
     scale = scale or load_scale()
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(BLOCK):
-            for row in batch.to_pylist():
-                yield _prediction(row, scale)
+            columns = {name: batch.column(name).to_pylist() for name in batch.schema.names}
+            names = list(columns)
+            for values in zip(*columns.values(), strict=True):
+                yield _prediction(dict(zip(names, values, strict=True)), scale)
+
+
+class StoredPredictions(Sequence[Prediction]):
+    """The predictions of a recording that lie in the files of its parts, in order.
+
+    Frames are counted through, as a reading of the whole counts them. Up to `held` predictions are
+    kept in memory once they were read; more are read anew each time they are gone through.
+    """
+
+    def __init__(self, paths: Sequence[Path], held: int = 0) -> None:
+        self.paths = list(paths)
+        self._count = sum(int(pq.read_metadata(path).num_rows) for path in self.paths)
+        self._kept: list[Prediction] | None = None
+        self._keeps = self._count <= held
+
+    def __len__(self) -> int:
+        """The number of frames."""
+        return self._count
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """Every prediction from the first."""
+        if self._keeps:
+            if self._kept is None:
+                self._kept = list(self._read())
+            return iter(self._kept)
+        return self._read()
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Prediction]: ...
+    def __getitem__(self, place: int | slice) -> Prediction | Sequence[Prediction]:
+        """One or some; whoever needs many goes through all."""
+        if isinstance(place, slice):
+            return list(self)[place]
+        at = place if place >= 0 else len(self) + place
+        if not 0 <= at < len(self):
+            raise IndexError(place)
+        return next(itertools.islice(iter(self), at, None))
+
+    def _read(self) -> Iterator[Prediction]:
+        index = 0
+        for path in self.paths:
+            for one in read_predictions_parquet(path):
+                yield one if one.index == index else replace(one, index=index)
+                index += 1
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The same as tables of BLOCK rows."""
+        left: pa.Table | None = None
+        first = 0
+        for path in self.paths:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    table = file.read_row_group(group).replace_schema_metadata(None)
+                    left = table if left is None else pa.concat_tables([left, table])
+                    while left.num_rows >= BLOCK:
+                        yield _counted(left.slice(0, BLOCK), first)
+                        left, first = left.slice(BLOCK), first + BLOCK
+        if left is not None and left.num_rows:
+            yield _counted(left, first)
+
+
+def _counted(table: pa.Table, first: int) -> pa.Table:
+    """The rows of a table with their places in the recording, in one piece."""
+    places = pa.array(range(first, first + table.num_rows), pa.int64())
+    at = table.schema.get_field_index("frame")
+    return table.set_column(at, table.schema.field(at), places).combine_chunks()
 
 
 def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:

@@ -226,6 +226,11 @@ class Video:
             raise _Doubtful
 
     @property
+    def starts_s(self) -> float:
+        """The second at which the film states that it begins."""
+        return self._starts * self._tick_s
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """Sentences about what the last reading could not make sense of."""
         return self._report.sentences(Fraction(*self.time_base))

@@ -16,7 +16,7 @@ SHAPES = (
     ("desktop", {"width": 1280, "height": 800}, "light"),
     ("phone", {"width": 390, "height": 844}, "dark"),
 )
-REFUSED = {"not-found": 404, "rate-forbidden": 403}
+REFUSED = {"not-found": 404, "score-deleted": 410, "rate-forbidden": 403}
 AXE = "() => axe.run(document, {resultTypes: ['violations']})"
 
 
@@ -77,6 +77,7 @@ def site(story):
     run = filled.run(mia, challenger)
     filled.golden(cora, published)
     filled.credit(serving, published)
+    scored_in = _beside("scored")
     scored = filled.score(serving, filled.result(True))
     empty = filled.score(serving, filled.result(False))
     several = filled.score(serving, filled.several_animals())
@@ -104,6 +105,9 @@ def site(story):
         ("tools", mia, "/tools/"),
         ("tool", None, "/tools/motion-index/"),
         ("scale", None, "/scale/"),
+        ("score-running", None, f"/score/{scored_in.running_score(serving)}/"),
+        ("score-list", None, f"/score/batch/{scored_in.score_list([scored, empty])}/"),
+        ("score-deleted", None, f"/score/{scored_in.deleted_score()}/"),
         ("result", None, f"/score/{scored}/"),
         ("result-empty", None, f"/score/{empty}/"),
         ("result-several", None, f"/score/{several}/"),

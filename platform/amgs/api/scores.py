@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from amgs.accounts.models import User
@@ -82,6 +83,9 @@ class ScoreView(serializers.Serializer):
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
     job = ScoreJob()
+    partial = serializers.DictField(
+        allow_null=True, help_text="bins and coverage so far, while the score runs"
+    )
     result = serializers.DictField(allow_null=True)
     provenance = serializers.DictField(allow_null=True)
     files = serializers.DictField(child=serializers.CharField(), help_text="address by file name")
@@ -201,7 +205,10 @@ class Scores(APIView):
         person, key = _person(request), asked_key(request)
         given = dict(body.validated_data)
         upload = find_upload(given.pop("upload"), by=person or PUBLIC)
-        run, new = asking.ask_for_score(user=person, upload=upload, key=key, **given)
+        address = BaseThrottle().get_ident(request)
+        run, new = asking.ask_for_score(
+            user=person, upload=upload, address=address, key=key, **given
+        )
         told = queries.score_json(queries.by_token(run.token))
         if own := webhooks.own_secret(run):
             told["webhook"] = {"secret": own}

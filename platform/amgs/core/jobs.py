@@ -25,7 +25,6 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import (
-    DatabaseError,
     IntegrityError,
     connection,
     models,
@@ -37,13 +36,12 @@ from django.db.models.functions import Now
 from amgs.core.base import SYSTEM, Actor
 from amgs.core.errors import NotFound, Problem, Refused
 from amgs.core.models import Job
+from amgs.core.renewing import Renewer
 
 log = structlog.get_logger(__name__)
 
 QUEUES = ("quick", "ingest", "score", "train")
 ACTIVE = (Job.State.QUEUED, Job.State.RUNNING)
-STUCK_EXIT = 70
-"""Exit status of a worker process that ended itself because its work was stuck."""
 
 
 class LeaseLost(Exception):
@@ -66,7 +64,20 @@ class Finish:
     apply: Callable[[], None] | None = None
 
 
-Work = Callable[..., "Finish | Mapping[str, Any] | None"]
+@dataclass(frozen=True)
+class Wait:
+    """What a job hands back that waits for others: no worker is kept busy meanwhile.
+
+    ``apply`` runs in the transaction that lays the job down, and enqueues what is waited for; the
+    last of that calls ``wake``. Where nobody does, the job begins again ``at_most`` later, and
+    looks for itself. A wait is no failed attempt.
+    """
+
+    apply: Callable[[], None] | None = None
+    at_most: timedelta = timedelta(minutes=5)
+
+
+Work = Callable[..., "Finish | Wait | Mapping[str, Any] | None"]
 
 
 @dataclass(frozen=True)
@@ -221,12 +232,17 @@ class Context:
         if self._lost.is_set():
             raise LeaseLost
 
+    @property
+    def stall_limit(self) -> timedelta:
+        """How long the progress may stand still."""
+        return self._kind.limit
+
     def save_progress(self) -> None:
         """Write the progress now and prove that the lease is still held."""
-        self._renew()
+        self.renew()
         self.check()
 
-    def _renew(self) -> bool:
+    def renew(self) -> bool:
         """Renew the lease with the progress made; return whether it is still held."""
         with self._lock:
             told, self._progress = self._progress, None
@@ -241,46 +257,6 @@ class Context:
             self._lost.set()
             return False
         return True
-
-
-class _Renewer(threading.Thread):
-    """Renews a lease every third of its length while the process lives.
-
-    In a worker process (``exit_when_stuck``), work that goes on for another stall limit after
-    its lease was lost is stuck for good, and no thread can be stopped from outside: the process
-    ends itself, and the pool starts a fresh one.
-    """
-
-    def __init__(self, context: Context, exit_when_stuck: bool) -> None:
-        super().__init__(name=f"lease-{context.job.public_id}", daemon=True)
-        self._context = context
-        self._exit_when_stuck = exit_when_stuck
-        self._stop_asked = threading.Event()
-
-    def run(self) -> None:
-        pause = min(settings.JOB_LEASE.total_seconds() / 3, 5.0)
-        try:
-            while not self._stop_asked.wait(pause):
-                try:
-                    if not self._context._renew():
-                        break
-                except DatabaseError as error:
-                    log.warning(
-                        "lease not renewed", job=self._context.job.public_id, error=str(error)
-                    )
-                    connection.close()
-        finally:
-            connection.close()
-        grace = self._context._kind.limit.total_seconds()
-        if self._exit_when_stuck and not self._stop_asked.wait(grace):
-            log.error("stuck work ends its process", job=self._context.job.public_id)
-            os._exit(STUCK_EXIT)
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop_asked.set()
-        if self.is_alive():
-            self.join()
 
 
 def _take(public_id: str) -> Job | None:
@@ -309,7 +285,7 @@ def _take(public_id: str) -> Job | None:
 def run(public_id: str, *, exit_when_stuck: bool = False) -> bool:
     """Run one job if it can be taken; return whether this call finished it.
 
-    Called by the Celery task (``exit_when_stuck``: see ``_Renewer``); tests may call it directly.
+    Called by the Celery task (``exit_when_stuck``: see ``Renewer``); tests may call it directly.
     """
     row = _take(public_id)
     if row is None:
@@ -326,7 +302,7 @@ def run(public_id: str, *, exit_when_stuck: bool = False) -> bool:
         _fail(row, kind, sentence, row.trace or sentence)
         return False
     context = Context(row, kind)
-    renewer = _Renewer(context, exit_when_stuck)
+    renewer = Renewer(context, exit_when_stuck)
     if not connection.in_atomic_block:  # else no other connection could see the row anyway
         renewer.start()
     try:
@@ -348,7 +324,36 @@ def run(public_id: str, *, exit_when_stuck: bool = False) -> bool:
     return _finish(context, outcome)
 
 
-def _finish(context: Context, outcome: Finish | Mapping[str, Any] | None) -> bool:
+def _wait(context: Context, wait: Wait) -> None:
+    with transaction.atomic():
+        laid_down = context._mine.update(
+            state=Job.State.QUEUED,
+            attempts=F("attempts") + 1,
+            due_at=later(wait.at_most),
+            lease_until=None,
+            hinted_at=None,
+        )
+        if not laid_down:
+            raise LeaseLost
+        if wait.apply is not None:
+            wait.apply()
+
+
+def wake(row: Job) -> None:
+    """Let a job that waits for others go on, in the caller's transaction."""
+    if Job.objects.filter(pk=row.pk, state=Job.State.QUEUED).update(due_at=Now()):
+        transaction.on_commit(lambda: hint(row), robust=True)
+
+
+def _finish(context: Context, outcome: Finish | Wait | Mapping[str, Any] | None) -> bool:
+    if isinstance(outcome, Wait):
+        try:
+            _wait(context, outcome)
+        except LeaseLost:
+            return _ended_early(context.job)
+        except Exception as error:
+            _again_or_fail(context.job, context._kind, error, traceback.format_exc())
+        return False
     finish = outcome if isinstance(outcome, Finish) else Finish(result=outcome or {})
     row, kind = context.job, context._kind
     try:

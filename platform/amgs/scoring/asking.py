@@ -25,12 +25,14 @@ def ask_for_score(
     model: str = "",
     webhook: str = "",
     notify: bool = False,
+    address: str = "",
     key: str = "",
 ) -> tuple[ToolRun, bool]:
     """Return the score that was asked for, and whether this call made it.
 
     ``model`` is a version by id or identifier (empty: the one that serves when the work begins),
-    ``webhook`` an address that is told when it is over, ``notify`` the same for a person. With a
+    ``webhook`` an address that is told when it is over, ``notify`` the same for a person;
+    ``address`` is the network address for which files without an account are counted. With a
     ``key`` the same question is answered by the same score for a day, also where the same file was
     sent again; of people without an account, keys stand for one upload. Raises ``Refused``.
     """
@@ -48,7 +50,12 @@ def ask_for_score(
             parameters[NOTIFY] = True
         with transaction.atomic():
             run = services.start_score(
-                user=user, upload=upload, name=name, parameters=parameters, region=region
+                user=user,
+                upload=upload,
+                name=name,
+                parameters=parameters,
+                region=region,
+                address=address,
             )
             if webhook:
                 webhooks.listen(run=run, address=webhook)

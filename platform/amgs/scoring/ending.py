@@ -5,7 +5,7 @@ from __future__ import annotations
 from amgs.accounts import notices
 from amgs.core.models import Job
 from amgs.files.models import Upload
-from amgs.scoring import webhooks
+from amgs.scoring import messages, webhooks
 from amgs.scoring.models import ToolRun
 
 NOTIFY = "notify"
@@ -22,6 +22,7 @@ def score_ended(run: int, state: str, sentence: str) -> None:
     if row is None:
         return
     webhooks.tell(row, state, sentence)
+    messages.ask_message(row)
     if row.parameters.get(NOTIFY) and row.user is not None:
         title = f"{row.name or 'Your recording'} {_ENDED[state]}"
         notices.tell(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from amgs.core.errors import Refused
-from amgs.core.jobs import Context, Finish, job
+from amgs.core.jobs import Context, Finish, Wait, job
+from amgs.core.models import Job
 from amgs.files.models import Blob, Upload
 from amgs.files.services import local_copy, on_blob
 from amgs.files.storage import get_storage
 from amgs.registry.models import ModelVersion
-from amgs.scoring import pictures, services
+from amgs.scoring import pictures, quota, segments, services
 from amgs.scoring.ending import job_ended, score_ended, upload_given_up
 from amgs.scoring.engine import scorer_of
-from amgs.scoring.models import ToolRun
+from amgs.scoring.keeping import delete_old_scores
+from amgs.scoring.messages import send_score_message
+from amgs.scoring.models import Segment, ToolRun
+from amgs.scoring.partial import Telling
 from amgs.scoring.probing import probe
 from amgs.scoring.rescoring import chosen_model
+from amgs.scoring.segments import drop_parts_of_score, score_segment
 from amgs.scoring.study_jobs import analyse_study
 from amgs.scoring.tool_jobs import run_tool
 from amgs.scoring.validations import ask_for_validations, validate_model
@@ -36,9 +41,13 @@ __all__ = [
     "analyse_study",
     "ask_for_validations",
     "call_webhook",
+    "delete_old_scores",
+    "drop_parts_of_score",
     "probe",
     "run_tool",
+    "score_segment",
     "score_video",
+    "send_score_message",
     "validate_model",
     "watch",
     "watch_reference",
@@ -55,81 +64,177 @@ def file_arrived(upload: Upload, blob: Blob) -> None:
         services.begin(run)
 
 
-@job(queue="score", limit=timedelta(minutes=5), on_failure=job_ended)
-def score_video(context: Context, run: str) -> Finish:
-    """Grade every frame, or say in one sentence why there is nothing to grade."""
-    from models.animals import Census
-    from models.glance import Glance
-    from models.media import Unreadable
-    from models.result import SEVERAL, SEVERAL_IN_REGION, nothing_scored, summarise
-    from models.scale import load_scale
+def _ended_undone(ended: Job, sentence: str) -> None:
+    """Let nothing go on, and nothing stay, of a score that failed or was cancelled."""
+    run = ToolRun.objects.filter(job=ended).first()
+    if run is not None:
+        segments.stop_parts(run)
+        segments.forget_parts(run)
+    job_ended(ended, sentence)
 
-    row = ToolRun.objects.select_related("blob").get(public_id=run)
+
+@job(queue="score", limit=timedelta(minutes=5), on_failure=_ended_undone)
+def score_video(context: Context, run: str) -> Finish | Wait:
+    """Grade every frame, or say in one sentence why there is nothing to grade.
+
+    A long recording is graded in parts by all workers; this job then waits for them and joins
+    what they found.
+    """
+    from models.media import Unreadable
+
+    row = ToolRun.objects.select_related("blob", "job").get(public_id=run)
     if row.blob is None:
         raise Refused("The file of this score is not there any more; upload it again.")
+    if parts := segments.in_parts(row):
+        return _joined(context, row, parts)
     version = chosen_model(row) or services.grading_model()
     context.progress(0.01, "fetching the file")
     path = local_copy(row.blob)
-    scorer = scorer_of(version)
-    census, glance = Census(), Glance()
     try:
         region = services.region_in(row, path)
-        predictions = _predict(context, scorer, path, census, region, glance)
+        found = segments.planned(row, path)
+        quota.take_length(row, sum(part.length_s for part in found))
+        if len(found) > 1:
+            return segments.lie_down(row, version, found)
+        return _in_one(context, row, version, path, region, found[0].length_s)
     except Unreadable as problem:
-        # An answer about the file, not a failure of the work.
-        sentence = problem.sentence.replace(path.name, row.name or "this file")
-        return _without_grades(
-            row,
-            version,
-            nothing_scored("unreadable", sentence, load_scale(), phantom=version.phantom),
-        )
+        return _unreadable(row, version, problem.sentence, path.name)
+
+
+def _in_one(
+    context: Context,
+    row: ToolRun,
+    version: ModelVersion,
+    path: Path,
+    region: AnimalRegion | None,
+    length_s: float,
+) -> Finish:
+    """Score a short recording; raises ``Unreadable``."""
+    from models.animals import Census
+    from models.exports import StoredPredictions, written_through
+    from models.glance import Glance
+    from models.growing import width_for
+
+    context.progress(0.03, "reading the file")
+    segment = segments.single(context, row, version, length_s)
+    scorer = scorer_of(version)
+    census, glance = Census(), Glance()
+    telling = Telling(context, segment, scorer.bundle.scale, width_for(length_s))
+    stream = telling.through(
+        scorer.score(
+            path,
+            should_stop=lambda: census.settled,
+            region=region.box if region else None,
+            census=census,
+            glance=glance,
+            blob=row.blob.sha256 if row.blob else None,
+        ),
+        0.0,
+    )
+    with tempfile.TemporaryDirectory() as name:
+        if length_s:
+            predictions: Sequence[Any] = list(stream)
+        else:
+            # Nobody knows how long it is: what may be hours is not held in memory.
+            kept = Path(name) / segments.PREDICTIONS
+            for _ in written_through(kept, stream, scale=scorer.bundle.scale):
+                pass
+            predictions = StoredPredictions([kept], held=segments.HELD)
+        return _written(context, row, version, path, predictions, census, glance)
+
+
+def _joined(context: Context, row: ToolRun, parts: list[Segment]) -> Finish | Wait:
+    """Join the parts of a recording into what a single pass gives, once all are there."""
+    then = segments.outcome(parts)
+    if then == "wait":
+        return segments.lie_down_again(row)
+    version = parts[0].model_version
+    blob = row.blob
+    if blob is None:
+        raise Refused("The file of this score is not there any more; upload it again.")
+    path = local_copy(blob)
+    if then == "unreadable":
+        sentence = next(part.unreadable for part in parts if part.unreadable)
+        return _unreadable(row, version, sentence, path.name)
+    census = segments.counted(parts[:1] if then == "several" else parts)
     if census.several:
-        sentence = SEVERAL_IN_REGION.format(name=region.name) if region else SEVERAL
-        return _without_grades(
+        return _several(row, version)
+    context.progress(0.9, "joining the parts")
+    with tempfile.TemporaryDirectory() as name:
+        predictions, glance = segments.fetch(parts, Path(name))
+        return _written(
+            context,
             row,
             version,
-            nothing_scored("several_animals", sentence, load_scale(), phantom=version.phantom),
+            path,
+            predictions,
+            census,
+            glance,
         )
-    result = summarise(predictions, scorer.bundle.scale, phantom=version.phantom).to_json()
-    context.progress(0.93, "writing the files")
+
+
+def _written(
+    context: Context,
+    row: ToolRun,
+    version: ModelVersion,
+    path: Path,
+    predictions: Sequence[Any],
+    census: Any,
+    glance: Any,
+) -> Finish:
+    """Summarise the predictions of all frames and write the files."""
+    from models.result import summarise
+    from models.scale import load_scale
+
+    if census.several:
+        return _several(row, version)
+    result = summarise(
+        _with_signs_of_life(context, predictions), load_scale(), phantom=version.phantom
+    ).to_json()
+    context.progress(0.95, "writing the files")
+    wanted = {one["pts"] for one in result["best"]}
+    best = [one for one in predictions if one.key.pts in wanted]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result["best_frames"] = pictures.write(folder, path, predictions, result["best"])
+        result["best_frames"] = pictures.write(folder, path, best, result["best"])
         outputs = _store(context, folder, row, version, predictions, result)
     return _finish(row, version, result, outputs, glance)
 
 
+def _with_signs_of_life(context: Context, predictions: Sequence[Any]) -> Iterator[Any]:
+    """Hand predictions on; those of hours take longer than a job may be silent."""
+    for number, one in enumerate(predictions):
+        if number % 5000 == 0:
+            context.progress(0.93, "joining the parts")
+        yield one
+
+
+def _several(row: ToolRun, version: ModelVersion) -> Finish:
+    from models.result import SEVERAL, SEVERAL_IN_REGION, nothing_scored
+    from models.scale import load_scale
+
+    region = row.parameters.get("region")
+    sentence = SEVERAL_IN_REGION.format(name=region["name"]) if region else SEVERAL
+    return _without_grades(
+        row,
+        version,
+        nothing_scored("several_animals", sentence, load_scale(), phantom=version.phantom),
+    )
+
+
+def _unreadable(row: ToolRun, version: ModelVersion, sentence: str, stored_name: str) -> Finish:
+    """Say that a file cannot be read: an answer about the file, not a failure of the work."""
+    from models.result import nothing_scored
+    from models.scale import load_scale
+
+    told = sentence.replace(stored_name, row.name or "this file")
+    return _without_grades(
+        row, version, nothing_scored("unreadable", told, load_scale(), phantom=version.phantom)
+    )
+
+
 def _without_grades(row: ToolRun, version: ModelVersion, result: Any) -> Finish:
     return _finish(row, version, result.to_json() | {"best_frames": []}, {})
-
-
-def _predict(
-    context: Context,
-    scorer: Any,
-    path: Path,
-    census: Any,
-    region: AnimalRegion | None,
-    glance: Any,
-) -> list[Any]:
-    """Return the predictions of all frames, telling how far it is; few where animals are many."""
-    from models.media import open_media
-
-    context.progress(0.03, "reading the file")
-    with open_media(path) as media:
-        length = getattr(media, "stated_s", None) or 0.0
-    found = []
-    stream = scorer.score(
-        path,
-        should_stop=lambda: census.certain,
-        region=region.box if region else None,
-        census=census,
-        glance=glance,
-    )
-    for prediction in stream:
-        found.append(prediction)
-        done = min(prediction.time_s / length, 1.0) if length else 0.5
-        context.progress(0.05 + 0.87 * done, f"{len(found)} frames graded")
-    return found
 
 
 def _store(
@@ -198,6 +303,8 @@ def _finish(
             outputs=outputs,
             provenance=provenance(row, version),
         )
+        segments.stop_parts(row)
+        segments.forget_parts(row)
         # A second score of the same recording is no second recording.
         if glance is not None and row.rescored_from_id is None:
             count_recording(version, glance, result)

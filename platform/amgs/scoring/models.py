@@ -23,8 +23,38 @@ __all__ = [
 ]
 
 
-def _token() -> str:
+def new_token() -> str:
+    """Return a part of an address that cannot be guessed (128 random bits)."""
     return secrets.token_urlsafe(16)
+
+
+class Batch(Row):
+    """Runs that were asked for together, listed on a page of their own whose link is private."""
+
+    token = models.CharField(max_length=40, unique=True, default=new_token)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # SHA-256 of the key in the browser of whoever asked without an account.
+    owner = models.CharField(max_length=64, blank=True)
+
+
+class ScoreUse(models.Model):
+    """What was scored from one address on one day without an account.
+
+    ``who`` is a keyed hash of address and day: after the day nobody can tell whose it was.
+    """
+
+    day = models.DateField()
+    who = models.CharField(max_length=64)
+    videos = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "who"], name="one_score_use_per_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.videos} videos"
 
 
 class ToolRun(Row):
@@ -39,7 +69,7 @@ class ToolRun(Row):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="tool_runs"
     )
     # Whoever has the link may see the result; it cannot be guessed.
-    token = models.CharField(max_length=40, unique=True, default=_token)
+    token = models.CharField(max_length=40, unique=True, default=new_token)
     name = models.CharField(max_length=400)
     upload = models.ForeignKey(
         "files.Upload", null=True, on_delete=models.SET_NULL, related_name="tool_runs"
@@ -58,10 +88,52 @@ class ToolRun(Row):
     # Storage keys by name: predictions.parquet, frames.csv, best frames …
     outputs = models.JSONField(default=dict)
     provenance = models.JSONField(default=dict)
+    batch = models.ForeignKey(Batch, null=True, on_delete=models.SET_NULL, related_name="runs")
+    # SHA-256 of the key in the browser of whoever asked without an account.
+    owner = models.CharField(max_length=64, blank=True)
+    use = models.ForeignKey(ScoreUse, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Asked to be told once when it is over; empty as soon as the message left.
+    mail_to = models.EmailField(blank=True)
+    # When its owner asked for its deletion; until the sweep comes by it can be taken back.
+    delete_asked_at = models.DateTimeField(null=True)
+    # When file and results went; the row stays and says so at its address.
+    deleted_at = models.DateTimeField(null=True, db_index=True)
     # The result beside which this one was made with another version; it stays as it is.
     rescored_from = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="rescored"
     )
+
+
+class Segment(Row):
+    """A part of a recording that one worker scores; a short recording is one part.
+
+    ``attempt`` is that of the job that writes here; ``course`` grows while it works
+    (``models.growing``). ``start_s`` and ``end_s`` are empty where the recording begins and ends.
+    """
+
+    run = models.ForeignKey(ToolRun, on_delete=models.CASCADE, related_name="segments")
+    number = models.PositiveIntegerField()
+    start_s = models.FloatField(null=True)
+    end_s = models.FloatField(null=True)
+    length_s = models.FloatField(default=0.0, help_text="own seconds, as far as the file tells")
+    model_version = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.CASCADE, related_name="+"
+    )
+    job = models.ForeignKey("core.Job", null=True, on_delete=models.SET_NULL, related_name="+")
+    attempt = models.PositiveIntegerField(default=0)
+    progress = models.FloatField(default=0.0)
+    course = models.JSONField(default=dict)
+    done = models.BooleanField(default=False)
+    # What each counted look showed (``models.animals``), in order.
+    census = models.TextField(blank=True)
+    unreadable = models.TextField(blank=True)
+    # Storage keys by name, until the parts are joined.
+    outputs = models.JSONField(default=dict)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="one_segment_per_number")
+        ]
 
 
 class Validation(Row):

@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
 from amgs.files.models import Upload
+from amgs.scoring import partial as standing
+from amgs.scoring.keeping import gone_sentence
 from amgs.scoring.leaving import notes_of_score
 from amgs.scoring.models import ToolRun
 from amgs.scoring.rescoring import selectable
@@ -24,8 +26,11 @@ MEDIA_TYPES = {
 }
 
 
-def by_token(token: str) -> ToolRun:
-    """Return the run with this token; raises ``NotFound``."""
+def by_token(token: str, *, even_gone: bool = False) -> ToolRun:
+    """Return the run with this token; raises ``NotFound``, also where it was deleted.
+
+    With ``even_gone`` a deleted one is returned, too.
+    """
     found = (
         ToolRun.objects.select_related("job", "upload", "model_version", "rescored_from")
         .filter(token=token, tool="score")
@@ -33,6 +38,8 @@ def by_token(token: str) -> ToolRun:
     )
     if found is None:
         raise NotFound("There is no score at this address; the link may be cut off or revoked.")
+    if not even_gone and (found.deleted_at or found.delete_asked_at):
+        raise NotFound(gone_sentence(found))
     return found
 
 
@@ -40,7 +47,7 @@ def of_person(user: Any) -> QuerySet[ToolRun]:
     """Return a person's own scores, newest first, without their curves."""
     return (
         ToolRun.objects.select_related("job", "upload", "model_version")
-        .filter(user=user, tool="score")
+        .filter(user=user, tool="score", deleted_at=None, delete_asked_at=None)
         .order_by("-pk")
     )
 
@@ -48,13 +55,7 @@ def of_person(user: Any) -> QuerySet[ToolRun]:
 def job_summary(row: ToolRun) -> dict[str, Any]:
     """Return how far a score is; before its job exists, what its upload waits for."""
     if row.job is not None:
-        return {
-            "id": row.job.public_id,
-            "state": row.job.state,
-            "progress": row.job.progress,
-            "note": row.job.note,
-            "error": row.job.error,
-        }
+        return standing.job_json(row)
     upload = row.upload
     refused = upload is not None and upload.state in {
         Upload.State.REFUSED,
@@ -76,6 +77,7 @@ def score_json(row: ToolRun) -> dict[str, Any]:
         "name": row.name,
         "created_at": row.created_at,
         "job": job_summary(row),
+        "partial": None if row.result else standing.partial_json(row),
         "result": row.result or None,
         "provenance": row.provenance or None,
         "files": {name: f"/api/scores/{row.token}/files/{name}" for name in sorted(row.outputs)},

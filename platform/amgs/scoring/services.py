@@ -15,7 +15,9 @@ from amgs.core.errors import Refused, TooMuch
 from amgs.files.models import Blob, Upload
 from amgs.registry import services as registry
 from amgs.registry.models import ModelVersion
-from amgs.scoring.models import ToolRun
+from amgs.scoring import quota
+from amgs.scoring.keeping import digest_of
+from amgs.scoring.models import Batch, ToolRun
 
 if TYPE_CHECKING:
     from models.animal_regions import AnimalRegion
@@ -64,13 +66,17 @@ def start_score(
     name: str = "",
     parameters: dict[str, Any] | None = None,
     region: Mapping[str, Any] | None = None,
+    address: str = "",
+    key: str = "",
+    batch: Batch | None = None,
 ) -> ToolRun:
     """Ask for the grades of one video or picture; the upload may still be on its way.
 
     ``user`` is ``None`` for people without an account. ``region`` has the ``name`` of an animal
-    and the ``box`` of its part of the picture (left, top, right, bottom in pixels). Raises
-    ``Refused`` where no model may give grades here or the region cannot be one, ``TooMuch`` where
-    the file is too large.
+    and the ``box`` of its part of the picture (left, top, right, bottom in pixels). ``address`` is
+    the network address on whose account files without one are counted, ``key`` that of the browser
+    that owns the score. Raises ``Refused`` where no model may give grades here or the region
+    cannot be one, ``TooMuch`` where the file is too large or the day's files are used up.
     """
     grading_model()
     if region is not None:
@@ -100,8 +106,12 @@ def start_score(
         _size_allowed(blob.size, user)
     else:
         raise Refused("Please name the upload that is to be scored.", field="upload")
+    use = quota.take(address) if user is None and address else None
     run = ToolRun.objects.create(
         user=user,
+        owner="" if user else digest_of(key),
+        batch=batch,
+        use=use,
         name=(name or (upload.name if upload else "")).strip()[:400],
         upload=upload,
         blob=blob,

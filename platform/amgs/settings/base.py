@@ -153,6 +153,14 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "amgs.core.beat:SweepHere"
 
+# Worker processes of the queue `score`, on all machines together: long videos are split over them.
+SCORE_WORKERS = int(os.environ.get("SCORE_WORKERS", "2"))
+# Without an account, so many files and minutes of video a day from one network address.
+SCORE_PUBLIC_FILES = int(os.environ.get("SCORE_PUBLIC_FILES", "50"))
+SCORE_PUBLIC_MINUTES = int(os.environ.get("SCORE_PUBLIC_MINUTES", "120"))
+# Days after which a score goes with its file, unless the recording was contributed.
+SCORE_KEPT_DAYS = int(os.environ.get("SCORE_KEPT_DAYS", "30"))
+
 # Jobs: see amgs/core/jobs.py
 JOB_LEASE = timedelta(seconds=float(os.environ.get("JOB_LEASE_SECONDS", "30")))
 JOB_SWEEP = timedelta(seconds=float(os.environ.get("JOB_SWEEP_SECONDS", "5")))

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_POST, require_safe
 from amgs.core import jobs, policy, vocabulary
 from amgs.core.errors import Refused
 from amgs.registry import services as registry
-from amgs.scoring import queries, rescoring, services
+from amgs.scoring import partial, queries, quota, rescoring, services
 from amgs.scoring.leaving import notes_of_score
-from amgs.web import charts, paging
+from amgs.web import charts, paging, standing
+from amgs.web.owner import address_of, with_key
 from amgs.web.people import actor
 from models.scale import load_scale
 
@@ -37,10 +38,13 @@ def score(request: HttpRequest) -> HttpResponse:
     person = request.user if request.user.is_authenticated else None
     most = settings.UPLOAD_MOST_BYTES if person else settings.UPLOAD_MOST_BYTES_PUBLIC
     context |= {"most_bytes": most, "region_edges": REGION_EDGES}
+    context["kept_days"] = settings.SCORE_KEPT_DAYS
+    if not person:
+        context["left"] = quota.left(address_of(request)).sentence
     if person:
         page = paging.newest_first(queries.of_person(person), request, 10)
         context |= {"page": page, "mine": [queries.score_json(row) for row in page]}
-    return render(request, "scores/score.html", context)
+    return with_key(request, render(request, "scores/score.html", context))
 
 
 @require_safe
@@ -51,7 +55,9 @@ def result(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, token: str, problem: Refused | None = None) -> HttpResponse:
-    row = queries.by_token(token)
+    row = queries.by_token(token, even_gone=True)
+    if row.deleted_at or row.delete_asked_at:
+        return standing.gone(request, row)
     found = queries.score_json(row)
     over = found["job"]["state"] in OVER
     context = {
@@ -59,9 +65,13 @@ def _show(request: HttpRequest, token: str, problem: Refused | None = None) -> H
         "over": over,
         "row": row,
         "scale": load_scale(),
-        "may_cancel": bool(row.job and not over and policy.may(actor(request), CANCEL, row.job)),
+        **(owned := standing.owned(request, row)),
+        "may_cancel": bool(
+            row.job and not over and (owned["owns"] or policy.may(actor(request), CANCEL, row.job))
+        ),
     }
     if not found["result"]:
+        context["standing"] = partial.standing(row)
         return render(request, "scores/progress.html", context)
     if request.htmx:
         # The page that watched the progress is replaced as a whole: the result has its own head.
@@ -152,7 +162,8 @@ def cancel(request: HttpRequest, token: str) -> HttpResponse:
     row = queries.by_token(token)
     if row.job is None:
         raise Refused("The upload is still being checked; wait a moment and try again.")
-    policy.require(actor(request), CANCEL, row.job)
+    if not standing.owned(request, row)["owns"]:
+        policy.require(actor(request), CANCEL, row.job)
     jobs.cancel(row.job)
     messages.success(request, "The score was asked to stop.")
     return redirect("score-result", token)

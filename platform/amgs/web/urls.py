@@ -12,6 +12,8 @@ NOUNS = (
     "inbox",
     "device",
     "record",
+    "batches",
+    "standing",
     "scores",
     "tools",
     "studies",

@@ -156,9 +156,9 @@ def test_a_lease_is_not_renewed_when_progress_stands_still_past_the_limit(kind):
     seen = []
 
     def work(context):
-        assert context._renew()
+        assert context.renew()
         Job.objects.filter(pk=context.job.pk).update(progressed_at=later(-2 * HOUR))
-        seen.append(context._renew())
+        seen.append(context.renew())
         context.check()
 
     row = jobs.enqueue(kind(work))

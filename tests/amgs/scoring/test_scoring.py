@@ -174,14 +174,14 @@ def test_a_running_video_finishes_on_the_version_it_began_with(
 
     first, second = serve_bundle(0), serve_bundle(1)
     upload = uploaded(render(tmp_path / "film.mp4").read_bytes())
-    predict, changed = scoring._predict, []
+    written, changed = scoring._written, []
 
     def roll_back_meanwhile(*given):
         if not changed:
             changed.append(registry.roll_back(by=mia, why="scores jumped"))
-        return predict(*given)
+        return written(*given)
 
-    monkeypatch.setattr(scoring, "_predict", roll_back_meanwhile)
+    monkeypatch.setattr(scoring, "_written", roll_back_meanwhile)
     runs = [services.start_score(upload=upload)]
     run_jobs()
     runs.append(services.start_score(blob=ToolRun.objects.get(pk=runs[0].pk).blob, name="again"))

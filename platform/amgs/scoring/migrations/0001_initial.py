@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                 (
                     "token",
                     models.CharField(
-                        default=amgs.scoring.models._token, max_length=40, unique=True
+                        default=amgs.scoring.models.new_token, max_length=40, unique=True
                     ),
                 ),
                 ("name", models.CharField(max_length=400)),
