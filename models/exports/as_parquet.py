@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.exports.as_csv import UNKNOWN
 from models.records import Face, FrameKey, Grade, Prediction
 from models.result import DISCLAIMER
 from models.scale import Scale, load_scale
@@ -28,12 +29,15 @@ def write_predictions_parquet(
     model: str = "",
     bundle: str = "",
     snapshot: str = "",
+    scored_at: str = "",
+    independent: str = UNKNOWN,
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
     Rows are those of `written_through`.
     """
     origin = {"model": model, "bundle": bundle, "snapshot": snapshot}
+    origin |= {"scored_at": scored_at, "independent": independent}
     written = written_through(path, predictions, scale=scale, phantom=phantom, **origin)
     for _ in written:
         pass
@@ -48,17 +52,21 @@ def written_through(
     model: str = "",
     bundle: str = "",
     snapshot: str = "",
+    scored_at: str = "",
+    independent: str = UNKNOWN,
 ) -> Iterator[Prediction]:
     """Write predictions and hand each on; the file is whole when the last one was taken.
 
     Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …, and
     `U__set`, the grades that can be meant. `frame` is null where the place of a frame in the
     recording was not counted; `pts` always names it. The metadata key `amgs` names the scale, the
-    `model`, the digest of its `bundle` and the `snapshot` it learned from, says whether the model
-    rests on rendered faces, and holds the disclaimer.
+    `model`, the digest of its `bundle` and the `snapshot` it learned from and when it
+    was scored, says whether the model rests on rendered faces and whether the recording is
+    `independent` of what it learned from, and holds the disclaimer.
     """
     scale = scale or load_scale()
     origin = {"phantom": phantom, "model": model, "bundle": bundle, "snapshot": snapshot}
+    origin |= {"scored_at": scored_at, "independent": independent}
     schema = _schema(scale, origin)
     rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:

@@ -91,6 +91,20 @@ def make_proxy(
     return _coded(source, target, longest, iter, progress)
 
 
+def make_drawn(
+    source: Path,
+    target: Path,
+    drawn: Callable[[Iterator[Frame]], Iterator[Frame]],
+    progress: Progress | None = None,
+    longest: int = LONGEST,
+) -> Proxy:
+    """Write a proxy of what `drawn` makes of the frames of a film; all of one size.
+
+    Raises Unreadable as `make_proxy` does.
+    """
+    return _coded(source, target, longest, lambda film: drawn(iter(film)), progress)
+
+
 def make_clip(
     source: Path, target: Path, middle_s: float, seconds: float = CLIP_S, longest: int = 640
 ) -> Proxy:
