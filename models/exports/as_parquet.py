@@ -91,6 +91,20 @@ def read_predictions_parquet(
                 yield _prediction(row, scale)
 
 
+def prediction_at(path: str | Path, place: int, *, scale: Scale | None = None) -> Prediction | None:
+    """The prediction in one row, counted from 0, of which only the block is read; None beyond."""
+    scale = scale or load_scale()
+    left = place
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups if place >= 0 else 0):
+            rows = file.metadata.row_group(group).num_rows
+            if left < rows:
+                (row,) = file.read_row_group(group).slice(left, 1).to_pylist()
+                return _prediction(row, scale)
+            left -= rows
+    return None
+
+
 def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:
     fields = [
         ("frame", pa.int64()),

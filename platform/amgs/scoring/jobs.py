@@ -19,6 +19,8 @@ from amgs.files.storage import get_storage
 from amgs.registry.models import ModelVersion
 from amgs.scoring import pictures, services
 from amgs.scoring.engine import scorer_of
+from amgs.scoring.independence import UNKNOWN, independence_of
+from amgs.scoring.making import COURSE, make_extra
 from amgs.scoring.models import ToolRun
 from amgs.scoring.probing import probe
 from amgs.scoring.rescoring import chosen_model
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ask_for_validations",
+    "make_extra",
     "probe",
     "score_video",
     "validate_model",
@@ -134,18 +137,27 @@ def _store(
     result: dict[str, Any],
 ) -> dict[str, str]:
     """Write the downloads and put them under this attempt's keys; return the keys by name."""
-    from models.exports import write_csv, write_predictions_parquet
+    from models.exports import write_columns, write_csv, write_predictions_parquet
 
-    phantom = version.phantom
+    film = local_copy(row.blob) if row.blob else None
+    if film is not None:
+        result["worst_frames"] = pictures.write(
+            folder, film, predictions, result["worst"], name="worst"
+        )
+        result["independence"] = independence_of(version, row.blob, film)
+    origin = provenance(row, version)
     named: dict[str, Any] = {
-        "phantom": phantom,
+        "phantom": version.phantom,
         "model": version.identifier,
         "bundle": version.digest,
         "snapshot": snapshot_of(version),
+        "scored_at": origin["scored_at"],
+        "independent": result.get("independence", {}).get("independent", UNKNOWN),
     }
     write_predictions_parquet(folder / PREDICTIONS, predictions, **named)
     write_csv(folder / TABLE, predictions, **named)
-    whole = {"result": result, "provenance": provenance(row, version)}
+    write_columns(folder / COURSE, predictions)
+    whole = {"result": result, "provenance": origin}
     (folder / RESULT).write_text(json.dumps(whole, indent=2), encoding="utf-8")
     storage = get_storage()
     outputs = {}

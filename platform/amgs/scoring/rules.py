@@ -15,6 +15,19 @@ def start_score(actor: Actor, subject: Any) -> str | None:
     return None
 
 
+@rule("scoring.correct_score")
+def correct_score(actor: Actor, subject: Any) -> str | None:
+    """The owner may correct; of a score without an account, the browser that asked for it."""
+    run, asked_here = subject
+    if run.user_id is None:
+        if asked_here:
+            return None
+        return "Only the browser that asked for this score may correct its grades."
+    if getattr(actor, "pk", None) == run.user_id:
+        return None
+    return "Only the person who asked for this score may correct its grades."
+
+
 def _register(name: str) -> None:
     act = ACTS[name]
 
