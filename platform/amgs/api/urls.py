@@ -26,6 +26,7 @@ NOUNS = (
     "credit",
     "models",
     "scores",
+    "score_extras",
     "validation",
     "watch",
     "jobs",

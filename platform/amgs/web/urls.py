@@ -10,6 +10,7 @@ NOUNS = (
     "work",
     "inbox",
     "scores",
+    "results",
     "datasets",
     "versions",
     "submitting",
