@@ -8,6 +8,7 @@ const HEIGHT = 320;
 const CLOSEST_S = 0.5;
 const STRETCHES = 12; // in view, so few of them ask for the frames in between
 const TAP_PX = 5;
+const SETTLED_MS = 150;
 
 export class Chart {
   // `keys` are the lines in their order: "score", then the units.
@@ -39,7 +40,7 @@ export class Chart {
         series: [{}, ...this.keys.map(line)],
         hooks: {
           drawClear: [() => this.#shade(), () => this.#bands()],
-          draw: [() => this.#stretches()],
+          draw: [() => this.#columns(), () => this.#stretches()],
         },
       },
       [[this.from, this.to], ...this.keys.map(() => [null, null])],
@@ -67,11 +68,17 @@ export class Chart {
   }
 
   #values = null;
+  #dense = null;
+
+  #nothing() {
+    return [[this.from, this.to], ...this.keys.map(() => [null, null])];
+  }
 
   #fill() {
+    this.#dense = null;
     const close = this.frames || this.to - this.from < STRETCHES * this.data.bin_s;
     if (!this.course || !close) {
-      this.#values = [[this.from, this.to], ...this.keys.map(() => [null, null])];
+      this.#values = this.#nothing();
       return;
     }
     const { columns } = this.course;
@@ -79,8 +86,14 @@ export class Chart {
       if (!this.shown.has(key)) return null;
       return key === "score" && !this.gated ? columns.ungated : columns[key];
     });
-    const width = Math.max(Math.floor(this.plot.bbox.width / devicePixelRatio), 50);
-    this.#values = thin(columns.time, wanted, this.from, this.to, width);
+    const width = Math.floor(this.plot.bbox.width / devicePixelRatio / (this.coarse ? 3 : 1));
+    const found = thin(columns.time, wanted, this.from, this.to, Math.max(width, 50));
+    if (found.dense) {
+      this.#dense = found;
+      this.#values = this.#nothing();
+    } else {
+      this.#values = found;
+    }
   }
 
   // --- what is in view -------------------------------------------------------------------------
@@ -90,6 +103,13 @@ export class Chart {
     const start = Math.min(Math.max(from, this.begin), this.end - span);
     this.from = start;
     this.to = start + span;
+    // While it moves, half as many lines: nobody sees it, and a slow machine keeps up.
+    this.coarse = true;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.coarse = false;
+      this.draw();
+    }, SETTLED_MS);
     this.draw();
   }
 
@@ -136,8 +156,9 @@ export class Chart {
   }
 
   // --- in words --------------------------------------------------------------------------------
-  say(time) {
+  say(at) {
     const { bins, units } = this.data;
+    const time = at + 1e-4; // players round the time of a frame down
     const bin = bins.find((one) => one.t0 <= time && time < one.t1) ?? (time >= bins.at(-1).t0 ? bins.at(-1) : bins[0]);
     const parts = [`${bin.t0.toFixed(1)}–${bin.t1.toFixed(1)} s`];
     if (this.shown.has("score")) parts.push(`score ${this.#figure(bin)}`);
@@ -252,6 +273,31 @@ export class Chart {
         ctx.fillRect(span[0], high, span[1], Math.max(low - high, 1));
       }
     }
+    ctx.restore();
+  }
+
+  // More frames than pixels: upright boxes from the lowest to the highest, which a machine without a
+  // graphics card fills many times faster than it strokes a line up and down.
+  #columns() {
+    if (!this.#dense) return;
+    const { ctx, bbox } = this.plot;
+    const [xs, ...ys] = this.#dense;
+    const height = (value) => Math.round(this.plot.valToPos(value, "y", true));
+    const left = xs.map((time) => Math.round(this.plot.valToPos(time, "x", true)));
+    const right = bbox.left + bbox.width;
+    ctx.save();
+    [...ys.entries()].reverse().forEach(([index, column]) => {
+      if (!this.shown.has(this.keys[index])) return;
+      ctx.fillStyle = this.colours[this.keys[index]];
+      ctx.globalAlpha = 0.55;
+      for (let k = 0; k < xs.length; k += 2) {
+        if (column[k] === null) continue;
+        const from = Math.max(left[k], bbox.left);
+        const to = Math.min(left[k + 2] ?? right, right);
+        const top = height(column[k + 1]);
+        if (to > from) ctx.fillRect(from, top, to - from, Math.max(height(column[k]) - top, devicePixelRatio));
+      }
+    });
     ctx.restore();
   }
 

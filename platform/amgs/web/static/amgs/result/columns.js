@@ -41,7 +41,7 @@ export function nameAt(names, column, place) {
 }
 
 // Per pixel between two times the lowest and highest grade of each column, as uPlot takes it: two
-// points a pixel. Where there are fewer frames than pixels, every frame.
+// points a pixel, and `dense` is set. Where there are fewer frames than pixels, every frame.
 export function thin(time, columns, from, to, width) {
   const first = Math.max(placeOf(time, from) - 1, 0);
   const last = Math.min(placeOf(time, to) + 1, time.length);
@@ -73,5 +73,5 @@ export function thin(time, columns, from, to, width) {
     });
     begin = end;
   }
-  return [xs, ...ys];
+  return Object.assign([xs, ...ys], { dense: true });
 }
