@@ -55,7 +55,9 @@ def _result(frames: int) -> str:
     for place, level in enumerate(np.clip(pain, 0, 1)):
         rests = place % 9000 < 900
         odds = ((1 - level) ** 2, 2 * level * (1 - level), level**2)
-        grades = tuple(Grade(unit.key, int(np.argmax(odds)), None, odds, 0.9) for unit in scale.units)
+        grades = tuple(
+            Grade(unit.key, int(np.argmax(odds)), None, odds, 0.9) for unit in scale.units
+        )
         said.append(
             Prediction(
                 FrameKey("a" * 64, 0, place, (1, FPS)),
