@@ -8,10 +8,18 @@ from amgs.scoring.models import ToolRun
 
 
 def test_frames_are_shown_with_what_their_grades_rest_on(
-    serve_shipped, uploaded, run_jobs, tmp_path, mice
+    serve_shipped, uploaded, run_jobs, tmp_path
 ):
+    from models.phantom.clip import write_clip
+    from models.phantom.look import Look
+    from models.phantom.motion import ClipPlan
+    from models.scale import load_scale
+
+    look = {"look": Look(), "animal": 705, "pain": 0.5, "size": (640, 480)}
+    plan = ClipPlan(coat=load_scale().coats[0], duration_s=3.0, fps=12, **look)
+    write_clip(tmp_path / "clip.mp4", plan, seed=5)
     serve_shipped()
-    upload = uploaded(mice[0][1].read_bytes())
+    upload = uploaded((tmp_path / "clip.mp4").read_bytes())
     run = services.start_score(upload=upload, name="cage.mp4")
     run_jobs()
     run = ToolRun.objects.get(pk=run.pk)

@@ -13,6 +13,7 @@ const SETTLED_MS = 150;
 export class Chart {
   // `keys` are the lines in their order: "score", then the units.
   constructor(uPlot, root, data, told) {
+    this.root = root;
     this.data = data;
     this.told = told;
     this.keys = ["score", ...data.units.map((unit) => unit.key)];
@@ -60,6 +61,7 @@ export class Chart {
     if (this.waiting) return;
     this.waiting = requestAnimationFrame(() => {
       this.waiting = null;
+      this.root.dataset.span = (this.to - this.from).toFixed(3);
       this.#fill();
       this.plot.setData(this.#values, false);
       this.plot.setScale("x", { min: this.from, max: this.to });
