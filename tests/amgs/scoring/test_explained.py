@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from amgs.files.storage import get_storage
 from amgs.scoring import extras, services
 from amgs.scoring.models import ToolRun
 
 
+# A process of its own imports torch, which takes its time where others work, too.
+@pytest.mark.timeout(600)
 def test_frames_are_shown_with_what_their_grades_rest_on(
     serve_shipped, uploaded, run_jobs, tmp_path
 ):
@@ -15,8 +19,8 @@ def test_frames_are_shown_with_what_their_grades_rest_on(
     from models.phantom.motion import ClipPlan
     from models.scale import load_scale
 
-    look = {"look": Look(), "animal": 705, "pain": 0.5, "size": (640, 480)}
-    plan = ClipPlan(coat=load_scale().coats[0], duration_s=3.0, fps=12, **look)
+    look = {"look": Look(), "animal": 705, "pain": 0.5, "size": (480, 360)}
+    plan = ClipPlan(coat=load_scale().coats[0], duration_s=1.0, fps=12, **look)
     write_clip(tmp_path / "clip.mp4", plan, seed=5)
     serve_shipped()
     upload = uploaded((tmp_path / "clip.mp4").read_bytes())
@@ -29,7 +33,7 @@ def test_frames_are_shown_with_what_their_grades_rest_on(
     assert best
     assert not {one["pts"] for one in best} & {one["pts"] for one in worst}
     grades = best[0]["grades"].values()
-    assert all(0 < one["probability"] <= 1 for one in grades)
+    assert all(0 < one["probability"] <= 1 for one in grades if one["grade"] is not None)
 
     extras.ask_for(run=run, what="explanation")
     run_jobs()
