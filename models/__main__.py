@@ -102,6 +102,12 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("video", type=Path, metavar="VIDEO")
     explain.add_argument("--out", type=Path, required=True)
     explain.add_argument("--bundle", type=Path, help="default: the shipped one")
+    explain.add_argument(
+        "--predictions", type=Path, help="predictions.parquet of the recording, with --pts"
+    )
+    explain.add_argument(
+        "--pts", type=int, nargs="*", default=[], help="timestamps of the frames to explain"
+    )
 
     eyes = commands.add_parser("eyes", help="fit and judge the eye reader alone")
     eyes.add_argument("--config", default="eyes", help="a shipped name or a YAML file")
@@ -306,7 +312,14 @@ def _explain(options: argparse.Namespace) -> int:
     from models.overlay import explain_recording
 
     bundle = load_bundle(options.bundle) if options.bundle is not None else default_bundle()
-    explain_recording(options.video, bundle, options.out)
+    if options.predictions is not None:
+        from models.exports import read_predictions_parquet
+        from models.saliency_maps import explain_frames
+
+        said = read_predictions_parquet(options.predictions)
+        explain_frames(options.video, bundle, said, options.pts, options.out)
+    else:
+        explain_recording(options.video, bundle, options.out)
     printer()({"event": "done", "explanation": str(options.out / "explanation.json")})
     return 0
 

@@ -11,6 +11,8 @@ How numbers are formed:
 - The ungated score is formed in the same way from all frames whose units look scorable, whatever
   the state, because a gate on sleep may also remove animals that sit still in strong pain.
 - There is no score under MINIMUM_FRAMES graded frames or under MINIMUM_COVERAGE of all frames.
+- The sum (0 to 8 for mice, the scale of PainFace 2024) is that of the same means, over the units
+  that the scale counts in it. It exists only where each of them is scored; see `sum_of_units`.
 - Intervals are *measurement* intervals (95 %) from a block bootstrap in time, because neighbouring
   frames say nearly the same: how well the mean of this recording is known, not how animals differ.
   There are none where a stretch holds too few blocks of BLOCK_S seconds to tell its own spread.
@@ -21,8 +23,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -83,7 +85,9 @@ class UnitMean:
 class Bin:
     """A stretch [t0, t1) in seconds: score, graded frames, all frames, mean grade per unit.
 
-    `interval` is the measurement interval of the score, None where there is too little to tell.
+    `interval` is the measurement interval of the score, None where there is too little to tell;
+    `unit_intervals` hold those of the units. `ungated` is the score with the states left in that
+    are not graded.
     """
 
     t0: float
@@ -93,11 +97,13 @@ class Bin:
     n: int
     units: dict[str, float | None]
     interval: Interval | None = None
+    ungated: float | None = None
+    unit_intervals: dict[str, Interval | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Best:
-    """A frame the model is sure of: timestamp in time base units, seconds, place in the recording.
+    """A frame worth a look: timestamp in time base units, seconds, place in the recording.
 
     `frame` is None where the recording was not counted from its beginning; the timestamp names the
     frame in any case.
@@ -126,6 +132,7 @@ class Result:
     score          0..2, None where too little could be graded
     score_ungated  the same with states left in that are not graded
     best           the frames the model is surest of, in order of time
+    worst          the graded frames it is least sure of, in order of time
     bin_s          width of the bins in seconds
     unfamiliar     frames whose face is unlike all that the model has learnt from
     score_interval, score_ungated_interval
@@ -152,6 +159,7 @@ class Result:
     score_interval: Interval | None = None
     score_ungated_interval: Interval | None = None
     interval_note: str = MEASUREMENT
+    worst: tuple[Best, ...] = ()
     disclaimer: str = DISCLAIMER
 
     def to_json(self) -> dict[str, Any]:
@@ -160,8 +168,12 @@ class Result:
 
 
 @dataclass(frozen=True)
-class _Course:
-    """The predictions as arrays over n frames; values (n, units), NaN where not scored."""
+class Course:
+    """The predictions as arrays over n frames; values (n, units), NaN where not scored.
+
+    `ungated` are the values with the states left in that are not graded; `what` pairs the state of
+    a frame with the reason why it is not graded, None where it is.
+    """
 
     index: NDArray[np.int64]
     pts: NDArray[np.int64]
@@ -187,7 +199,7 @@ def summarise(
     `facts` tell how long the recording is; `phantom` says that the model rests on rendered faces;
     `bin_s` is the width of a bin in seconds, by default the shortest that gives at most MOST_BINS.
     """
-    course = _read(predictions, scale)
+    course = read_course(predictions, scale)
     n, graded = len(course.time_s), int(course.graded.sum())
     gap = float(np.median(np.diff(course.time_s))) if n > 1 else 0.0
     end = float(course.time_s[-1]) + gap if n else 0.0
@@ -215,7 +227,8 @@ def summarise(
         bin_s=width,
         bins=tuple(_bins(course, scale, start, end, width)),
         segments=tuple(_segments(course, end)),
-        best=_best(course),
+        best=_chosen(course, np.argsort(-course.certainty, kind="stable")),
+        worst=_worst(course),
         sentence=_sentence(n, graded, score, reasons, scale),
         phantom=phantom,
         unfamiliar=course.unfamiliar,
@@ -231,7 +244,8 @@ def nothing_scored(
     return replace(summarise([], scale, phantom=phantom), outcome=outcome, sentence=sentence)
 
 
-def _read(predictions: Iterable[Prediction], scale: Scale) -> _Course:
+def read_course(predictions: Iterable[Prediction], scale: Scale) -> Course:
+    """What a result needs of the predictions of a recording, as arrays."""
     place = {key: column for column, key in enumerate(scale.unit_keys)}
     index, pts, times = array("q"), array("q"), array("d")
     graded: list[bool] = []
@@ -266,7 +280,7 @@ def _read(predictions: Iterable[Prediction], scale: Scale) -> _Course:
         said = (one.state, one.reason)
         what.append(same.setdefault(said, said))
     shape = (len(times), len(place))
-    return _Course(
+    return Course(
         np.array(index, np.int64),
         np.array(pts, np.int64),
         np.array(times, np.float64),
@@ -312,7 +326,7 @@ def _interval(times: Array, values: Array, scale: Scale, score: float | None) ->
 
 
 def _with_intervals(
-    means: dict[str, UnitMean], course: _Course, scale: Scale
+    means: dict[str, UnitMean], course: Course, scale: Scale
 ) -> dict[str, UnitMean]:
     result = {}
     for column, unit in enumerate(scale.units):
@@ -334,13 +348,17 @@ def _bin_width(length_s: float) -> float:
     return next(fitting, BIN_WIDTHS_S[-1])
 
 
-def _bins(course: _Course, scale: Scale, start: float, end: float, width: float) -> Iterator[Bin]:
+def _bins(course: Course, scale: Scale, start: float, end: float, width: float) -> Iterator[Bin]:
     if not len(course.time_s):
         return
     # The small term keeps a time that binary fractions put just under an edge in its own bin.
     number = np.floor((course.time_s - start) / width + 1e-9).astype(np.int64)
     edges = start + width * np.arange(int(number[-1]) + 2)
     spans = bin_intervals(course.time_s, course.values, edges, BLOCK_S, DRAWS, SEED)
+    of_units = [
+        bin_intervals(course.time_s, course.values[:, column], edges, BLOCK_S, DRAWS, SEED)
+        for column in range(len(scale.units))
+    ]
     top = max(unit.top_grade for unit in scale.units)
     for n in range(int(number[-1]) + 1):
         here = number == n
@@ -355,10 +373,15 @@ def _bins(course: _Course, scale: Scale, start: float, end: float, width: float)
             n=int(here.sum()),
             units={key: mean.mean for key, mean in _unit_means(values, scale).items()},
             interval=None if score is None else _on_scale(spans[n], top),
+            ungated=_score(course.ungated[here], scale, at_least=1),
+            unit_intervals={
+                unit.key: _on_scale(of_units[column][n], unit.top_grade)
+                for column, unit in enumerate(scale.units)
+            },
         )
 
 
-def _segments(course: _Course, end: float) -> Iterator[Segment]:
+def _segments(course: Course, end: float) -> Iterator[Segment]:
     times: Sequence[float] = [float(time) for time in course.time_s]
     start = 0
     for i in range(1, len(times) + 1):
@@ -368,12 +391,13 @@ def _segments(course: _Course, end: float) -> Iterator[Segment]:
             start = i
 
 
-def _best(course: _Course) -> tuple[Best, ...]:
+def _chosen(course: Course, order: NDArray[np.int64]) -> tuple[Best, ...]:
     chosen: list[int] = []
-    for i in np.argsort(-course.certainty, kind="stable"):
-        if not course.graded[i] or len(chosen) == BEST:
+    for i in order:
+        if len(chosen) == BEST:
             break
-        if all(abs(course.time_s[i] - course.time_s[j]) >= BEST_APART_S for j in chosen):
+        apart = all(abs(course.time_s[i] - course.time_s[j]) >= BEST_APART_S for j in chosen)
+        if course.graded[i] and apart:
             chosen.append(int(i))
     return tuple(
         Best(
@@ -383,6 +407,45 @@ def _best(course: _Course) -> tuple[Best, ...]:
         )
         for i in sorted(chosen)
     )
+
+
+def _worst(course: Course) -> tuple[Best, ...]:
+    """The graded frames of which the model is least sure, none of which is among the surest half.
+
+    In a short recording best and worst would else be the same frames.
+    """
+    sure = course.certainty[course.graded]
+    if not len(sure):
+        return ()
+    unsure = course.certainty < np.median(sure)
+    order = np.argsort(course.certainty, kind="stable")
+    return _chosen(course, order[course.graded[order] & unsure[order]])
+
+
+def sum_of_units(units: Mapping[str, float | None], scale: Scale) -> float | None:
+    """The sum of the units that the scale counts in it: Σ m_u, 0 to 8 for mice.
+
+    None unless every one of them is scored. Of a frame, `units` are its grades; of a recording the
+    means over its frames. It is derived where it is shown and kept nowhere.
+    """
+    counted = [units.get(unit.key) for unit in scale.units if unit.in_sum]
+    known = [value for value in counted if value is not None]
+    return float(sum(known)) if known and len(known) == len(counted) else None
+
+
+def sum_of_result(result: Mapping[str, Any], scale: Scale) -> float | None:
+    """The sum of a result as JSON, None where it gives no score or a unit was scored too seldom."""
+    if result.get("score") is None:
+        return None
+    means = {
+        key: found["mean"] for key, found in result["units"].items() if found["n"] >= MINIMUM_FRAMES
+    }
+    return sum_of_units(means, scale)
+
+
+def top_of_sum(scale: Scale) -> int:
+    """The highest sum there can be."""
+    return sum(unit.top_grade for unit in scale.units if unit.in_sum)
 
 
 def _sentence(

@@ -11,6 +11,10 @@ from models.scale import Scale, load_scale
 
 DIGITS = 12
 """Digits of a digest that tell bundles apart for a reader."""
+LIMITS = "research measure, no welfare decision; low does not mean no pain"
+"""What every row of a table says, since rows of several tables get mixed."""
+UNKNOWN = "unknown"
+ORIGIN = ("phantom", "model", "bundle", "snapshot", "scored_at", "independent", "limits")
 BETWEEN = "|"
 """Between the grades of a set: with a comma, spreadsheets of many countries read a number."""
 
@@ -24,6 +28,8 @@ def write_csv(
     model: str = "",
     bundle: str = "",
     snapshot: str = "",
+    scored_at: str = "",
+    independent: str = UNKNOWN,
 ) -> None:
     """Write one row per frame: state, reason, image score, and grade, reason and set per unit.
 
@@ -32,8 +38,9 @@ def write_csv(
     of a frame in the recording was not counted. `unfamiliar` says that a face is unlike those the
     model has learnt from.
     `phantom` marks every row as resting on rendered faces. Every row names the `model`, the
-    first digits of the digest of its `bundle` and the `snapshot` it learned from, since rows of
-    several tables get mixed.
+    first digits of the digest of its `bundle`, the `snapshot` it learned from and when it was
+    scored, says whether the recording is `independent` of what the model learned from (“yes”, “no”
+    or “unknown”), and what a score is not.
     """
     scale = scale or load_scale()
     columns = ["frame", "time_s", "state", "reason", "image_score", "units_scored"]
@@ -42,7 +49,7 @@ def write_csv(
     columns.append("unfamiliar")
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*columns, "phantom", "model", "bundle", "snapshot"])
+        writer.writerow([*columns, *ORIGIN])
         for one in predictions:
             by_unit = {grade.unit: grade for grade in one.grades}
             scored = sum(grade.grade is not None for grade in one.grades)
@@ -60,4 +67,5 @@ def write_csv(
                 row.append(BETWEEN.join(map(str, held or ())))
             row.append("yes" if one.unfamiliar else "no")
             origin = ["yes" if phantom else "no", model, bundle[:DIGITS], snapshot]
+            origin += [scored_at, independent, LIMITS]
             writer.writerow([*row, *origin])

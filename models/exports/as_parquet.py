@@ -12,6 +12,7 @@ from typing import Any, overload
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.exports.as_csv import UNKNOWN
 from models.records import Face, FrameKey, Grade, Prediction
 from models.result import DISCLAIMER
 from models.scale import Scale, load_scale
@@ -30,6 +31,8 @@ def write_predictions_parquet(
     model: str = "",
     bundle: str = "",
     snapshot: str = "",
+    scored_at: str = "",
+    independent: str = UNKNOWN,
 ) -> None:
     """Write predictions; memory stays flat, because blocks of rows are written as they come.
 
@@ -37,6 +40,7 @@ def write_predictions_parquet(
     are put together without looking at each frame, into the same bytes.
     """
     origin = {"model": model, "bundle": bundle, "snapshot": snapshot}
+    origin |= {"scored_at": scored_at, "independent": independent}
     if isinstance(predictions, StoredPredictions):
         schema = _schema(scale or load_scale(), {"phantom": phantom, **origin})
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -57,17 +61,21 @@ def written_through(
     model: str = "",
     bundle: str = "",
     snapshot: str = "",
+    scored_at: str = "",
+    independent: str = UNKNOWN,
 ) -> Iterator[Prediction]:
     """Write predictions and hand each on; the file is whole when the last one was taken.
 
     Per unit U: `U` (grade, null where not scored), `U__reason`, `U__scorable`, `U__p0` …, and
     `U__set`, the grades that can be meant. `frame` is null where the place of a frame in the
     recording was not counted; `pts` always names it. The metadata key `amgs` names the scale, the
-    `model`, the digest of its `bundle` and the `snapshot` it learned from, says whether the model
-    rests on rendered faces, and holds the disclaimer.
+    `model`, the digest of its `bundle` and the `snapshot` it learned from and when it
+    was scored, says whether the model rests on rendered faces and whether the recording is
+    `independent` of what it learned from, and holds the disclaimer.
     """
     scale = scale or load_scale()
     origin = {"phantom": phantom, "model": model, "bundle": bundle, "snapshot": snapshot}
+    origin |= {"scored_at": scored_at, "independent": independent}
     schema = _schema(scale, origin)
     rows: list[dict[str, Any]] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -160,6 +168,20 @@ def _counted(table: pa.Table, first: int) -> pa.Table:
     places = pa.array(range(first, first + table.num_rows), pa.int64())
     at = table.schema.get_field_index("frame")
     return table.set_column(at, table.schema.field(at), places).combine_chunks()
+
+
+def prediction_at(path: str | Path, place: int, *, scale: Scale | None = None) -> Prediction | None:
+    """The prediction in one row, counted from 0, of which only the block is read; None beyond."""
+    scale = scale or load_scale()
+    left = place
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups if place >= 0 else 0):
+            rows = file.metadata.row_group(group).num_rows
+            if left < rows:
+                (row,) = file.read_row_group(group).slice(left, 1).to_pylist()
+                return _prediction(row, scale)
+            left -= rows
+    return None
 
 
 def _schema(scale: Scale, origin: dict[str, Any]) -> pa.Schema:

@@ -61,22 +61,30 @@ def unplayable(path: Path, facts: MediaFacts) -> str | None:
     """
     if facts.kind == "stills":
         return None
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head[4:8] == b"ftyp" and head[8:10] != b"qt":
-        container, codecs = "MP4", {"h264"}
-    elif head.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in head:
-        container, codecs = "WebM", {"vp8", "vp9"}
-    else:
-        return f"Browsers do not play files of the kind {facts.container.split(',')[0]}."
-    if facts.codec not in codecs:
-        return f"Not every browser plays {facts.codec} in {container}."
-    if facts.pixel_format not in EIGHT_BITS:
-        return f"Not every browser plays pictures stored as {facts.pixel_format}."
+    reason = unplayable_stream(path, facts.container, facts.codec, facts.pixel_format)
+    if reason is not None:
+        return reason
     if facts.interlaced:
         return "The film is interlaced, which browsers show with combs."
     if facts.problems:
         return "Parts of the film cannot be read, and a browser may stop there."
+    return None
+
+
+def unplayable_stream(path: Path, container: str, codec: str, pixel_format: str) -> str | None:
+    """The same from what the file says of itself, without reading its pictures."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head[4:8] == b"ftyp" and head[8:10] != b"qt":
+        kind, codecs = "MP4", {"h264"}
+    elif head.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in head:
+        kind, codecs = "WebM", {"vp8", "vp9"}
+    else:
+        return f"Browsers do not play files of the kind {container.split(',')[0]}."
+    if codec not in codecs:
+        return f"Not every browser plays {codec} in {kind}."
+    if pixel_format not in EIGHT_BITS:
+        return f"Not every browser plays pictures stored as {pixel_format}."
     return None
 
 
@@ -89,6 +97,20 @@ def make_proxy(
     Raises Unreadable where no frame can be read, and then leaves nothing.
     """
     return _coded(source, target, longest, iter, progress)
+
+
+def make_drawn(
+    source: Path,
+    target: Path,
+    drawn: Callable[[Iterator[Frame]], Iterator[Frame]],
+    progress: Progress | None = None,
+    longest: int = LONGEST,
+) -> Proxy:
+    """Write a proxy of what `drawn` makes of the frames of a film; all of one size.
+
+    Raises Unreadable as `make_proxy` does.
+    """
+    return _coded(source, target, longest, lambda film: drawn(iter(film)), progress)
 
 
 def make_clip(

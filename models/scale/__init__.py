@@ -50,7 +50,7 @@ class Unit:
     `pairwise_kappa` is the quadratic-weighted kappa of two raters, `not_scorable_rate` the share of
     pictures in which raters could not score the unit, `widest_yaw` (degrees) how far the phantom's
     head may be turned until that happens, `deformation` the phantom's function for it, `aliases`
-    are what labs call the unit in their sheets.
+    are what labs call the unit in their sheets, `in_sum` says whether the sum of units counts it.
     """
 
     key: str
@@ -65,6 +65,7 @@ class Unit:
     widest_yaw: float
     deformation: str
     aliases: tuple[str, ...] = ()
+    in_sum: bool = True
 
     @property
     def top_grade(self) -> int:

@@ -129,12 +129,23 @@ class ScoreDetailView(ScoreView):
     """A score with notes on data that its model rests on and that left since.
 
     ``rescored`` are second scores by other versions, ``rescored_from`` the token of the first.
+    ``result.independence`` says whether the recording was among what the model learned from.
     """
 
     notes = serializers.ListField(child=serializers.DictField())
     rescored_from = serializers.CharField(allow_null=True)
     rescored = RescoredView(many=True)
     versions = SelectableView(many=True)
+    extras = serializers.DictField(help_text="what was made of it when asked, by its kind")
+    corrections = serializers.ListField(
+        child=serializers.DictField(), help_text="grades by hand beside the model's, newest first"
+    )
+    sum = serializers.DictField(
+        allow_null=True, help_text="sum of the units that the scale counts, derived; 0 to 8"
+    )
+    methods = serializers.ListField(
+        child=serializers.CharField(), help_text="sentences for a methods section"
+    )
 
 
 class RescoreBody(serializers.Serializer):

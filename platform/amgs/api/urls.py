@@ -29,6 +29,7 @@ NOUNS = (
     "tools",
     "studies",
     "webhooks",
+    "score_extras",
     "validation",
     "watch",
     "jobs",

@@ -38,12 +38,12 @@ def compare_recording(context: Context, recording: str) -> Finish:
     row = Recording.objects.filter(public_id=recording, status=Recording.Status.READY).first()
     if row is None or not row.likeness_key:
         return Finish({"gone": True})
-    mine = _likeness(row.likeness_key)
+    mine = likeness_at(row.likeness_key)
     likely = _likely(context, row) if row.signature else []
     found = []
     for number, (pk, key) in enumerate(likely):
         context.progress(0.2 + 0.8 * number / len(likely), "comparing with others")
-        other = _likeness(key)
+        other = likeness_at(key)
         if not mine.pictures or not other.pictures or mine.step_s != other.step_s:
             continue
         first, second = (mine, other) if row.pk < pk else (other, mine)
@@ -87,7 +87,7 @@ def _likely(context: Context, row: Recording) -> list[tuple[int, str]]:
     for number, (pk, key, signature) in enumerate(_others(row)):
         if number % AT_ONCE == 0:
             context.check()
-        apart = nearness(mine, _signature(signature))
+        apart = nearness(mine, signature_from(signature))
         if apart <= LIKELY:
             near.append((apart, pk, key))
     return [(pk, key) for _, pk, key in sorted(near)[:MOST_COMPARED]]
@@ -104,13 +104,14 @@ def _others(row: Recording) -> Iterator[tuple[int, str, dict[str, list[str]]]]:
     )
 
 
-def _signature(data: dict[str, list[str]]) -> Signature:
+def signature_from(data: dict[str, list[str]]) -> Signature:
+    """Return a signature as a recording keeps it."""
     from models.media.likeness import Signature
 
     return Signature(tuple(data["pictures"]), tuple(data["mirrored"]))
 
 
-def _likeness(key: str) -> Likeness:
+def likeness_at(key: str) -> Likeness:
     """Read hashes from the storage; of a recording cleared away meanwhile there are none."""
     from models.media.likeness import Likeness
     from models.records import from_json

@@ -21,7 +21,9 @@ from amgs.registry.models import ModelVersion
 from amgs.scoring import pictures, quota, segments, services
 from amgs.scoring.ending import job_ended, score_ended, upload_given_up
 from amgs.scoring.engine import scorer_of
+from amgs.scoring.independence import UNKNOWN, independence_of
 from amgs.scoring.keeping import delete_old_scores
+from amgs.scoring.making import COURSE, make_extra
 from amgs.scoring.messages import send_score_message
 from amgs.scoring.models import Segment, ToolRun
 from amgs.scoring.partial import Telling
@@ -43,6 +45,7 @@ __all__ = [
     "call_webhook",
     "delete_old_scores",
     "drop_parts_of_score",
+    "make_extra",
     "probe",
     "run_tool",
     "score_segment",
@@ -192,13 +195,17 @@ def _written(
         _with_signs_of_life(context, predictions), load_scale(), phantom=version.phantom
     ).to_json()
     context.progress(0.95, "writing the files")
-    wanted = {one["pts"] for one in result["best"]}
-    best = [one for one in predictions if one.key.pts in wanted]
+    shown = ("best", "worst")
+    wanted = {one["pts"] for kind in shown for one in result[kind]}
+    few = [one for one in predictions if one.key.pts in wanted]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result["best_frames"] = pictures.write(folder, path, best, result["best"])
-        outputs = _store(context, folder, row, version, predictions, result)
-    return _finish(row, version, result, outputs, glance)
+        for kind in shown:
+            result[f"{kind}_frames"] = pictures.write(folder, path, few, result[kind], name=kind)
+        result["independence"] = independence_of(version, row.blob, path)
+        origin = provenance(row, version)
+        outputs = _store(context, folder, origin, version, predictions, result)
+    return _finish(row, version, result, outputs, origin, glance)
 
 
 def _with_signs_of_life(context: Context, predictions: Sequence[Any]) -> Iterator[Any]:
@@ -234,30 +241,33 @@ def _unreadable(row: ToolRun, version: ModelVersion, sentence: str, stored_name:
 
 
 def _without_grades(row: ToolRun, version: ModelVersion, result: Any) -> Finish:
-    return _finish(row, version, result.to_json() | {"best_frames": []}, {})
+    told = result.to_json() | {"best_frames": [], "worst_frames": []}
+    return _finish(row, version, told, {}, provenance(row, version))
 
 
 def _store(
     context: Context,
     folder: Path,
-    row: ToolRun,
+    origin: dict[str, Any],
     version: ModelVersion,
     predictions: Sequence[Any],
     result: dict[str, Any],
 ) -> dict[str, str]:
     """Write the downloads and put them under this attempt's keys; return the keys by name."""
-    from models.exports import write_csv, write_predictions_parquet
+    from models.exports import write_columns, write_csv, write_predictions_parquet
 
-    phantom = version.phantom
     named: dict[str, Any] = {
-        "phantom": phantom,
+        "phantom": version.phantom,
         "model": version.identifier,
         "bundle": version.digest,
         "snapshot": snapshot_of(version),
+        "scored_at": origin["scored_at"],
+        "independent": result["independence"].get("independent", UNKNOWN),
     }
     write_predictions_parquet(folder / PREDICTIONS, predictions, **named)
     write_csv(folder / TABLE, predictions, **named)
-    whole = {"result": result, "provenance": provenance(row, version)}
+    write_columns(folder / COURSE, predictions)
+    whole = {"result": result, "provenance": origin}
     (folder / RESULT).write_text(json.dumps(whole, indent=2), encoding="utf-8")
     storage = get_storage()
     outputs = {}
@@ -294,6 +304,7 @@ def _finish(
     version: ModelVersion,
     result: dict[str, Any],
     outputs: dict[str, str],
+    origin: dict[str, Any],
     glance: Any = None,
 ) -> Finish:
     def apply() -> None:
@@ -301,7 +312,7 @@ def _finish(
             model_version=version,
             result=result,
             outputs=outputs,
-            provenance=provenance(row, version),
+            provenance=origin,
         )
         segments.stop_parts(row)
         segments.forget_parts(row)

@@ -7,6 +7,8 @@ its key. What is deleted leaves one sentence at its address.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +30,17 @@ from amgs.scoring.quota import KEPT as USE_KEPT
 
 UNDO = timedelta(minutes=10)
 """How long a deletion that somebody asked for can be taken back for certain."""
+
+
+COOKIE = "amgs_scores"
+"""The cookie with the key of a browser without an account."""
+_KEY = re.compile(r"[\w-]{20,60}")
+
+
+def key_in(cookies: Mapping[str, str]) -> str:
+    """Return the key of a browser among its cookies; empty where it has none."""
+    found = cookies.get(COOKIE, "")
+    return found if _KEY.fullmatch(found) else ""
 
 
 def digest_of(key: str) -> str:

@@ -136,6 +136,59 @@ class Segment(Row):
         ]
 
 
+class Extra(Row):
+    """Something that is made of a result when somebody asks for it: a film, a workbook, saliency.
+
+    It has no state but its job's. ``told`` is what the page needs to know of it, ``outputs`` are
+    storage keys by name.
+    """
+
+    run = models.ForeignKey(ToolRun, on_delete=models.CASCADE, related_name="extras")
+    what = models.CharField(max_length=20)
+    job = models.OneToOneField(
+        "core.Job", null=True, on_delete=models.PROTECT, related_name="score_extra"
+    )
+    told = models.JSONField(default=dict)
+    outputs = models.JSONField(default=dict)
+    # Over what it was made from where that can change (corrections by hand); empty elsewhere.
+    rests_on = models.CharField(max_length=64, blank=True)
+
+    class Meta(Row.Meta):
+        constraints = [
+            models.UniqueConstraint(fields=["run", "what"], name="one_extra_of_each_kind")
+        ]
+
+
+class Correction(Row):
+    """What a person says of one unit in one frame of their own score: a column of its own.
+
+    It changes no grade of the model, and nothing that learns or judges reads it: neither consensus
+    nor training, calibration or benchmark. The newest one that is not undone counts.
+    """
+
+    run = models.ForeignKey(ToolRun, on_delete=models.CASCADE, related_name="corrections")
+    pts = models.BigIntegerField()
+    place = models.PositiveIntegerField(help_text="row of the frame in the files of the score")
+    time_s = models.FloatField()
+    unit = models.CharField(max_length=40)
+    grade = models.PositiveSmallIntegerField(null=True)
+    reason = models.CharField(max_length=40, blank=True)
+    # What the model said, as it stood beside the form.
+    model_grade = models.PositiveSmallIntegerField(null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    by_name = models.CharField(max_length=200)
+    # All units that were corrected with one press of the button are undone together.
+    act = models.CharField(max_length=26)
+    undone_at = models.DateTimeField(null=True)
+    # If the video is contributed, this frame is rated blind before anything else is done with it.
+    blind_first = models.BooleanField(default=True)
+
+    class Meta(Row.Meta):
+        indexes = [models.Index(fields=["run", "pts"], name="correction_of_frame")]
+
+
 class Validation(Row):
     """One making of the validation page of a model version, from its snapshot.
 

@@ -1,4 +1,4 @@
-"""The best frames of a scored video as pictures, each with its face box and grades."""
+"""The best and worst frames of a scored video as pictures, each with its face box and grades."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ BOX_COLOUR = (43, 122, 11)  # red, green, blue
 
 
 def write(
-    folder: Path, video: Path, predictions: Sequence[Any], best: Sequence[dict[str, Any]]
+    folder: Path,
+    video: Path,
+    predictions: Sequence[Any],
+    best: Sequence[dict[str, Any]],
+    name: str = "best",
 ) -> list[dict[str, Any]]:
     """Write up to six JPEG files into ``folder`` and return what belongs to each.
 
-    ``best`` are those of a result; a frame that cannot be read a second time is left out. Boxes are
-    in pixels of the picture as written (x0, y0, x1, y1), which is at most 640 pixels long.
+    ``best`` are those of a result, or its worst; files are called after ``name``. A frame that
+    cannot be read a second time is left out. Boxes are in pixels of the picture as written
+    (x0, y0, x1, y1), which is at most 640 pixels long and ``scale`` times as large as the frame.
+    Of every unit stand there the probability of the likeliest grade and that of being scorable.
     """
     import cv2
 
@@ -41,7 +47,7 @@ def write(
             box = [round(value * scale, 1) for value in prediction.face.box]
             corners = [round(value) for value in box]
             cv2.rectangle(picture, corners[:2], corners[2:], BOX_COLOUR, 2)
-        name = f"best-{number}.jpg"
+        file = f"{name}-{number}.jpg"
         done, data = cv2.imencode(
             ".jpg",
             cv2.cvtColor(picture, cv2.COLOR_RGB2BGR),
@@ -49,22 +55,25 @@ def write(
         )
         if not done:
             continue
-        (folder / name).write_bytes(data.tobytes())
+        (folder / file).write_bytes(data.tobytes())
         shown.append(
             {
-                "file": name,
+                "file": file,
                 "index": prediction.index if prediction.index >= 0 else None,
                 "pts": prediction.key.pts,
                 "time_s": prediction.time_s,
                 "width": size[0],
                 "height": size[1],
                 "box": box,
+                "scale": round(scale, 6),
                 "score": prediction.image_score,
                 "grades": {
                     grade.unit: {
                         "grade": grade.grade,
                         "reason": grade.reason,
                         "set": grade.possible,
+                        "probability": round(max(grade.probabilities), 3),
+                        "scorable": round(grade.scorable, 3),
                     }
                     for grade in prediction.grades
                 },

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
 from amgs.files.models import Upload
+from amgs.scoring import corrections, extras
 from amgs.scoring import partial as standing
 from amgs.scoring.keeping import gone_sentence
 from amgs.scoring.leaving import notes_of_score
@@ -23,7 +24,15 @@ MEDIA_TYPES = {
     ".csv": "text/csv; charset=utf-8",
     ".json": "application/json",
     ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".bin": "application/octet-stream",
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+SHOWN = ("player.mp4", "player.webm")
+"""Files that a page shows in place; pictures and columns are, too."""
+SHOWN_KINDS = (".jpg", ".png", ".bin")
 
 
 def by_token(token: str, *, even_gone: bool = False) -> ToolRun:
@@ -94,7 +103,42 @@ def score_detail(row: ToolRun) -> dict[str, Any]:
         "rescored_from": row.rescored_from.token if row.rescored_from else None,
         "rescored": rescored(row),
         "versions": versions(row),
+        "extras": extras.summary(row),
+        "corrections": corrections.acts(row),
+        "sum": derived_sum(row.result),
+        "methods": methods(row),
     }
+
+
+def derived_sum(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the sum of the units that the scale counts, with its top; ``None`` without a score."""
+    from models.result import sum_of_result, top_of_sum
+    from models.scale import load_scale
+
+    if not result:
+        return None
+    scale = load_scale()
+    return {
+        "value": sum_of_result(result, scale),
+        "top": top_of_sum(scale),
+        "units": [unit.key for unit in scale.units if unit.in_sum],
+    }
+
+
+def methods(row: ToolRun, *, corrections_used: bool = False) -> list[str]:
+    """Return the sentences for a methods section; none where nothing could be read."""
+    from models.methods import methods_sentences
+    from models.scale import load_scale
+
+    if row.result.get("outcome") not in ("scored", "no_scorable_frames"):
+        return []
+    return methods_sentences(
+        row.result,
+        row.provenance,
+        load_scale(),
+        corrected_frames=len(corrections.counted(row)),
+        corrections_used=corrections_used,
+    )
 
 
 def rescored(row: ToolRun) -> list[dict[str, Any]]:
@@ -130,7 +174,7 @@ def file_address(row: ToolRun, name: str) -> str:
 
     from amgs.files.storage import get_storage
 
-    key = row.outputs.get(name)
+    key = row.outputs.get(name) or extras.key_of(row, name)
     if key is None:
         raise NotFound(f"This score has no file '{name}'.")
     suffix = PurePosixPath(name).suffix
@@ -141,6 +185,6 @@ def file_address(row: ToolRun, name: str) -> str:
     return get_storage().sign_get(
         key,
         settings.STORAGE_ADDRESS_SECONDS,
-        filename=None if suffix == ".jpg" else saved,
+        filename=None if suffix in SHOWN_KINDS or name in SHOWN else saved,
         media_type=MEDIA_TYPES.get(suffix),
     )

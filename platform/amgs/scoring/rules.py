@@ -29,6 +29,19 @@ def own_study(actor: Actor, subject: Any) -> str | None:
     return "This study belongs to somebody else; ask its owner for a link to the results."
 
 
+@rule("scoring.correct_score")
+def correct_score(actor: Actor, subject: Any) -> str | None:
+    """The owner may correct; of a score without an account, the browser that asked for it."""
+    run, asked_here = subject
+    if run.user_id is None:
+        if asked_here:
+            return None
+        return "Only the browser that asked for this score may correct its grades."
+    if getattr(actor, "pk", None) == run.user_id:
+        return None
+    return "Only the person who asked for this score may correct its grades."
+
+
 def _register(name: str) -> None:
     act = ACTS[name]
 

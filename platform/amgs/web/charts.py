@@ -133,6 +133,33 @@ def two_courses(bins: Sequence[Mapping[str, Any]]) -> SafeString | None:
     return canvas.drawn("Both scores over time; the figures are in the tables below.", "wide")
 
 
+def one_course(
+    bins: Sequence[Mapping[str, Any]], segments: Sequence[Mapping[str, Any]]
+) -> SafeString | None:
+    """Draw the score of a recording with its intervals, what was not graded in grey."""
+    if not any(one["score"] is not None for one in bins):
+        return None
+    start, end = bins[0]["t0"], bins[-1]["t1"]
+    canvas = Canvas(520, 210, (start, end), (0.0, TOP), bottom=34)
+    for segment in segments:
+        if segment["reason"]:
+            left, right = canvas.x(segment["t0"]), canvas.x(segment["t1"])
+            wide = max(round(right - left, 1), 0.3)
+            box = {"x": left, "y": canvas.y(TOP), "width": wide, "class_": "pale"}
+            canvas.add("rect", height=canvas.y(0.0) - canvas.y(TOP), **box)
+    ys = [(value, f"{value:.1f}") for value in _ticks(0.0, TOP, 4)]
+    canvas.axes([(value, f"{value:g}") for value in _ticks(start, end, 6)], ys, "seconds")
+    for one in bins:
+        if one["interval"]:
+            canvas.bar((one["t0"] + one["t1"]) / 2, *one["interval"], look="span one")
+    courses = [{"t0": one["t0"], "t1": one["t1"], "score": one["score"]} for one in bins]
+    for run in _runs(courses, "score"):
+        canvas.line(run, "one")
+        if len(run) == 1:
+            canvas.dot(*run[0], look="one", r=2.0)
+    return canvas.drawn("The image score over time; the figures are in the tables.", "wide")
+
+
 def _runs(bins: Sequence[Mapping[str, Any]], side: str) -> list[list[tuple[float, float]]]:
     runs: list[list[tuple[float, float]]] = [[]]
     for one in bins:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from rest_framework.throttling import BaseThrottle
 
-COOKIE = "amgs_scores"
+from amgs.scoring.keeping import COOKIE, key_in
+
 _YEAR_S = 365 * 86400
-_KEY = re.compile(r"[\w-]{20,60}")
 
 
 def key_of(request: HttpRequest) -> str:
     """Return the key of the browser that asks; empty where it has none."""
-    found = request.COOKIES.get(COOKIE, "")
-    return found if _KEY.fullmatch(found) else ""
+    return key_in(request.COOKIES)
 
 
 def with_key(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -12,12 +12,12 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from amgs.core import jobs, policy, vocabulary
+from amgs.core import jobs, policy
 from amgs.core.errors import Refused
 from amgs.registry import services as registry
 from amgs.scoring import partial, queries, quota, rescoring, services
 from amgs.scoring.leaving import notes_of_score
-from amgs.web import charts, paging, standing
+from amgs.web import charts, paging, results, standing
 from amgs.web.owner import address_of, with_key
 from amgs.web.people import actor
 from models.scale import load_scale
@@ -76,7 +76,7 @@ def _show(request: HttpRequest, token: str, problem: Refused | None = None) -> H
     if request.htmx:
         # The page that watched the progress is replaced as a whole: the result has its own head.
         return HttpResponse(headers={"HX-Refresh": "true"})
-    context |= _shown(found) | {
+    context |= results.shown(request, row, found) | {
         "notes": notes_of_score(row),
         "first": row.rescored_from,
         "rescored": queries.rescored(row),
@@ -85,39 +85,6 @@ def _show(request: HttpRequest, token: str, problem: Refused | None = None) -> H
     }
     status = 422 if problem else 200
     return render(request, "scores/result.html", context, status=status)
-
-
-def _shown(found: dict[str, Any]) -> dict[str, Any]:
-    """Return what the result page draws: chart data and shares in the order of their size."""
-    told = found["result"]
-    frames = max(told["frames"], 1)
-
-    def shares(counts: dict[str, int]) -> list[tuple[str, int, float]]:
-        rows = sorted(counts.items(), key=lambda row: -row[1])
-        return [(key, count, count / frames) for key, count in rows if count]
-
-    pictures = [
-        picture | {"address": found["files"][picture["file"]]}
-        for picture in told.get("best_frames", [])
-        if picture["file"] in found["files"]
-    ]
-    downloads = [
-        (name, address) for name, address in found["files"].items() if not name.endswith(".jpg")
-    ]
-    return {
-        "told": told,
-        "reasons": shares(told["not_scorable"]),
-        "states": shares(told["states"]),
-        "pictures": pictures,
-        "downloads": downloads,
-        "chart": {
-            "bins": told["bins"],
-            "segments": told["segments"],
-            "units": [{"key": unit.key, "title": unit.title} for unit in load_scale().units],
-            "states": dict(vocabulary.states()),
-            "reasons": dict(vocabulary.reasons()),
-        },
-    }
 
 
 @require_POST

@@ -18,6 +18,7 @@ NOUNS = (
     "tools",
     "studies",
     "study_results",
+    "results",
     "datasets",
     "versions",
     "submitting",

@@ -1,124 +1,134 @@
-// The chart of a result: image score and units over time, with the stretches that were not graded.
+// The page of a result: chart, film, frames with what their grades rest on, and keys.
 
-import { axis, colour, followWidth } from "../chart/theme.js";
-
-const HEIGHT = 300;
+import { Chart } from "./chart.js";
+import { readColumns } from "./columns.js";
+import { follow } from "./film.js";
+import { lay } from "./saliency.js";
 
 const root = document.getElementById("chart");
-const told = document.getElementById("chart-told");
+const video = document.getElementById("film");
+let chart = null;
+let film = null;
 
-function shade(chart, segments) {
-  const { ctx, bbox } = chart;
-  ctx.save();
-  ctx.fillStyle = colour("not-scorable");
-  ctx.globalAlpha = 0.55;
-  for (const segment of segments) {
-    const from = Math.max(chart.valToPos(segment.t0, "x", true), bbox.left);
-    const to = Math.min(chart.valToPos(segment.t1, "x", true), bbox.left + bbox.width);
-    if (to > from) ctx.fillRect(from, bbox.top, Math.max(to - from, 1), bbox.height);
-  }
-  ctx.restore();
-}
-
-// The measurement interval of every bin as a box over its stretch, under the lines.
-function boxes(chart, bins) {
-  if (!chart.series[1].show) return;
-  const { ctx } = chart;
-  ctx.save();
-  ctx.fillStyle = colour("accent");
-  ctx.globalAlpha = 0.18;
-  for (const bin of bins) {
-    if (!bin.interval) continue;
-    const [low, high] = bin.interval.map((end) => chart.valToPos(end, "y", true));
-    const [from, to] = [bin.t0, bin.t1].map((time) => chart.valToPos(time, "x", true));
-    ctx.fillRect(from, high, Math.max(to - from, 1), Math.max(low - high, 1));
-  }
-  ctx.restore();
-}
-
-function scoreOf(bin) {
-  const figure = bin?.score;
-  if (figure === null || figure === undefined) return "–";
-  if (!bin.interval) return figure.toFixed(2);
-  return `${figure.toFixed(2)} (${bin.interval.map((end) => end.toFixed(2)).join(" to ")})`;
-}
-
-function sentence(segment, data) {
-  const state = data.states[segment.state] ?? segment.state;
-  const reason = data.reasons[segment.reason] ?? segment.reason;
-  const what = reason && reason !== state ? `${state}, ${reason}` : state;
-  return `${segment.t0.toFixed(1)}–${segment.t1.toFixed(1)} s: not graded (${what.toLowerCase()})`;
-}
-
-async function draw() {
+// --- chart ---------------------------------------------------------------------------------------
+async function begin() {
   const data = JSON.parse(document.getElementById("chart-data").textContent);
   const { default: uPlot } = await import(root.dataset.uplot);
-  const value = (figure) => (figure === null || figure === undefined ? null : figure);
-  const middle = data.bins.map((bin) => (bin.t0 + bin.t1) / 2);
-  const [begin, end] = [data.bins[0].t0, data.bins.at(-1).t1]; // a picture lasts no time
-  const units = data.units.map((unit) => data.bins.map((bin) => value(bin.units[unit.key])));
-  const shaded = data.segments.filter((segment) => segment.reason);
-  const lines = data.units.map((unit, index) => ({
-    label: unit.title,
-    stroke: colour(`line-${index + 1}`),
-    width: 1,
-    points: { size: 4 },
-    value: (_, figure) => figure?.toFixed(2) ?? "–",
-  }));
-  const chart = new uPlot(
-    {
-      width: Math.floor(root.clientWidth),
-      height: HEIGHT,
-      scales: { x: { time: false, range: [begin, end > begin ? end : begin + 1] }, y: { range: [-0.05, 2.05] } },
-      axes: [axis("seconds"), axis("grade", { size: 44, splits: [0, 0.5, 1, 1.5, 2] })],
-      legend: { live: true },
-      series: [
-        { label: "Time", value: (_, figure) => (figure === null ? "–" : `${figure?.toFixed(1)} s`) },
-        {
-          label: "Image score",
-          stroke: colour("ink"),
-          width: 2.5,
-          points: { size: 6 },
-          value: (_, figure, serie, index) => scoreOf(data.bins[index]),
-        },
-        ...lines,
-      ],
-      hooks: {
-        drawClear: [(self) => shade(self, shaded), (self) => boxes(self, data.bins)],
-        setCursor: [
-          (self) => {
-            const time = self.cursor.left >= 0 ? self.posToVal(self.cursor.left, "x") : null;
-            const hit = time === null ? null : shaded.find((row) => row.t0 <= time && time <= row.t1);
-            told.textContent = hit ? sentence(hit, data) : "";
-          },
-        ],
-      },
-    },
-    [middle, data.bins.map((bin) => value(bin.score)), ...units],
-    root,
-  );
-  followWidth(chart, root, HEIGHT);
-  makeLegendReachable(chart);
+  chart = new Chart(uPlot, root, data, document.getElementById("chart-told"));
+  root.dataset.ready = "";
+  document.getElementById("chart-tools").hidden = false;
+  window.addEventListener("pagehide", () => video?.pause());
+  if (root.dataset.course) {
+    const answer = await fetch(root.dataset.course);
+    if (answer.ok) {
+      chart.course = readColumns(await answer.arrayBuffer());
+      root.dataset.frames = String(chart.course.frames);
+      for (const button of document.querySelectorAll("[data-needs-frames]")) button.hidden = false;
+      chart.draw();
+    }
+  }
+  attach();
 }
 
-// uPlot's legend is a table of labels one can only click; give it to the keyboard too.
-function makeLegendReachable(chart) {
-  const rows = [...root.querySelectorAll(".u-series")].slice(1);
-  rows.forEach((row, index) => {
-    const label = row.querySelector("th");
-    const serie = index + 1;
-    label.tabIndex = 0;
-    label.setAttribute("role", "button");
-    const mark = () => label.setAttribute("aria-pressed", String(chart.series[serie].show));
-    mark();
-    label.addEventListener("click", () => setTimeout(mark));
-    label.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      chart.setSeries(serie, { show: !chart.series[serie].show });
-      mark();
-    });
+const pressed = (button, on) => button.setAttribute("aria-pressed", String(on));
+const tool = (name) => document.querySelector(`[data-tool="${name}"]`);
+
+const TOOLS = {
+  in: () => chart.zoom(0.6, chart.time >= chart.from && chart.time <= chart.to ? chart.time : undefined),
+  out: () => chart.zoom(1 / 0.6),
+  whole: () => chart.whole(),
+  left: () => chart.pan(-0.2),
+  right: () => chart.pan(0.2),
+  gate: () => {
+    chart.gated = !chart.gated;
+    pressed(tool("gate"), !chart.gated);
+    chart.draw();
+    chart.say(chart.time ?? chart.from);
+  },
+  frames: () => {
+    chart.frames = !chart.frames;
+    pressed(tool("frames"), chart.frames);
+    chart.draw();
+  },
+  keys: () => document.getElementById("keys").showModal(),
+  look: () => look(),
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-tool], [data-line], [data-time]");
+  if (!button || !chart) return;
+  if (button.dataset.line) pressed(button, chart.toggle(button.dataset.line));
+  else if (button.dataset.time) chart.seek(Number(button.dataset.time));
+  else TOOLS[button.dataset.tool]();
+});
+
+// Ask for the form of the frame that the film shows, or that was clicked last.
+function look() {
+  const box = document.getElementById("one-frame");
+  const place = chart.course ? chart.frameAt(chart.time ?? chart.from) : 0;
+  window.htmx.ajax("GET", `${box.dataset.address}${place}`, { target: box, swap: "innerHTML" }).then(() => {
+    box.querySelector("h3")?.focus();
   });
 }
 
-if (root) draw();
+// --- film and frames -----------------------------------------------------------------------------
+function attach() {
+  const told = document.getElementById("extras-data");
+  if (!told) return;
+  const extras = JSON.parse(told.textContent);
+  const { player, explanation } = extras;
+  if (video && player?.state === "done" && !film && chart) {
+    video.src = player.files[player.told.file];
+    video.hidden = false;
+    document.getElementById("film-waits")?.setAttribute("hidden", "");
+    film = follow(video, chart, player.told);
+  }
+  if (explanation?.state === "done") {
+    const choices = document.getElementById("saliency-choices");
+    if (choices) {
+      choices.hidden = false;
+      choices.onchange = (event) => {
+        const frames = document.querySelectorAll("[data-pts]");
+        document.getElementById("saliency-legend").hidden = !event.target.value;
+        lay(frames, explanation.told, (file) => explanation.files[file], event.target.value);
+      };
+    }
+  }
+}
+document.addEventListener("htmx:afterSettle", attach);
+
+// --- keys ----------------------------------------------------------------------------------------
+const FRAME_S = 1 / 25;
+const KEYS = {
+  "?": TOOLS.keys,
+  "+": TOOLS.in,
+  "=": TOOLS.in,
+  "-": TOOLS.out,
+  0: TOOLS.whole,
+  a: TOOLS.left,
+  d: TOOLS.right,
+  g: TOOLS.gate,
+  f: TOOLS.frames,
+  l: TOOLS.look,
+  " ": () => film?.play(),
+  k: () => film?.play(),
+  ",": () => film?.step(-FRAME_S),
+  ".": () => film?.step(FRAME_S),
+  ArrowLeft: () => (film ? film.step(-1) : TOOLS.left()),
+  ArrowRight: () => (film ? film.step(1) : TOOLS.right()),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (!chart || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea, dialog, video, [contenteditable]")) return;
+  // A button answers to the space bar itself.
+  if (event.key === " " && event.target.closest("button, a, summary")) return;
+  const line = document.querySelectorAll("[data-line]")[Number(event.key) - 1];
+  const act = /^[1-9]$/.test(event.key) ? line && (() => line.click()) : KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+if (root) begin();
+else attach();
