@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("core", "0001_initial"),
         ("registry", "0001_initial"),
-        ("scoring", "0001_initial"),
+        ("scoring", "0003_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("core", "0001_initial"),
-        ("scoring", "0001_initial"),
+        ("scoring", "0004_scores_in_parts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
