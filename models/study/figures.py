@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from models.report.markup import drawn_svg, number
@@ -156,9 +157,10 @@ def _time_course(table: pd.DataFrame, report: dict[str, Any], scale: Scale) -> F
                    if (here["time_h"] == time).any()}  # fmt: skip
         single = pd.DataFrame(by_time)
         highest = max(highest, float(np.nanmax(single.to_numpy(), initial=0.0)))
-        for _, course in single.iterrows():
-            x = [places[float(str(time))] + shift for time in course.index]
-            axes.plot(x, course.to_numpy(), color=colour, lw=0.6, alpha=0.25, zorder=1)
+        x = np.array([places[time] + shift for time in by_time])
+        # One artist for all of them: hundreds of lines would take seconds.
+        lines = [np.column_stack([x, course]) for course in single.to_numpy(np.float64)]
+        axes.add_collection(LineCollection(lines, colors=colour, lw=0.6, alpha=0.25, zorder=1))
         rows = [row for row in report["time_course"] if row["group"] == group
                 and row["mean"] is not None]  # fmt: skip
         at_times = [places[row["time_h"]] + shift for row in rows]

@@ -69,6 +69,8 @@ def per_unit(animals: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 def values_at(table: pd.DataFrame, time_h: float, column: str = "value") -> pd.DataFrame:
     """One row per experimental unit at one time: `unit`, `group` and `column`."""
     here = table[(table["time_h"] - time_h).abs() < 1e-9]
+    if not here["unit"].duplicated().any():
+        return here[["group", "unit", column]].reset_index(drop=True)
     animals = here.groupby(["group", "unit", "animal"], sort=False, observed=True)[column].mean()
     return animals.groupby(["group", "unit"], sort=False, observed=True).mean().reset_index()
 

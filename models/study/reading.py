@@ -202,7 +202,7 @@ def _counted(table: pa.Table, column: str) -> dict[str, int]:
 
 def _numbers(table: pa.Table, column: str) -> Array:
     """A column as float64, NaN for null."""
-    return np.asarray(table[column].cast(pa.float64()).to_numpy(), np.float64)
+    return np.asarray(table[column].to_numpy(), np.float64)
 
 
 def _seconds(times: Array) -> NDArray[np.int64]:
