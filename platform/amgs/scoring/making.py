@@ -15,6 +15,7 @@ from amgs.files.services import local_copy
 from amgs.files.storage import get_storage
 from amgs.registry.bundles import bundle_folder
 from amgs.scoring import corrections, extras
+from amgs.scoring.independence import NO
 from amgs.scoring.models import Extra, ToolRun
 from amgs.training.child import run_child
 
@@ -111,11 +112,20 @@ def _annotated(context: Context, row: Extra, folder: Path, out: Path) -> dict[st
         out / "annotated.mp4",
         read_predictions_parquet(_fetched(run, PREDICTIONS, folder)),
         load_scale(),
-        model=str(run.provenance.get("model", "")),
+        model=_named(run),
         phantom=bool(run.result.get("phantom")),
         progress=lambda count: context.progress(0.95 * count / frames, f"{count} frames drawn"),
     )
     return {"file": "annotated.mp4"}
+
+
+def _named(run: ToolRun) -> str:
+    """Return what every frame of a film names: model, snapshot, date, and where it is no test."""
+    told = run.provenance
+    snapshot = (told.get("snapshot") or "shipped")[:8]
+    named = f"{told.get('model', '')}, snapshot {snapshot}, {told.get('scored_at', '')[:10]}"
+    apart = (run.result.get("independence") or {}).get("independent")
+    return f"{named}, NOT INDEPENDENT" if apart == NO else named
 
 
 def _corrected(context: Context, row: Extra, folder: Path, out: Path) -> dict[str, Any]:
