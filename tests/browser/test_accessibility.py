@@ -95,6 +95,7 @@ def site(story):
         ("forgotten", None, "/accounts/password/reset/"),
         ("not-found", None, "/nothing/"),
         ("score", None, "/score/"),
+        ("score-on-device", None, "/score/on-device/"),
         ("scale", None, "/scale/"),
         ("result", None, f"/score/{scored}/"),
         ("result-empty", None, f"/score/{empty}/"),
