@@ -104,6 +104,7 @@ def site(story):
         ("score", None, "/score/"),
         ("tools", mia, "/tools/"),
         ("tool", None, "/tools/motion-index/"),
+        ("score-on-device", None, "/score/on-device/"),
         ("scale", None, "/scale/"),
         ("score-running", None, f"/score/{scored_in.running_score(serving)}/"),
         ("score-list", None, f"/score/batch/{scored_in.score_list([scored, empty])}/"),

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.service("browser"), pytest.mark.django_db(transaction=
 SHIPPED = Path(__file__).resolve().parents[2] / "models/bundles/phantom"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATIENCE = 120_000
+NODE_MODULES = Path(__file__).resolve().parents[2] / "node_modules"
 PAGE = "/score/on-device/"
 
 FIND = """async ([base, pictures]) => {
@@ -206,6 +207,9 @@ def test_a_film_gets_the_scores_that_the_server_gives(
     assert np.quantile(both, 0.95) <= P95
     assert "nothing was sent" in page.locator("#device-result").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    page.evaluate((NODE_MODULES / "axe-core/axe.min.js").read_text())
+    wrong = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert not wrong, [(one["id"], one["nodes"][0]["html"]) for one in wrong]
     # The same again without a network: program and model were kept.
     kept = page.evaluate(KEPT)
     assert {f"{name}.onnx" for name in GRAPHS} <= {address.rsplit("/", 1)[1] for address in kept}
