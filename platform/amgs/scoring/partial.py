@@ -66,7 +66,10 @@ def partial_json(run: ToolRun) -> dict[str, Any] | None:
     from models.scale import load_scale
 
     parts = [row.course for row in run.segments.all() if row.course]
-    return course(parts, load_scale()) if parts else None
+    if not parts:
+        return None
+    phantom = run.segments.filter(model_version__phantom=True).exists()
+    return course(parts, load_scale()) | {"phantom": phantom}
 
 
 def job_json(run: ToolRun) -> dict[str, Any]:

@@ -27,7 +27,7 @@ function duration(seconds) {
 async function draw(partial) {
   const points = [partial.bins.map((bin) => (bin.t0 + bin.t1) / 2), partial.bins.map((bin) => bin.score)];
   first.hidden = false;
-  told.textContent = `${partial.graded} of ${partial.frames} frames read so far could be graded (${Math.round(100 * partial.coverage)} %).`;
+  told.textContent = `${partial.graded} of ${partial.frames} frames read so far could be graded (${Math.round(100 * partial.coverage)} %).${partial.phantom ? " By a model that learned from phantoms: this says nothing about real mice." : ""}`;
   if (chart) return chart.setData(points);
   const { default: uPlot } = await import(root.dataset.uplot);
   chart = new uPlot(
