@@ -124,7 +124,7 @@ def test_clips_are_kept_offline_and_scored_when_there_is_a_connection(
     film(page, "m1", "baseline")
     page.get_by_role("button", name="Keep").click()
     page.get_by_text("Kept: m1, baseline.").wait_for()
-    page.get_by_role("link", name="See the score of m1, baseline").wait_for(timeout=PATIENCE)
+    page.get_by_role("link", name="See its score: m1, baseline").wait_for(timeout=PATIENCE)
 
     # In the animal room there is no connection: the second clip waits, also while the page is shut.
     context.set_offline(True)
@@ -143,7 +143,7 @@ def test_clips_are_kept_offline_and_scored_when_there_is_a_connection(
     page.get_by_text("1 waits for a connection").wait_for()
 
     context.set_offline(False)
-    link = page.get_by_role("link", name="See the score of m2, 4 h")
+    link = page.get_by_role("link", name="See its score: m2, 4 h")
     link.wait_for(timeout=PATIENCE)
     assert page.locator("#clips .clip[data-state=sent]").count() == 2
     picture(page, f"record-sent-{width}")

@@ -67,7 +67,7 @@ def test_a_certificate_that_ends_soon_or_is_damaged_is_made_anew(tmp_path, names
     assert subject.certificate_of_this_machine(tmp_path).fingerprint != second.fingerprint
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_serve_answers_over_tls(make_site):
     site = make_site("sqlite", "folders")
     with socket.socket() as probe:
@@ -88,7 +88,7 @@ def test_serve_answers_over_tls(make_site):
             return False
 
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not answers():
             assert time.monotonic() < deadline, site.log()
         with get("/accounts/login/") as answer:

@@ -38,18 +38,18 @@ function line(row, clips) {
   if (row.state === "sent") {
     const link = element("a", "", "See its score");
     link.href = `/score/${row.token}/`;
-    link.setAttribute("aria-label", `See the score of ${who}`);
-    acts.append(link, button("Take off the list", `Take ${who} off the list`, () => clips.forget(row.id)));
+    link.setAttribute("aria-label", `See its score: ${who}`);
+    acts.append(link, button("Take off the list", `Take off the list: ${who}`, () => clips.forget(row.id)));
   } else {
     const save = element("a", "", "Save as a file");
     save.href = URL.createObjectURL(row.blob);
     save.download = `${who}.${extension(row.type)}`;
-    save.setAttribute("aria-label", `Save ${who} as a file`);
+    save.setAttribute("aria-label", `Save as a file: ${who}`);
     acts.append(save);
     if (row.state === "refused") {
-      acts.append(button("Try again", `Try ${who} again`, () => clips.retry(row.id)));
+      acts.append(button("Try again", `Try again: ${who}`, () => clips.retry(row.id)));
       acts.append(
-        button("Delete", `Delete ${who}`, () => {
+        button("Delete", `Delete: ${who}`, () => {
           if (confirm(`Delete the clip of ${who}? It was not sent and cannot be brought back.`)) clips.forget(row.id);
         }),
       );
