@@ -103,8 +103,8 @@ def test_vendor_versions_are_those_of_the_lock_file():
 def test_only_listed_files_of_packages_are_published(settings, tmp_path):
     listed = {name: facts["files"] for name, facts in vendor.packages().items()}
     for package, files in listed.items():
-        (tmp_path / package / "dist").mkdir(parents=True)
         for name in (*files, "package.json"):
+            (tmp_path / package / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / package / name).write_text("text")
     settings.NODE_MODULES = tmp_path
     finder = vendor.VendorFinder()
