@@ -138,5 +138,5 @@ def test_a_stranger_cannot_take_the_place_of_a_built_in_one(packages):
 
 
 def test_an_unknown_tool_is_refused_with_those_there_are():
-    with pytest.raises(Refused, match=r"There is no tool “x”; choose one of agreement, .*score\."):
+    with pytest.raises(Refused, match=r"There is no tool “x”; choose one of agreement, .*study\."):
         find_tool("x")
