@@ -112,11 +112,19 @@ class _InTime(httpcore.NetworkStream):
     def _left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout(f"no whole answer within {DEADLINE_S:.0f} s")
+            raise self._late()
         return left
 
+    @staticmethod
+    def _late() -> httpcore.ReadTimeout:
+        return httpcore.ReadTimeout(f"no whole answer within {DEADLINE_S:.0f} s")
+
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._left())
+        left = self._left()
+        try:
+            return self._stream.read(max_bytes, left)
+        except httpcore.ReadTimeout:
+            raise self._late() from None
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, self._left())

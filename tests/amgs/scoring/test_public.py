@@ -17,6 +17,8 @@ from amgs.core.models import Job
 from amgs.files.storage import get_storage
 from amgs.scoring import keeping, messages, quota, services
 from amgs.scoring.models import ScoreUse, ToolRun
+from models.result import nothing_scored
+from models.scale import load_scale
 
 KEY = "k" * 32
 
@@ -28,8 +30,9 @@ def over(run: ToolRun, **result: object) -> ToolRun:
     job = Job.objects.create(
         kind="scoring.score_video", queue="score", state="done", due_at=timezone.now()
     )
+    told = nothing_scored("no_scorable_frames", "No score.", load_scale()).to_json()
     ToolRun.objects.filter(pk=run.pk).update(
-        job=job, outputs={"frames.csv": key}, result={"outcome": "scored", **result}
+        job=job, outputs={"frames.csv": key}, result=told | result
     )
     run.refresh_from_db()
     return run

@@ -122,7 +122,8 @@ def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render)
     assert [row["pts"] for row in shown] == [frames[3].pts, frames[5].pts]
     assert shown[0]["box"] == [20.0, 30.0, 120.0, 130.0]
     assert (shown[0]["width"], shown[0]["height"]) == (200, 150)
-    assert shown[0]["grades"] == {unit: {"grade": 1, "reason": None, "set": (0, 1)}}
+    said = {"grade": 1, "reason": None, "set": (0, 1), "probability": 0.8, "scorable": 0.99}
+    assert shown[0]["grades"] == {unit: said}
     assert (tmp_path / "best-2.jpg").stat().st_size > 1000
 
 

@@ -18,7 +18,7 @@ BOX = [10, 0, 150, 150]
 class Crowd:
     """A census that has seen several animals from the first."""
 
-    several = certain = True
+    several = settled = True
 
     def see(self, luma, faces) -> None:
         """Count nothing."""
