@@ -16,6 +16,14 @@ function asked(request) {
   });
 }
 
+// Resolves when a transaction is on the disk; a request succeeds before that.
+function written(writing) {
+  return new Promise((resolve, reject) => {
+    writing.oncomplete = resolve;
+    writing.onabort = () => reject(writing.error);
+  });
+}
+
 async function open() {
   const opening = indexedDB.open(NAME, 1);
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: "id" });
@@ -61,11 +69,14 @@ export class Outbox extends EventTarget {
   // Keep an answer; resolves when it is written down here, not when the site has it.
   async put(id, body) {
     const row = { id, body, rater: this.rater, at: Date.now() };
-    this.#rows.set(id, row);
     if (this.#base) {
       const writing = this.#base.transaction(STORE, "readwrite", { durability: "strict" });
-      await asked(writing.objectStore(STORE).put(row)).catch(() => {});
+      writing.objectStore(STORE).put(row);
+      // Sent only then: an answer that the site had, and a browser that died had not, would be
+      // asked for again, and the second one be dropped.
+      await written(writing).catch(() => {});
     }
+    this.#rows.set(id, row);
     this.#tell();
     this.#send();
   }
