@@ -25,7 +25,7 @@ from amgs.files.models import Blob
 from amgs.files.removal import release
 from amgs.files.storage import get_storage
 from amgs.repository.models import Recording
-from amgs.scoring.models import Batch, ScoreUse, ToolRun, new_token
+from amgs.scoring.models import Batch, ScoreUse, StudyEntry, ToolRun, new_token
 from amgs.scoring.quota import KEPT as USE_KEPT
 
 UNDO = timedelta(minutes=10)
@@ -100,11 +100,13 @@ def due() -> QuerySet[ToolRun]:
     now = timezone.now()
     old = Q(created_at__lt=now - timedelta(days=settings.SCORE_KEPT_DAYS))
     contributed = Recording.objects.exclude(blob=None).values("blob")
-    kept = Q(blob__in=contributed, delete_asked_at=None)
+    # A study rests on its scores for as long as it is there.
+    studied = Q(study_entries__isnull=False) | Q(pk__in=StudyEntry.objects.values("replacement"))
+    kept = (Q(blob__in=contributed) | studied) & Q(delete_asked_at=None)
     asked = Q(delete_asked_at__lt=now - UNDO)
     return (
-        ToolRun.objects.filter(old | asked, tool="score", deleted_at=None)
-        .exclude(kept)
+        ToolRun.objects.filter(old | asked, deleted_at=None)
+        .exclude(pk__in=ToolRun.objects.filter(kept).values("pk"))
         .exclude(job__state__in=ACTIVE)
         .order_by("pk")
     )
@@ -124,8 +126,11 @@ def delete_old_scores(context: Context) -> dict[str, int]:
 
 def _delete(run: ToolRun) -> None:
     # Storage first: should this end here, the next sweep finds the row and goes on.
-    for key in run.outputs.values():
+    extras = run.extras.all()
+    for key in [*run.outputs.values(), *(key for one in extras for key in one.outputs.values())]:
         get_storage().delete(key)
+    extras.delete()
+    run.corrections.all().delete()
     blob: Blob | None = run.blob
     ToolRun.objects.filter(pk=run.pk).update(
         deleted_at=timezone.now(),
@@ -148,6 +153,6 @@ def gone_sentence(run: ToolRun) -> str:
     if run.deleted_at is None:
         return "This score is about to be deleted, because its owner asked for it."
     return (
-        f"The score at this address was deleted with its file on {run.deleted_at:%-d %B %Y}: "
-        f"scores are kept for {settings.SCORE_KEPT_DAYS} days, or until their owner deletes them."
+        f"The result at this address was deleted with its file on {run.deleted_at:%-d %B %Y}: "
+        f"results are kept for {settings.SCORE_KEPT_DAYS} days, or until their owner deletes them."
     )

@@ -15,6 +15,7 @@ from amgs.core.base import PUBLIC, SYSTEM
 from amgs.core.errors import NotFound, Refused, TooMuch
 from amgs.files.models import Upload
 from amgs.scoring import queries
+from amgs.scoring.keeping import gone_sentence
 from amgs.scoring.models import ToolRun
 from amgs.scoring.services import grading_model
 
@@ -173,6 +174,8 @@ def by_token(token: str) -> ToolRun:
     )
     if found is None:
         raise NotFound("There is no result at this address; the link may be cut off or revoked.")
+    if found.deleted_at is not None:
+        raise NotFound(gone_sentence(found))
     return found
 
 
@@ -180,7 +183,7 @@ def of_person(user: Any) -> QuerySet[ToolRun]:
     """Return a person's own runs of tools, newest first; scores are no such runs."""
     return (
         ToolRun.objects.select_related("job", "upload")
-        .filter(user=user)
+        .filter(user=user, deleted_at=None)
         .exclude(tool=SCORE)
         .order_by("-pk")
     )

@@ -67,6 +67,7 @@ def tool(request: HttpRequest, name: str) -> HttpResponse:
         "taken": ",".join(TAKEN[kind] for kind in found.accepts),
         # Uploads that need no account have the same bound for everybody.
         "most_bytes": settings.UPLOAD_MOST_BYTES_PUBLIC,
+        "kept_days": settings.SCORE_KEPT_DAYS,
         "person": person,
     }
     return render(request, "tools/tool.html", context)

@@ -16,7 +16,7 @@ from amgs.core.errors import NotAllowed, Refused, TooMuch
 from amgs.core.models import Job
 from amgs.files.storage import get_storage
 from amgs.scoring import keeping, messages, quota, services
-from amgs.scoring.models import ScoreUse, ToolRun
+from amgs.scoring.models import Extra, ScoreUse, Study, StudyEntry, ToolRun
 from models.result import nothing_scored
 from models.scale import load_scale
 
@@ -264,3 +264,25 @@ def test_the_page_that_waits_is_told_where_it_stands(asked, client) -> None:
     page = client.get(f"/score/{second.token}/").content.decode()
     assert "Waiting; 1 score before this one" in page
     assert "progress.js" in page
+
+
+def test_a_score_that_stands_in_a_study_is_kept_and_what_was_made_of_one_goes_with_it(
+    asked, alice, settings
+) -> None:
+    studied, old = (over(asked(user=alice)) for _ in range(2))
+    study = Study.objects.create(owner=alice, title="Carprofen")
+    StudyEntry.objects.create(study=study, run=studied, name="m1.mp4")
+    key = f"jobs/{old.public_id}/2/scores.xlsx"
+    get_storage().put(key, b"book")
+    Extra.objects.create(run=old, what="workbook", outputs={"scores.xlsx": key})
+    past = timezone.now() - timedelta(days=settings.SCORE_KEPT_DAYS, minutes=1)
+    ToolRun.objects.update(created_at=past)
+    assert [run.pk for run in keeping.due()] == [old.pk]
+    keeping._delete(old)
+    assert get_storage().stat(key) is None
+    assert not Extra.objects.exists()
+    # Whoever owns it may delete it all the same.
+    ToolRun.objects.filter(pk=studied.pk).update(
+        delete_asked_at=timezone.now() - keeping.UNDO - timedelta(minutes=1)
+    )
+    assert [run.pk for run in keeping.due()] == [studied.pk]
