@@ -12,7 +12,7 @@ from models.media import open_media
 
 Pixels = tuple[int, int, int, int]
 
-NAME = re.compile(r"[^\W_][\w.-]{0,39}")
+NAME = re.compile(r"[^\W_](?:[\w. -]{0,38}[\w.-])?")
 SMALLEST = 32
 """Sides under this many pixels hold no face that could be graded."""
 
@@ -32,8 +32,8 @@ def region_of(name: str, box: Sequence[int]) -> AnimalRegion:
     """A region from what somebody gave; raises Refused where it cannot be one."""
     if not NAME.fullmatch(name):
         raise Refused(
-            f"“{name}” cannot name an animal: use up to 40 letters, digits, dots and dashes, "
-            "beginning with a letter or digit."
+            f"“{name}” cannot name an animal: use up to 40 letters, digits, spaces, dots and "
+            "dashes, beginning with a letter or digit."
         )
     if len(box) != 4:
         raise Refused(

@@ -150,7 +150,9 @@ def test_clips_are_kept_offline_and_scored_when_there_is_a_connection(
     link.click()
     page.wait_for_url(re.compile(r"/score/[^/]+/$"))
     page.get_by_role("heading", name="m2, 4 h").wait_for()
-    page.get_by_text("not a welfare, veterinary or humane-endpoint decision").first.wait_for()
+    page.get_by_text("not a welfare, veterinary or humane-endpoint decision").filter(
+        visible=True
+    ).first.wait_for()
     page.locator("#score-progress").wait_for(state="detached", timeout=PATIENCE)
     page.get_by_role("heading", name="m2, 4 h").wait_for()
     picture(page, f"record-result-{width}")

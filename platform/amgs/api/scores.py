@@ -22,6 +22,7 @@ from amgs.api.problems import AsItIs, documented
 from amgs.core.base import PUBLIC
 from amgs.files.services import find_upload
 from amgs.scoring import asking, queries, rescoring, webhooks
+from amgs.scoring.keeping import key_in
 
 
 class ScoreRegion(serializers.Serializer):
@@ -217,8 +218,9 @@ class Scores(APIView):
         given = dict(body.validated_data)
         upload = find_upload(given.pop("upload"), by=person or PUBLIC)
         address = BaseThrottle().get_ident(request)
+        browser = key_in(request.COOKIES)
         run, new = asking.ask_for_score(
-            user=person, upload=upload, address=address, key=key, **given
+            user=person, upload=upload, address=address, browser=browser, key=key, **given
         )
         told = queries.score_json(queries.by_token(run.token))
         if own := webhooks.own_secret(run):

@@ -26,15 +26,17 @@ def ask_for_score(
     webhook: str = "",
     notify: bool = False,
     address: str = "",
+    browser: str = "",
     key: str = "",
 ) -> tuple[ToolRun, bool]:
     """Return the score that was asked for, and whether this call made it.
 
     ``model`` is a version by id or identifier (empty: the one that serves when the work begins),
     ``webhook`` an address that is told when it is over, ``notify`` the same for a person;
-    ``address`` is the network address for which files without an account are counted. With a
-    ``key`` the same question is answered by the same score for a day, also where the same file was
-    sent again; of people without an account, keys stand for one upload. Raises ``Refused``.
+    ``address`` is the network address for which files without an account are counted, ``browser``
+    the key of the browser that owns such a score. With a ``key`` the same question is answered by
+    the same score for a day, also where the same file was sent again; of people without an account,
+    keys stand for one upload. Raises ``Refused``.
     """
     if notify and user is None:
         raise Refused(
@@ -56,6 +58,7 @@ def ask_for_score(
                 parameters=parameters,
                 region=region,
                 address=address,
+                key=browser,
             )
             if webhook:
                 webhooks.listen(run=run, address=webhook)

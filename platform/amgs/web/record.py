@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from amgs.core.errors import NotFound, Refused
 from amgs.registry.models import ModelVersion
 from amgs.scoring import services
+from amgs.web.owner import with_key
 from amgs.web.policy_headers import allow_wasm
 from amgs.web.vendor import static_path
 
@@ -55,6 +56,7 @@ def record(request: HttpRequest) -> HttpResponse:
         "times": TIMES,
         "seconds": SECONDS,
         "suggested": SUGGESTED_S,
+        "kept_days": settings.SCORE_KEPT_DAYS,
         "finder": "",
     }
     try:
@@ -64,7 +66,8 @@ def record(request: HttpRequest) -> HttpResponse:
         context["refusal"] = refused.sentence
     person = request.user if request.user.is_authenticated else None
     most = settings.UPLOAD_MOST_BYTES if person else settings.UPLOAD_MOST_BYTES_PUBLIC
-    return render(request, "record/record.html", context | {"most_bytes": most})
+    page = render(request, "record/record.html", context | {"most_bytes": most})
+    return with_key(request, page)
 
 
 @cache

@@ -270,7 +270,7 @@ def test_counting_animals_changes_no_prediction(bundle: Bundle, phantom_clip) ->
 class Crowd:
     """A census that has seen several animals from the first."""
 
-    several = certain = True
+    several = settled = True
 
     def see(self, luma, faces) -> None:
         """Count nothing."""

@@ -14,7 +14,7 @@ const form = document.getElementById("score-form");
 const list = document.getElementById("chosen");
 const queue = [];
 let lanes = 0;
-let batch = null;
+let listed = null; // the promise of a list: lanes that begin at once share one
 let boxed = null;
 
 function token() {
@@ -41,9 +41,16 @@ async function post(path, body = {}) {
   }
 }
 
-async function list_of() {
-  if (batch) return batch;
-  batch = await post(form.dataset.batch);
+function listOf() {
+  listed ??= begun().catch((problem) => {
+    listed = null;
+    throw problem;
+  });
+  return listed;
+}
+
+async function begun() {
+  const batch = await post(form.dataset.batch);
   const told = document.getElementById("batch-told");
   const link = document.createElement("a");
   link.href = batch.address;
@@ -63,7 +70,7 @@ function link(row, address, sentence, many) {
 
 async function score({ file, name, row, regions, many }) {
   try {
-    const into = many ? await list_of() : null;
+    const into = many ? await listOf() : null;
     const upload = await sendFile(file, { purpose: "score", told: (share) => row.progress(share) });
     row.tell("Sent; it is being checked.");
     // Asked for before the check is over: the score begins the moment it is.
@@ -101,7 +108,7 @@ function work() {
 function take(files, regions = null) {
   const most = Number(form.dataset.most);
   const fit = files.filter(({ file, name }) => !name.split("/").at(-1).startsWith(".") && (file.type || MEDIA.test(name)));
-  const many = fit.length > 1 || batch !== null || (regions?.length ?? 0) > 1 || lanes > 0;
+  const many = fit.length > 1 || listed !== null || (regions?.length ?? 0) > 1 || lanes > 0;
   for (const { file, name } of fit) {
     const row = entry(list, { file, name });
     if (file.size > most) {
