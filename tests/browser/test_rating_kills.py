@@ -273,5 +273,9 @@ def test_no_rating_is_lost_or_doubled_when_browsers_die_and_connections_break(
     doubled += abs(Rating.objects.count() - len(units) * len(stored))
     if TOLD:
         told = {"kills": KILLS, "cuts": CUTS, "committed": len(kept), "lost": len(lost)}
+        told["cases"] = [
+            {"stored": stored[name].answers, "kept": kept.get(name), "begun": begun.get(name)}
+            for name in wrong
+        ]
         Path(TOLD).write_text(json.dumps(told | {"doubled": doubled, "wrong": len(wrong)}))
     assert (lost, wrong, doubled) == ([], [], 0)
