@@ -73,7 +73,7 @@ export class Outbox extends EventTarget {
       const writing = this.#base.transaction(STORE, "readwrite", { durability: "strict" });
       writing.objectStore(STORE).put(row);
       // Sent only then: an answer that the site had, and a browser that died had not, would be
-      // asked for again, and the second one be dropped.
+      // asked for again, and the second one be refused.
       await written(writing).catch(() => {});
     }
     this.#rows.set(id, row);
