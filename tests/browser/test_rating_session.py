@@ -137,6 +137,26 @@ def test_answers_outlive_the_page_and_are_sent_by_the_next_one(queue, open_page,
     assert sorted(votes(rita).values()) == [len(units)] * 2
 
 
+def test_a_page_older_than_an_answer_does_not_ask_for_it_again(queue, open_page, units):
+    rita, _ = queue(animals=2, frames=2)
+    page = open_page(rita)
+    begin(page)
+    fetched_ahead(page)
+    old = page.request.get("/rate/").text()
+    name = page.locator("#grades").get_attribute("action").rpartition("/")[2]
+    assert name in old
+    for _ in units:
+        page.keyboard.press("1")
+    next_frame(page, lambda: page.keyboard.press("Enter"))
+    settled(page)
+    page.route("**/rate/", lambda route: route.fulfill(body=old, content_type="text/html"))
+    begin(page)
+    assert not page.locator("#grades").get_attribute("action").endswith(name)
+    # Only once: what is shown after that was taken back in another window.
+    begin(page)
+    assert page.locator("#grades").get_attribute("action").endswith(name)
+
+
 def test_a_frame_is_taken_back_with_its_answers_and_committed_anew(queue, open_page, units):
     from amgs.repository.models import Rating
     from amgs.review.models import Assignment

@@ -82,3 +82,12 @@ def test_a_refused_parameter_is_marked_and_the_file_not_sent_again(worker, open_
     page.wait_for_url("**/tools/runs/**")
     page.get_by_text("The motion index is").wait_for()
     assert len(sent) == count
+
+
+def test_a_press_before_the_page_is_ready_waits_for_it(open_page):
+    page = open_page()
+    page.route("**/tools/send*.js", lambda route: None)  # never arrives
+    page.goto("/tools/eye-opening/", wait_until="commit")
+    button = page.get_by_role("button", name="Run on this file")
+    button.wait_for()
+    assert button.is_disabled()

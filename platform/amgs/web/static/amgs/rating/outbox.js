@@ -7,6 +7,7 @@ const NAME = "amgs-rating";
 const STORE = "answers";
 const FIRST_MS = 400;
 const MOST_MS = 15000;
+const REMEMBERED_MS = 120000; // how long a stored answer is remembered; see `knows`
 const SIGN_IN = new Set([401, 403]);
 
 function asked(request) {
@@ -35,6 +36,7 @@ async function open() {
 export class Outbox extends EventTarget {
   #base = null; // null: this browser keeps nothing, answers live as long as the page
   #rows = new Map();
+  #stored = new Set(); // ids of answers that the site has since a moment
   #sending = null;
   #failures = 0;
   connected = true;
@@ -49,7 +51,12 @@ export class Outbox extends EventTarget {
       this.#base = await open();
       const rows = await asked(this.#base.transaction(STORE).objectStore(STORE).getAll());
       rows.sort((a, b) => a.at - b.at);
-      for (const row of rows) if (row.rater === this.rater) this.#rows.set(row.id, row);
+      for (const row of rows) {
+        if (row.stored) {
+          if (Math.abs(Date.now() - row.stored) < REMEMBERED_MS) this.#stored.add(row.id);
+          else this.#change((store) => store.delete(row.id));
+        } else if (row.rater === this.rater) this.#rows.set(row.id, row);
+      }
     } catch {
       this.#base = null;
     }
@@ -66,16 +73,19 @@ export class Outbox extends EventTarget {
     return this.#rows.size;
   }
 
+  // Whether an answer is on its way, or arrived a moment ago: a page that was asked for before that
+  // still shows its frame as unanswered.
+  knows(id) {
+    return this.#rows.has(id) || this.#stored.has(id);
+  }
+
   // Keep an answer; resolves when it is written down here, not when the site has it.
   async put(id, body) {
     const row = { id, body, rater: this.rater, at: Date.now() };
-    if (this.#base) {
-      const writing = this.#base.transaction(STORE, "readwrite", { durability: "strict" });
-      writing.objectStore(STORE).put(row);
-      // Sent only then: an answer that the site had, and a browser that died had not, would be
-      // asked for again, and the second one be refused.
-      await written(writing).catch(() => {});
-    }
+    // Sent only when it is on the disk: an answer that the site had, and a browser that died had
+    // not, would be asked for again, and the second one be refused.
+    await this.#change((store) => store.put(row));
+    this.#stored.delete(id);
     this.#rows.set(id, row);
     this.#tell();
     this.#send();
@@ -101,13 +111,35 @@ export class Outbox extends EventTarget {
     });
   }
 
+  // The site gave a stored answer back: its frame may be shown again.
+  async forget(id) {
+    this.#stored.delete(id);
+    await this.#change((store) => store.delete(id));
+  }
+
   async #drop(id) {
     this.#rows.delete(id);
-    if (this.#base) {
-      const writing = this.#base.transaction(STORE, "readwrite");
-      await asked(writing.objectStore(STORE).delete(id)).catch(() => {});
-    }
+    await this.#change((store) => store.delete(id));
     this.#tell();
+  }
+
+  async #remember(id) {
+    this.#rows.delete(id);
+    this.#stored.add(id);
+    await this.#change((store) => store.put({ id, rater: this.rater, stored: Date.now() }));
+    this.#tell();
+  }
+
+  // Resolves when the change is on the disk, or cannot be made.
+  async #change(make) {
+    if (!this.#base) return;
+    try {
+      const writing = this.#base.transaction(STORE, "readwrite", { durability: "strict" });
+      make(writing.objectStore(STORE));
+      await written(writing);
+    } catch {
+      // This browser keeps nothing: the answer lives as long as the page.
+    }
   }
 
   async #send() {
@@ -119,7 +151,7 @@ export class Outbox extends EventTarget {
       const told = await ask("POST", `rating/${first.id}`, first.body);
       this.#failures = 0;
       this.#reach(true);
-      await this.#drop(first.id);
+      await this.#remember(first.id);
       this.dispatchEvent(new CustomEvent("stored", { detail: told }));
     } catch (problem) {
       if (problem instanceof NotReached) {

@@ -189,7 +189,10 @@ async function undo() {
   const last = before.pop();
   if (!last) return;
   try {
-    if (!(await outbox.take(last.frame.id))) await ask("POST", `rating/${last.frame.id}/take-back`);
+    if (!(await outbox.take(last.frame.id))) {
+      await ask("POST", `rating/${last.frame.id}/take-back`);
+      await outbox.forget(last.frame.id);
+    }
   } catch (problem) {
     refuse(problem.message);
     return;
@@ -261,9 +264,12 @@ outbox.addEventListener("signin", ({ detail }) => refuse(`${detail} Sign in agai
 
 async function begin() {
   await outbox.load();
-  // After a reload the site may show a frame whose answers are still on their way.
-  if (outbox.ids.includes(current.id)) await advance();
-  else ahead.fill();
+  // After a reload the site may show a frame whose answers were on their way when it was asked.
+  // Passed over once: what the site shows again after that was taken back elsewhere.
+  if (outbox.knows(current.id)) {
+    if (!outbox.ids.includes(current.id)) await outbox.forget(current.id);
+    await advance();
+  } else ahead.fill();
   root.dataset.ready = "true";
 }
 

@@ -75,4 +75,6 @@ if (form) {
       busy = false;
     }
   });
+  // Until now a press would have sent the form itself, which goes nowhere.
+  document.getElementById("run").disabled = false;
 }
