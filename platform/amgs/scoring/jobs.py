@@ -200,8 +200,9 @@ def _written(
     few = [one for one in predictions if one.key.pts in wanted]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for kind in shown:
-            result[f"{kind}_frames"] = pictures.write(folder, path, few, result[kind], name=kind)
+        kinds = {kind: result[kind] for kind in shown}
+        for kind, told in pictures.write(folder, path, few, kinds).items():
+            result[f"{kind}_frames"] = told
         result["independence"] = independence_of(version, row.blob, path)
         origin = provenance(row, version)
         outputs = _store(context, folder, origin, version, predictions, result)

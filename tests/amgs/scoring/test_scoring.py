@@ -117,7 +117,9 @@ def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render)
         for frame in frames
     ]
     best = [{"pts": frames[number].pts} for number in (3, 5)] + [{"pts": -7}]
-    shown = pictures.write(tmp_path, film, predictions, best)
+    both = pictures.write(tmp_path, film, predictions, {"best": best, "worst": best[1:]})
+    shown = both["best"]
+    assert [row["file"] for row in both["worst"]] == ["worst-1.jpg"]
     assert [(row["file"], row["index"]) for row in shown] == [("best-1.jpg", 3), ("best-2.jpg", 5)]
     assert [row["pts"] for row in shown] == [frames[3].pts, frames[5].pts]
     assert shown[0]["box"] == [20.0, 30.0, 120.0, 130.0]
