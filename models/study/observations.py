@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ OFTEN = 0.9
 EDGES = np.linspace(0.0, 2.0, 9)
 """Edges of the distribution of scores: steps of a quarter grade."""
 BASELINE, AFTER = "baseline", "after"
+READERS = 3
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,22 @@ class Read:
 
 def read_rows(rows: Sequence[StudyRow], scale: Scale, told: Told) -> list[Read]:
     """Read every recording that takes part; Refused where a file is not one of a score."""
+
+    def read(row: StudyRow) -> Read:
+        if row.excluded:
+            return Read(row, None)
+        return Read(row, read_recording(row.result, row.predictions, scale, row.name))
+
     found = []
-    for number, row in enumerate(rows):
-        if number % 25 == 0:
-            told(number / len(rows), f"Reading {number} of {len(rows)} recordings")
-        reading = None
-        if not row.excluded:
-            reading = read_recording(row.result, row.predictions, scale, row.name)
-        found.append(Read(row, reading))
+    # Decompressing needs no Python: while one file is decompressed, another is added up.
+    readers = ThreadPoolExecutor(READERS)
+    try:
+        for number, one in enumerate(readers.map(read, rows)):
+            if number % 25 == 0:
+                told(number / len(rows), f"Reading {number} of {len(rows)} recordings")
+            found.append(one)
+    finally:
+        readers.shutdown(cancel_futures=True)
     return found
 
 
