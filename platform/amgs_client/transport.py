@@ -20,6 +20,7 @@ from amgs_client.errors import Gone, NotReached, SiteRefused
 
 AGAIN = {500, 502, 503, 504}
 TRIES = 5
+LONGEST_WAIT_S = 60.0
 PART_AGAIN = AGAIN | {400, 403, 408, 429}
 """A part may be put again whatever happened: 400 says that it changed or was cut on the way, 403
 that the address has run out."""
@@ -149,7 +150,7 @@ class Transport:
                 if not left:
                     raise NotReached(f"The connection to {self.site} broke: {error}") from error
             if response is not None and response.is_error:
-                again = response.status_code in AGAIN | {429}
+                again = response.status_code in AGAIN or _soon(response)
                 if not again or not left:
                     raise _refusal(response)
             time.sleep(_pause(TRIES - 1 - left, response))
@@ -178,7 +179,7 @@ class Transport:
                 if not left or not repeatable:
                     raise NotReached(f"The connection to {self.site} broke: {error}") from error
             else:
-                waits = response.status_code == 429 and left
+                waits = _soon(response) and left
                 if not waits and (response.status_code not in AGAIN or not left or not repeatable):
                     return response
             time.sleep(_pause(TRIES - 1 - left, response))
@@ -195,8 +196,14 @@ def _pause(failures: int, response: httpx.Response | None) -> float:
     """Return the seconds to wait after so many failures: what the server said, or twice as long
     as the last time, up to 8 s, with some chance in it so that lanes do not go in step."""
     if response is not None and response.headers.get("Retry-After", "").isdecimal():
-        return min(float(response.headers["Retry-After"]), 60.0)
+        return min(float(response.headers["Retry-After"]), LONGEST_WAIT_S)
     return min(8.0, 0.2 * 2**failures) * (1 + random.random())  # noqa: S311
+
+
+def _soon(response: httpx.Response) -> bool:
+    """Return whether the site asks to come again soon; what is used up until tomorrow is told."""
+    wait = response.headers.get("Retry-After", "")
+    return response.status_code == 429 and not (wait.isdecimal() and int(wait) > LONGEST_WAIT_S)
 
 
 def _refusal(response: httpx.Response) -> SiteRefused:

@@ -117,9 +117,13 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         set_rollback()
         for kind, status, title in STATUS:
             if isinstance(error, kind):
-                return _body(
+                response = _body(
                     status, title, error.sentence, field=error.field, details=error.details
                 )
+                for detail in error.details:
+                    if status == 429 and "seconds" in detail:
+                        response["Retry-After"] = str(detail["seconds"])
+                return response
     if isinstance(error, Http404):
         return _body(404, "Not found", "There is nothing at this address.")
     if isinstance(error, DjangoDenied):

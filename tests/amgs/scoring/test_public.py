@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
+import httpx
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+import amgs_client
 from amgs.core import jobs
 from amgs.core.errors import NotAllowed, Refused, TooMuch
 from amgs.core.models import Job
@@ -286,3 +289,20 @@ def test_a_score_that_stands_in_a_study_is_kept_and_what_was_made_of_one_goes_wi
         delete_asked_at=timezone.now() - keeping.UNDO - timedelta(minutes=1)
     )
     assert [run.pk for run in keeping.due()] == [studied.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_client_tells_at_once_what_is_used_up_until_tomorrow(
+    serve, uploaded, settings, live_server
+) -> None:
+    settings.SCORE_PUBLIC_FILES = 0
+    serve()
+    body = {"upload": uploaded(b"film").public_id}
+    with amgs_client.Client(live_server.url) as client:
+        began = time.monotonic()
+        with pytest.raises(amgs_client.SiteRefused, match=r"used up\. Go on in") as refusal:
+            client.http.ask("POST", "scores", json=body, again=True)
+        assert time.monotonic() - began < 30  # not the minute that the client waits at most
+    assert refusal.value.status == 429
+    answer = httpx.post(f"{live_server.url}/api/scores", json=body)
+    assert answer.headers["Retry-After"] == str(answer.json()["details"][0]["seconds"])
