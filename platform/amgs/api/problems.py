@@ -120,9 +120,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
                 response = _body(
                     status, title, error.sentence, field=error.field, details=error.details
                 )
-                for detail in error.details:
-                    if status == 429 and "seconds" in detail:
-                        response["Retry-After"] = str(detail["seconds"])
+                if isinstance(error, errors.TooMuch) and error.wait_s is not None:
+                    response["Retry-After"] = str(error.wait_s)
                 return response
     if isinstance(error, Http404):
         return _body(404, "Not found", "There is nothing at this address.")

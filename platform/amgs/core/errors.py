@@ -48,6 +48,11 @@ class NotAllowed(Refused):
 class TooMuch(Refused):
     """A quota or a rate is used up; the sentence says when or how to go on."""
 
+    @property
+    def wait_s(self) -> int | None:
+        """Whole seconds until there is room again, as the details tell; ``None`` if unknown."""
+        return next((int(one["seconds"]) for one in self.details if "seconds" in one), None)
+
 
 class KeyUsed(Refused):
     """An idempotency key came with another request before; nothing was done."""

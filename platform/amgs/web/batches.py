@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from amgs.core.errors import Problem, Refused
+from amgs.core.errors import Problem, Refused, TooMuch
 from amgs.files.services import complete_upload, find_upload, open_upload, part_key
 from amgs.files.storage import get_storage
 from amgs.scoring import batches, keeping, queries, quota, services
@@ -31,9 +31,8 @@ def _refused(problem: Problem) -> JsonResponse:
     status, _ = status_of(problem)
     body = {"detail": problem.sentence, "field": problem.field}
     answer = JsonResponse(body, status=status)
-    for detail in problem.details:
-        if "seconds" in detail:
-            answer["Retry-After"] = str(detail["seconds"])
+    if isinstance(problem, TooMuch) and problem.wait_s is not None:
+        answer["Retry-After"] = str(problem.wait_s)
     return answer
 
 
