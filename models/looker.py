@@ -142,16 +142,18 @@ class Looker:
         region: Region | None = None,
         span: tuple[float, float] | None = None,
         should_stop: Callable[[], bool] | None = None,
+        on_frame: Callable[[Frame], None] | None = None,
     ) -> Iterator[Block]:
         """What is seen in every frame of a recording; raises Unreadable.
 
         `region` (x0, y0, x1, y1) in pixels restricts the search to one animal's part of the
         picture; `span` gives only the blocks that lie in [start, end) seconds, or touch it.
+        `on_frame` is given every frame read, ahead of its block and from another thread.
         """
         before: Track | None = None
         with open_media(path) as media:
             alone = media.kind == "stills"
-            with contextlib.closing(_frames(media, span)) as frames:
+            with contextlib.closing(_frames(media, span, on_frame)) as frames:
                 for looks in self._grouped(self._tracked(frames, alone, region), alone):
                     block, track = self._seen(looks, None if alone else before, alone)
                     yield block
@@ -356,14 +358,31 @@ def _until(frames: Iterable[Frame], end: float) -> Generator[Frame, None, None]:
             return
 
 
-def _frames(media: Media, span: tuple[float, float] | None) -> Generator[Frame, None, None]:
+def _frames(
+    media: Media,
+    span: tuple[float, float] | None,
+    on_frame: Callable[[Frame], None] | None = None,
+) -> Generator[Frame, None, None]:
     """The frames of a recording, or of a span of it, decoded while the caller works."""
     if isinstance(media, Video):
         if span is None:
-            return decoded_ahead(media)
-        return decoded_ahead(_until(media.between(span[0], np.inf), span[1]))
+            return decoded_ahead(_told(media, on_frame))
+        return decoded_ahead(_told(_until(media.between(span[0], np.inf), span[1]), on_frame))
     start, end = span or (-np.inf, np.inf)
-    return (frame for frame in media if start <= frame.time_s < end)
+    part = (frame for frame in media if start <= frame.time_s < end)
+    return (frame for frame in _told(part, on_frame))
+
+
+def _told(frames: Iterable[Frame], on_frame: Callable[[Frame], None] | None) -> Iterable[Frame]:
+    return frames if on_frame is None else _telling(frames, on_frame)
+
+
+def _telling(
+    frames: Iterable[Frame], on_frame: Callable[[Frame], None]
+) -> Generator[Frame, None, None]:
+    for frame in frames:
+        on_frame(frame)
+        yield frame
 
 
 def _cell(frame: Frame) -> int:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from models.records import MediaFacts, Prediction
 from models.scale import Scale
+from models.shown import Best, certainty, least_sure, surest
 from models.stats.bootstrap import bin_intervals, block_interval
 
 Array = NDArray[np.float64]
@@ -58,8 +59,6 @@ SEVERAL_IN_REGION = (
 MINIMUM_FRAMES = 5
 MINIMUM_COVERAGE = 0.10
 SCORABLE = 0.5
-BEST = 6
-BEST_APART_S = 0.5
 BIN_WIDTHS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
 MOST_BINS = 120
 BLOCK_S = 10.0
@@ -99,19 +98,6 @@ class Bin:
     interval: Interval | None = None
     ungated: float | None = None
     unit_intervals: dict[str, Interval | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Best:
-    """A frame worth a look: timestamp in time base units, seconds, place in the recording.
-
-    `frame` is None where the recording was not counted from its beginning; the timestamp names the
-    frame in any case.
-    """
-
-    pts: int
-    time_s: float
-    frame: int | None
 
 
 @dataclass(frozen=True)
@@ -227,8 +213,8 @@ def summarise(
         bin_s=width,
         bins=tuple(_bins(course, scale, start, end, width)),
         segments=tuple(_segments(course, end)),
-        best=_chosen(course, np.argsort(-course.certainty, kind="stable")),
-        worst=_worst(course),
+        best=surest(course),
+        worst=least_sure(course),
         sentence=_sentence(n, graded, score, reasons, scale),
         phantom=phantom,
         unfamiliar=course.unfamiliar,
@@ -253,17 +239,16 @@ def read_course(predictions: Iterable[Prediction], scale: Scale) -> Course:
     same: dict[tuple[str, str | None], tuple[str, str | None]] = {}
     # Flat arrays: a film of hours has half a million frames, whose lists of floats would take
     # ten times as much.
-    values, ungated, certainty = array("d"), array("d"), array("d")
+    values, ungated, sure = array("d"), array("d"), array("d")
     nothing = [math.nan] * len(place)
     unfamiliar = 0
     for one in predictions:
         # Lists: arrays of five numbers would take longer than all else for a film of many frames.
-        seen, anyway, sure = nothing.copy(), nothing.copy(), []
+        seen, anyway = nothing.copy(), nothing.copy()
         for grade in one.grades:
             expected = sum(k * p for k, p in enumerate(grade.probabilities))
             if grade.grade is not None:
                 seen[place[grade.unit]] = expected
-                sure.append(max(grade.probabilities) * grade.scorable)
             if grade.scorable >= SCORABLE:
                 anyway[place[grade.unit]] = expected
         is_graded = one.image_score is not None
@@ -276,7 +261,7 @@ def read_course(predictions: Iterable[Prediction], scale: Scale) -> Course:
         graded.append(is_graded)
         values.extend(seen if is_graded else nothing)
         ungated.extend(anyway)
-        certainty.append(sum(sure) / len(place) if is_graded else -1.0)
+        sure.append(certainty(one) if is_graded else -1.0)
         said = (one.state, one.reason)
         what.append(same.setdefault(said, said))
     shape = (len(times), len(place))
@@ -287,7 +272,7 @@ def read_course(predictions: Iterable[Prediction], scale: Scale) -> Course:
         np.array(graded, np.bool_),
         np.array(values, np.float64).reshape(shape),
         np.array(ungated, np.float64).reshape(shape),
-        np.array(certainty, np.float64),
+        np.array(sure, np.float64),
         unfamiliar,
         what,
     )
@@ -389,37 +374,6 @@ def _segments(course: Course, end: float) -> Iterator[Segment]:
             state, reason = course.what[start]
             yield Segment(times[start], end if i == len(times) else times[i], state, reason)
             start = i
-
-
-def _chosen(course: Course, order: NDArray[np.int64]) -> tuple[Best, ...]:
-    chosen: list[int] = []
-    for i in order:
-        if len(chosen) == BEST:
-            break
-        apart = all(abs(course.time_s[i] - course.time_s[j]) >= BEST_APART_S for j in chosen)
-        if course.graded[i] and apart:
-            chosen.append(int(i))
-    return tuple(
-        Best(
-            int(course.pts[i]),
-            float(course.time_s[i]),
-            int(course.index[i]) if course.index[i] >= 0 else None,
-        )
-        for i in sorted(chosen)
-    )
-
-
-def _worst(course: Course) -> tuple[Best, ...]:
-    """The graded frames of which the model is least sure, none of which is among the surest half.
-
-    In a short recording best and worst would else be the same frames.
-    """
-    sure = course.certainty[course.graded]
-    if not len(sure):
-        return ()
-    unsure = course.certainty < np.median(sure)
-    order = np.argsort(course.certainty, kind="stable")
-    return _chosen(course, order[course.graded[order] & unsure[order]])
 
 
 def sum_of_units(units: Mapping[str, float | None], scale: Scale) -> float | None:

@@ -13,6 +13,7 @@ import numpy as np
 from models.animals import Census, CountingFinder
 from models.bundle import Bundle, file_digest
 from models.context import CHUNK, REACH, Answers, Context, tick_of
+from models.gallery import Gallery
 from models.glance import Glance
 from models.grader import Grader
 from models.looker import Block, Looker, Region, reading_span, whole
@@ -40,6 +41,7 @@ class Scorer:
         span: Span | None = None,
         census: Census | None = None,
         glance: Glance | None = None,
+        gallery: Gallery | None = None,
         group: str | None = None,
         blob: str | None = None,
     ) -> Iterator[Prediction]:
@@ -50,7 +52,8 @@ class Scorer:
         animal to score. `span` restricts the answer to frames in [start, end) seconds: they get the
         same answers as in a score of the whole recording, because what lies around is read too;
         where the span begins and ends with `models.looker.edge_of` they are the same to the bit.
-        `census` is told of other faces in view, `glance` of how the faces look, both of the span.
+        `census` is told of other faces in view, `glance` of how the faces look, both of the span;
+        `gallery` keeps the pictures of frames that a result may show.
         `group` is the lab × coat of `models.sets.group_of` whose prediction sets are wanted, None
         for a lab nobody knows.
         `blob` is the recording's `identity` where the caller knows it.
@@ -64,14 +67,21 @@ class Scorer:
         if census is not None:
             looker = copy.copy(looker)
             looker.finder = CountingFinder(looker.finder, census, span)
-        blocks = looker.blocks(path, region=region, span=around, should_stop=should_stop)
+        blocks = looker.blocks(
+            path,
+            region=region,
+            span=around,
+            should_stop=should_stop,
+            on_frame=gallery.look if gallery is not None else None,
+        )
         for block, answers in self._answered(blocks):
             inside = (block.times >= start) & (block.times < end)
             if inside.any():
                 if not inside.all():
                     rows = np.flatnonzero(inside)
                     block, answers = block.take(rows), answers.take(rows)
-                yield from self._predictions(block, answers, blob, grader, glance)
+                said = self._predictions(block, answers, blob, grader, glance)
+                yield from said if gallery is None else gallery.through(said)
             if on_progress is not None:
                 on_progress(float(block.times[-1]))
 

@@ -118,14 +118,27 @@ def test_segments_merge_neighbours_and_cover_the_recording(predict: Predict, sca
 
 
 def test_the_best_frames_are_the_surest_and_lie_apart(predict: Predict, scale: Scale) -> None:
-    frames = [predict(i, FACE, sure=0.9 if i in (3, 4, 20) else 0.5) for i in range(40)]
+    frames = [predict(i, FACE, sure=0.9 if i in (4, 6, 20, 31) else 0.5) for i in range(40)]
     best = summarise(frames, scale).best
     numbers = [one.frame for one in best]
-    assert 3 in numbers
+    assert 4 in numbers
     assert 20 in numbers
-    assert 4 not in numbers
+    assert 6 not in numbers  # too near to the one before
+    assert 31 not in numbers  # not the first of its fifth of a second
     assert [one.pts for one in best] == sorted(one.pts for one in best)
     assert [one.time_s for one in best] == pytest.approx([one.pts / 1000 for one in best])
+
+
+def test_where_only_later_frames_of_a_cell_are_graded_those_are_shown(
+    predict: Predict, scale: Scale
+) -> None:
+    frames = [
+        predict(i, FACE if i % 2 else None, "awake", None if i % 2 else "wrong_angle")
+        for i in range(40)
+    ]
+    best = summarise(frames, scale).best
+    assert best
+    assert all(one.frame is not None and one.frame % 2 for one in best)
 
 
 def test_frames_that_were_not_counted_are_named_by_their_timestamp(

@@ -115,13 +115,14 @@ def _in_one(
     """Score a short recording; raises ``Unreadable``."""
     from models.animals import Census
     from models.exports import StoredPredictions, written_through
+    from models.gallery import Gallery
     from models.glance import Glance
     from models.growing import width_for
 
     context.progress(0.03, "reading the file")
     segment = segments.single(context, row, version, length_s)
     scorer = scorer_of(version)
-    census, glance = Census(), Glance()
+    census, glance, gallery = Census(), Glance(), Gallery()
     telling = Telling(context, segment, scorer.bundle.scale, width_for(length_s))
     stream = telling.through(
         scorer.score(
@@ -130,6 +131,7 @@ def _in_one(
             region=region.box if region else None,
             census=census,
             glance=glance,
+            gallery=gallery,
             blob=row.blob.sha256 if row.blob else None,
         ),
         0.0,
@@ -143,7 +145,8 @@ def _in_one(
             for _ in written_through(kept, stream, scale=scorer.bundle.scale):
                 pass
             predictions = StoredPredictions([kept], held=segments.HELD)
-        return _written(context, row, version, path, predictions, census, glance)
+        seen = segments.Seen(predictions, census, glance, gallery.shots)
+        return _written(context, row, version, path, seen)
 
 
 def _joined(context: Context, row: ToolRun, parts: list[Segment]) -> Finish | Wait:
@@ -164,16 +167,8 @@ def _joined(context: Context, row: ToolRun, parts: list[Segment]) -> Finish | Wa
         return _several(row, version)
     context.progress(0.9, "joining the parts")
     with tempfile.TemporaryDirectory() as name:
-        predictions, glance = segments.fetch(parts, Path(name))
-        return _written(
-            context,
-            row,
-            version,
-            path,
-            predictions,
-            census,
-            glance,
-        )
+        seen = segments.fetch(parts, Path(name), census)
+        return _written(context, row, version, path, seen)
 
 
 def _written(
@@ -181,15 +176,14 @@ def _written(
     row: ToolRun,
     version: ModelVersion,
     path: Path,
-    predictions: Sequence[Any],
-    census: Any,
-    glance: Any,
+    seen: segments.Seen,
 ) -> Finish:
     """Summarise the predictions of all frames and write the files."""
     from models.result import summarise
     from models.scale import load_scale
 
-    if census.several:
+    predictions = seen.predictions
+    if seen.census.several:
         return _several(row, version)
     result = summarise(
         _with_signs_of_life(context, predictions), load_scale(), phantom=version.phantom
@@ -201,12 +195,12 @@ def _written(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kinds = {kind: result[kind] for kind in shown}
-        for kind, told in pictures.write(folder, path, few, kinds).items():
+        for kind, told in pictures.write(folder, path, few, kinds, seen.shots).items():
             result[f"{kind}_frames"] = told
         result["independence"] = independence_of(version, row.blob, path)
         origin = provenance(row, version)
         outputs = _store(context, folder, origin, version, predictions, result)
-    return _finish(row, version, result, outputs, origin, glance)
+    return _finish(row, version, result, outputs, origin, seen.glance)
 
 
 def _with_signs_of_life(context: Context, predictions: Sequence[Any]) -> Iterator[Any]:

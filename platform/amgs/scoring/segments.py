@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ from amgs.scoring.models import Segment, ToolRun
 from amgs.scoring.partial import Telling
 
 if TYPE_CHECKING:
+    from models.gallery import Shot
     from models.records import Prediction
 
 SHORTEST_S = 25.0
@@ -43,7 +44,7 @@ LONGEST_S = 600.0
 """Longest part: so much is scored again where a worker dies, and held in no more memory."""
 HELD = 20_000
 """Predictions that are held in memory: 3 kB each."""
-PREDICTIONS, GLANCE = "part.parquet", "glance.json"
+PREDICTIONS, GLANCE, SHOTS = "part.parquet", "glance.json", "shots.zip"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,17 @@ class Part:
     start_s: float | None
     end_s: float | None
     length_s: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a recording was seen to be: its predictions, what was noted of it on the way, and the
+    pictures that were kept, by timestamp."""
+
+    predictions: Sequence[Prediction]
+    census: Any
+    glance: Any
+    shots: Mapping[int, Shot]
 
 
 def plan(length_s: float, begins_s: float, workers: int) -> list[Part]:
@@ -181,6 +193,7 @@ def score_segment(context: Context, segment: str) -> Finish:
     """Grade the frames of one part of a recording."""
     from models.animals import Census
     from models.exports import written_through
+    from models.gallery import Gallery
     from models.glance import Glance
     from models.growing import width_for
     from models.media import Unreadable
@@ -199,7 +212,7 @@ def score_segment(context: Context, segment: str) -> Finish:
     )
     path = local_copy(row.run.blob)
     scorer = scorer_of(row.model_version)
-    census, glance = Census(), Glance()
+    census, glance, gallery = Census(), Glance(), Gallery()
     region = services.region_in(row.run, path)
     span = (
         -math.inf if row.start_s is None else row.start_s,
@@ -221,6 +234,7 @@ def score_segment(context: Context, segment: str) -> Finish:
             span=span,
             census=census,
             glance=glance,
+            gallery=gallery,
             blob=row.run.blob.sha256,
         )
         start_s = row.start_s or 0.0
@@ -232,6 +246,7 @@ def score_segment(context: Context, segment: str) -> Finish:
         except Unreadable as problem:
             unreadable = problem.sentence
         (folder / GLANCE).write_text(json.dumps(glance.to_json()), encoding="utf-8")
+        gallery.write(folder / SHOTS)
         storage = get_storage()
         if not unreadable:
             for file in sorted(folder.iterdir()):
@@ -300,24 +315,28 @@ def counted(parts: Sequence[Segment]) -> Any:
     return census
 
 
-def fetch(parts: Sequence[Segment], folder: Path) -> tuple[Sequence[Prediction], Any]:
-    """Bring what the parts left into a folder; return predictions and glance of the whole.
+def fetch(parts: Sequence[Segment], folder: Path, census: Any) -> Seen:
+    """Bring what the parts left into a folder.
 
     Few predictions are held, many are read from their files each time they are gone through.
     """
     from models.exports import StoredPredictions
+    from models.gallery import read_shots
     from models.glance import Glance
 
     storage, paths = get_storage(), []
+    shots: dict[int, Shot] = {}
     for part in parts:
         paths.append(storage.download(part.outputs[PREDICTIONS], folder / f"{part.number}.parquet"))
+        if SHOTS in part.outputs:
+            shots |= read_shots(storage.download(part.outputs[SHOTS], folder / "shots.zip"))
 
     def glances() -> Iterator[dict[str, Any]]:
         for part in parts:
             with storage.open(part.outputs[GLANCE]) as stream:
                 yield json.load(stream)
 
-    return StoredPredictions(paths, held=HELD), Glance.of(glances())
+    return Seen(StoredPredictions(paths, held=HELD), census, Glance.of(glances()), shots)
 
 
 def stop_parts(run: ToolRun) -> None:

@@ -117,7 +117,11 @@ def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render)
         for frame in frames
     ]
     best = [{"pts": frames[number].pts} for number in (3, 5)] + [{"pts": -7}]
-    both = pictures.write(tmp_path, film, predictions, {"best": best, "worst": best[1:]})
+    from models.gallery import Shot
+
+    # The one that was kept is not read again; the other one is.
+    kept = {frames[5].pts: Shot(b"kept" * 300, 200, 150, 1.0, (20.0, 30.0, 120.0, 130.0))}
+    both = pictures.write(tmp_path, film, predictions, {"best": best, "worst": best[1:]}, kept)
     shown = both["best"]
     assert [row["file"] for row in both["worst"]] == ["worst-1.jpg"]
     assert [(row["file"], row["index"]) for row in shown] == [("best-1.jpg", 3), ("best-2.jpg", 5)]
@@ -126,7 +130,8 @@ def test_the_best_frames_are_pictures_with_a_face_box(tmp_path, bundles, render)
     assert (shown[0]["width"], shown[0]["height"]) == (200, 150)
     said = {"grade": 1, "reason": None, "set": (0, 1), "probability": 0.8, "scorable": 0.99}
     assert shown[0]["grades"] == {unit: said}
-    assert (tmp_path / "best-2.jpg").stat().st_size > 1000
+    assert (tmp_path / "best-1.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert (tmp_path / "best-2.jpg").read_bytes() == b"kept" * 300
 
 
 @pytest.mark.parametrize(
