@@ -41,19 +41,26 @@ def first_frames() -> Iterator[dict[str, Any]]:
 
 
 def two_workers() -> Iterator[dict[str, Any]]:
-    """A film of five minutes by one worker and by two, each on one core of its own."""
-    film = _films()._long_film("720p", 1, LONG_MINUTES)
-    seconds = {}
-    for workers in (1, 2):
-        with (
-            tempfile.TemporaryDirectory(prefix="amgs-bench-") as var,
-            _site(Path(var), SCORE_WORKERS=str(workers)) as site,
-        ):
+    """A film of five minutes by one worker and by two, each on one core of its own.
+
+    In turns, the faster of two each: a machine that others share is not always equally fast.
+    """
+    film, short = _films()._long_film("720p", 1, LONG_MINUTES), _films()._film("720p", 1)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    with contextlib.ExitStack() as stack:
+        sites = {}
+        for workers in seconds:
+            var = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amgs-bench-")))
+            site = stack.enter_context(_site(var, SCORE_WORKERS=str(workers)))
             _one_core_each(site)
-            _timed(site, _films()._film("720p", 1))
-            seconds[workers] = _timed(site, film)[1]
-    yield _row("two_workers_ratio", seconds[1] / seconds[2], "", "≥ 1.8")
-    yield _row("five_minutes_by_two_workers_seconds", seconds[2], "s", None)
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:  # both processes have scored
+                list(pool.map(lambda _, site=site: _timed(site, short), range(2)))
+            sites[workers] = site
+        for _ in range(2):
+            for workers, site in sites.items():
+                seconds[workers].append(_timed(site, film)[1])
+    yield _row("two_workers_ratio", min(seconds[1]) / min(seconds[2]), "", "≥ 1.8")
+    yield _row("five_minutes_by_two_workers_seconds", min(seconds[2]), "s", None)
 
 
 def clients() -> Iterator[dict[str, Any]]:

@@ -103,9 +103,16 @@ def plan(length_s: float, begins_s: float, workers: int) -> list[Part]:
 
 
 def free_workers() -> int:
-    """Return how many workers a score may count on now, itself included."""
+    """Return how many workers a score may count on now, itself included.
+
+    What the clock starts (the probe, a look at frames nobody rated) is over soon and is not
+    counted.
+    """
+    asked_for = [name for name, kind in jobs.kinds().items() if kind.every is None]
     busy = Job.objects.filter(
-        Q(state=Job.State.QUEUED, due_at__lte=Now()) | Q(state=Job.State.RUNNING), queue="score"
+        Q(state=Job.State.QUEUED, due_at__lte=Now()) | Q(state=Job.State.RUNNING),
+        queue="score",
+        kind__in=asked_for,
     ).count()
     return max(1, settings.SCORE_WORKERS - max(0, busy - 1))
 

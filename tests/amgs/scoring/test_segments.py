@@ -13,7 +13,7 @@ from amgs.core import jobs
 from amgs.core.models import Job
 from amgs.core.sweep import sweep
 from amgs.files.storage import get_storage
-from amgs.scoring import segments, services
+from amgs.scoring import probing, segments, services
 from amgs.scoring.models import Segment, ToolRun
 from models.context import CHUNK, TICK_S
 
@@ -72,6 +72,7 @@ def test_workers_that_are_busy_are_not_counted_on(settings, db) -> None:
     assert segments.free_workers() == 4
     for _ in range(3):  # this score and two others
         jobs.enqueue(segments.score_segment, segment="x")
+    jobs.enqueue(probing.probe)  # over in a moment
     assert segments.free_workers() == 2
 
 
