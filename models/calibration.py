@@ -6,7 +6,8 @@ Everything is fitted on the calibration split, which training never reads, and l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ FEWEST = 10
 SMALLEST_P = 1e-6
 RIDGE = 0.02
 """Weight of the squared shifts against the mean cross-entropy: little data shifts little."""
+START_SD = 0.3
+"""How far temperature (its logarithm) and shifts are expected to lie from those that a run began
+with; each animal of the calibration split speaks against that as one observation."""
 AWAKE_KEPT = 0.95
 """Share of the calibration frames of animals that are awake which the gate on states must keep."""
 CUT_STEP = 0.05
@@ -37,8 +41,51 @@ CUT_FURTHEST = 0.7
 """Cuts between grades may lie at most so far from halfway between them."""
 CUT_RIDGE = 0.1
 """Weight of the squared distances of the cuts from halfway against the kappa they gain."""
+CUT_ANIMALS = 20
+"""With fewer animals the cuts are held the more firmly to those that a run began with."""
 GATE = (0.35, 0.7)
 """Lowest and highest probability of the graded state that the gate may ask for."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The calibration of a unit that a run began with, and how many animals there are to leave it.
+
+    What a few animals say of temperatures and cuts is mostly about these animals: with 4 of them a
+    fit of its own made every later score worse than no new calibration.
+    """
+
+    temperature: float
+    shift: Array
+    cuts: Array
+    scorable_temperature: float
+    animals: int
+
+    @property
+    def weight(self) -> float:
+        """Of the squared distances from the start against the mean cross-entropy of a frame: those
+        of a normal prior with START_SD where each animal counts as one frame."""
+        return 1 / (2 * START_SD**2 * max(1, self.animals))
+
+
+def start_of(
+    calibration: Mapping[str, Any] | None, scale: Scale, animals: Sequence[str] | None
+) -> dict[str, Start]:
+    """What a `calibration.json` says of the units that both scales grade alike; {} without one."""
+    if calibration is None or animals is None:
+        return {}
+    result = {}
+    for unit in scale.units:
+        told = calibration["units"].get(unit.key)
+        if told is not None and len(told["shift"]) == unit.top_grade:
+            result[unit.key] = Start(
+                told["temperature"],
+                np.asarray(told["shift"], np.float64),
+                np.asarray(told["cuts"], np.float64),
+                told["scorable_temperature"],
+                len(set(animals)),
+            )
+    return result
 
 
 def fit_calibration(
@@ -56,6 +103,7 @@ def fit_calibration(
     left_out: LeftOut | None = None,
     awake: Array | None = None,
     animals: Sequence[str] | None = None,
+    start: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `calibration.json`.
 
@@ -65,23 +113,27 @@ def fit_calibration(
     crops. `labs` and `coats` (n,) let sets be calibrated by group, `animals` (n,) for animals that
     calibration has not seen, `left_out` for unseen labs.
     `awake` (m,) are the probabilities of the graded state of the frames that raters graded.
+    `start` is the `calibration.json` of the bundle that training began with: few animals change
+    little of it.
     """
+    starts = start_of(start, scale, animals)
     units: dict[str, Any] = {}
     probabilities: list[Array] = []
     for index, unit in enumerate(scale.units):
         known = np.isfinite(distribution[index]).all(1)
         raw, target = logits[known, index, : unit.top_grade], distribution[index][known]
-        temperature, shift = fit_scaling(raw, target)
+        begin = starts.get(unit.key)
+        temperature, shift = fit_scaling(raw, target, begin)
         rated = np.isfinite(scorable[:, index])
         scaled = logits[:, index, : unit.top_grade] / temperature + shift
         probabilities.append(corn_probabilities(scaled))
         units[unit.key] = {
             "temperature": temperature,
             "shift": [float(value) for value in shift],
-            "cuts": fit_cuts(expected_grade(probabilities[-1][known]), target).tolist(),
+            "cuts": fit_cuts(expected_grade(probabilities[-1][known]), target, begin).tolist(),
             "n": int(known.sum()),
             "scorable_temperature": fit_binary_temperature(
-                scorable_logits[rated, index], scorable[rated, index]
+                scorable_logits[rated, index], scorable[rated, index], begin
             ),
         }
     nowhere = [""] * len(logits)
@@ -111,40 +163,49 @@ def fit_calibration(
     }
 
 
-def fit_scaling(logits: Array, target: Array) -> tuple[float, Array]:
+def fit_scaling(logits: Array, target: Array, start: Start | None = None) -> tuple[float, Array]:
     """Temperature and shift (steps,) of logits (n, steps) for soft targets (n, grades).
 
     The logits of threshold k become logits / temperature + shift_k: Platt scaling of every
     conditional probability with one slope for all of them (Platt 1999; Guo et al. 2017), because
-    raters of other labs, and of other coats, are stricter or milder as a whole. On too few frames
-    nothing is changed.
+    raters of other labs, and of other coats, are stricter or milder as a whole. With a `start` the
+    distance from it costs instead, the more the fewer animals there are. On too few frames nothing
+    is changed.
     """
     steps = logits.shape[1]
     if len(logits) < FEWEST:
-        return 1.0, np.zeros(steps)
+        return (1.0, np.zeros(steps)) if start is None else (start.temperature, start.shift)
     from scipy.optimize import minimize
 
     def cost(parameters: Array) -> float:
         p = corn_probabilities(logits * np.exp(-parameters[0]) + parameters[1:])
         entropy = -(target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean()
+        if start is not None:
+            return float(entropy + start.weight * ((parameters - begin) ** 2).sum())
         return float(entropy + RIDGE * (parameters[1:] ** 2).sum())
 
-    begin = np.concatenate([[np.log(fit_temperature(logits, target))], np.zeros(steps)])
+    if start is None:
+        begin = np.concatenate([[np.log(fit_temperature(logits, target))], np.zeros(steps)])
+    else:
+        begin = np.concatenate([[np.log(start.temperature)], start.shift])
     bounds = [(np.log(0.25), np.log(8.0)), *[(-3.0, 3.0)] * steps]
     best = minimize(cost, begin, method="L-BFGS-B", bounds=bounds).x
     return float(np.exp(best[0])), np.asarray(best[1:], np.float64)
 
 
-def fit_cuts(expected: Array, target: Array) -> Array:
+def fit_cuts(expected: Array, target: Array, start: Start | None = None) -> Array:
     """Which expected grades (n,) a whole grade begins at: cuts (grades - 1,), ascending.
 
     The less can be seen of a unit, the nearer its expected grades lie to the mean; rounded, they
     would hardly ever reach the top grade, though raters give it. The cuts maximise the
     quadratic-weighted kappa with the raters' distribution `target` (n, grades), less CUT_RIDGE
-    times their squared distances from halfway; on too few frames they lie halfway.
+    times their squared distances from halfway, or from those of a `start`; on too few frames they
+    lie there.
     """
     grades = target.shape[1]
-    best = halfway_cuts(grades)
+    centre = halfway_cuts(grades) if start is None else start.cuts
+    ridge = CUT_RIDGE * (1.0 if start is None else max(1.0, CUT_ANIMALS / start.animals))
+    best = centre
     if len(expected) < FEWEST:
         return best
     steps = np.arange(-CUT_FURTHEST, CUT_FURTHEST + CUT_STEP / 2, CUT_STEP)
@@ -152,7 +213,7 @@ def fit_cuts(expected: Array, target: Array) -> Array:
     def worth(cuts: Array) -> float:
         said = np.eye(grades)[grade_by_cuts(expected, cuts)]
         kappa = float(kappa_of_counts(target.T @ said))
-        return kappa - CUT_RIDGE * float(((cuts - halfway_cuts(grades)) ** 2).sum())
+        return kappa - ridge * float(((cuts - centre) ** 2).sum())
 
     # One cut after the other, twice round: two cuts hardly depend on each other.
     for place in [*range(grades - 1)] * 2:
@@ -178,17 +239,19 @@ def least_awake(likely: Array | None) -> float:
     return float(np.clip(np.quantile(likely, 1 - AWAKE_KEPT), *GATE))
 
 
-def fit_temperature(logits: Array, target: Array) -> float:
-    """The temperature that minimises the cross-entropy with soft targets; 1 on too few frames.
+def fit_temperature(logits: Array, target: Array, near: float = 1.0, weight: float = 0.0) -> float:
+    """The temperature that minimises the cross-entropy with soft targets; `near` on too few frames.
 
-    Source: Guo et al. 2017, On calibration of modern neural networks, with the CORN likelihood.
+    `weight` is that of its squared distance, as logarithms, from `near`. Source: Guo et al. 2017,
+    On calibration of modern neural networks, with the CORN likelihood.
     """
     if len(logits) < FEWEST:
-        return 1.0
+        return near
 
     def entropy(log_temperature: float) -> float:
         p = corn_probabilities(logits, float(np.exp(log_temperature)))
-        return -float((target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean())
+        entropy = -float((target * np.log(np.maximum(p, SMALLEST_P))).sum(1).mean())
+        return entropy + weight * float(log_temperature - np.log(near)) ** 2
 
     # Only here: applying a calibration needs no SciPy, whose import takes half a second.
     from scipy.optimize import minimize_scalar
@@ -197,9 +260,12 @@ def fit_temperature(logits: Array, target: Array) -> float:
     return float(np.exp(best.x))
 
 
-def fit_binary_temperature(logits: Array, target: Array) -> float:
-    """The same for a single logit with a soft yes-or-no target."""
-    return fit_temperature(logits[:, None], np.stack([1 - target, target], axis=1))
+def fit_binary_temperature(logits: Array, target: Array, start: Start | None = None) -> float:
+    """The same for a single logit with a soft yes-or-no target, near that of a `start`."""
+    both = logits[:, None], np.stack([1 - target, target], axis=1)
+    if start is None:
+        return fit_temperature(*both)
+    return fit_temperature(*both, start.scorable_temperature, start.weight)
 
 
 def fit_distance(reference: Array, calibration: Array) -> dict[str, Any]:

@@ -392,4 +392,5 @@ def _calibrate(
         run.left_out,
         likely[graded][:, scale.state_keys.index(scale.graded_state.key)],
         known["animal"].tolist(),
+        run.warm_start.calibration if run.warm_start is not None else None,
     )

@@ -108,8 +108,8 @@ def mean_over_units(
     if n < FEWEST_UNITS:
         return mean, (math.nan, math.nan)
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=draws)
-    low, high = percentile_interval(drawn @ data / n, level)
+    means = data[rng.integers(0, n, (draws, n))].mean(1)
+    low, high = percentile_interval(means, level)
     upper = (1 + level) / 2
     factor = float(math.sqrt(n / (n - 1)) * t.ppf(upper, n - 1) / norm.ppf(upper))
     ends = (mean + factor * (low - mean), mean + factor * (high - mean))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from models.figures.table import without_nan
 from models.provenance import program_version
@@ -64,7 +65,9 @@ def run_study(
     units = fixed_units(read, plan, scale)
     table = observations(read, plan, units, scale)
     told(0.55, "Computing")
-    report, frames = analyse(table, read, plan, units, scale)
+    # Thousands of products of small matrices: threads would only wait for each other.
+    with threadpool_limits(1, "blas"):
+        report, frames = analyse(table, read, plan, units, scale)
     # Only now: matplotlib takes a second to import, a refusal does not need it.
     from models.study.figures import Drawer, draw_all, units_for_figures
     from models.study.page import write_page
