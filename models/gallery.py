@@ -13,7 +13,7 @@ import json
 import threading
 import zipfile
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,8 +29,8 @@ QUALITY = 85
 BOX_COLOUR = (43, 122, 11)  # red, green, blue
 HELD = APART * (BEST - 1) + 1
 """Candidates kept at either end: each one chosen leaves out at most APART, itself included."""
-WAITING = 400
-"""Most candidates that wait for their grades; those of 13 s of film do, 65 at usual rates."""
+WAITING = 120
+"""Most candidates that wait for their grades; those of 13 s of film do, which are 65."""
 INDEX = "index.json"
 
 
@@ -121,7 +121,7 @@ class Gallery:
                 heapq.heappush(heap, (key, -pts))
         self._forget()
 
-    def through(self, predictions: Iterable[Prediction]) -> Iterable[Prediction]:
+    def through(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Hand predictions on and see each."""
         for one in predictions:
             self.see(one)
