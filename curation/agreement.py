@@ -29,6 +29,8 @@ Codes = NDArray[np.int64]
 COLUMNS = ("frame", "unit", "rater", "grade", "animal")
 RELIABILITY = 0.8
 """The reliability of a consensus that “raters needed” refers to."""
+FEWEST_ANIMALS = 3
+"""Figures of fewer animals have no interval: two, drawn anew, give three values."""
 
 
 def report(table: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, Any]:
@@ -43,8 +45,8 @@ def report(table: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, An
     reliability 0.8; `distribution`, the share of each grade among graded votes. Per rater and unit:
     `kappa` with the others, and `bias`, the mean distance from them. Where `table` has a column
     `dataset` with more than one name, `datasets` holds the units of each by itself. The interval of
-    a figure is beside it, as `<figure>_interval`. What cannot be computed is None. `draws=0` leaves
-    the intervals out. Raises ValueError for a missing column.
+    a figure is beside it, as `<figure>_interval`. What cannot be computed is None, as are intervals
+    with under FEWEST_ANIMALS animals. `draws=0` leaves the intervals out. Raises ValueError for a missing column.
     """
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:
@@ -127,8 +129,8 @@ def _units(
         codes, counts = cluster_draws(ratings.animals, draws, seed)
         # The first "draw" holds every animal once: the figures themselves.
         counts = np.vstack([np.ones((1, counts.shape[1]), np.int64), counts])
-        if counts.shape[1] < 2:
-            counts[1:] = 0  # one animal says nothing of others: its intervals are unknown
+        if counts.shape[1] < FEWEST_ANIMALS:
+            counts[1:] = 0  # one or two animals say nothing of others: intervals are unknown
         kappas = pair_kappas(ratings.grades, codes, counts, len(unit.grades))
         found[unit.key] = _unit_report(ratings, unit, codes, counts, kappas)
         biases = bias_draws(ratings.grades, codes, counts)

@@ -44,15 +44,16 @@ def audit_shown(user: Any, version: Version) -> dict[str, Any]:
         return {"audit": None, "audit_hidden": ""}
     report = audit["agreement"]
     finished = audit["ratings"] >= audit["ratings_wanted"]
+    units, follow = _agreement(report), report.get("intervals_follow", False)
     return {
         "audit": audit,
         "audit_hidden": "",
-        "agreement": _agreement(report),
+        "agreement": units,
         "raters": _raters(report),
-        "intervals_follow": report.get("intervals_follow", False),
+        "intervals_follow": follow,
+        "without_intervals": not follow and not any(row["interval"] for row in units),
         # Ratings come in while the page is open; afterwards nothing changes any more.
-        "live": version.state == IN_REVIEW
-        and (not finished or report.get("intervals_follow", False)),
+        "live": version.state == IN_REVIEW and (not finished or follow),
     }
 
 
@@ -62,11 +63,12 @@ def _agreement(report: dict[str, Any]) -> list[dict[str, Any]]:
     for unit in load_scale().units:
         found = report.get("units", {}).get(unit.key)
         if found:
+            interval = found.get("kappa_pairwise_quadratic_interval") or [None]
             rows.append(
                 {
                     "title": unit.title,
                     "kappa": found.get("kappa_pairwise_quadratic"),
-                    "interval": found.get("kappa_pairwise_quadratic_interval"),
+                    "interval": None if None in interval else interval,
                     "exact": found.get("exact"),
                     "not_scorable": found.get("not_scorable"),
                     "published": unit.pairwise_kappa,

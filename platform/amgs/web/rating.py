@@ -43,11 +43,18 @@ def _show(
         "kinds": list(KINDS.values()),
         "remaining": queries.remaining(request.user, kind),
         "most_counted": queries.MOST_COUNTED,
+        "elsewhere": [] if assignment else _elsewhere(request.user, kind),
         "scale": scale,
         "unit_reasons": [row for row in scale.reasons if row.level == "unit"],
         "frame_reasons": [row for row in scale.reasons if row.level == "frame"],
     }
     return render(request, "rating/rate.html", context | more, status=status)
+
+
+def _elsewhere(rater: Any, kind: str) -> list[dict[str, Any]]:
+    """Return the other kinds of task that wait for this rater, and how many of each."""
+    counts = {one: queries.remaining(rater, one) for one in KINDS if one != kind}
+    return [{"kind": KINDS[one], "count": count} for one, count in counts.items() if count]
 
 
 @require_safe

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from django.test import Client
 from django.utils import timezone
 
 from amgs.core.errors import NotAllowed, NotFound, Refused
@@ -63,6 +64,20 @@ def test_views_are_named_by_raters_and_never_mix_with_grades(in_review, rita, ro
     held.refresh_from_db()
     with pytest.raises(Refused, match="Choose one of frontal"):
         rate(assignment=held, by=roger, grades="sideways")
+
+
+def test_an_empty_task_says_which_others_wait(in_review, rita):
+    in_review()
+    assert answer_all(rita, "view", "frontal") == 8
+    browser = Client()
+    browser.force_login(rita)
+    page = browser.get("/rate/?kind=view").content.decode()
+    assert "No view task waits for you" in page
+    assert "8 under Action units" in " ".join(page.split())
+    answer_all(rita, "units", dict.fromkeys(load_scale().unit_keys, 1))
+    page = browser.get("/rate/").content.decode()
+    assert "Nothing waits for you" in page
+    assert "under Action units" not in page
 
 
 def test_a_state_task_waits_for_its_silent_clip(in_review, rita, run_jobs):

@@ -49,6 +49,8 @@ def test_a_rating_is_in_the_figures_before_any_job_ran(rows_of, rita, cora, run_
     assert "Rater 1" in page
     assert rita.full_name not in page
     assert "intervals follow" not in page
+    # Of one animal or two no interval is told, and the page says so.
+    assert "too few animals for intervals" in page
 
 
 def test_who_rates_in_the_audit_sees_no_figure_of_it(rows_of, person, rita):
