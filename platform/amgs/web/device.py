@@ -16,6 +16,7 @@ from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
 from amgs.scoring import services
 from amgs.scoring.jobs import snapshot_of
+from amgs.web.offline import RUNTIME, device_kept
 from amgs.web.policy_headers import allow_wasm
 from amgs.web.vendor import static_path
 from models.bundle import load_bundle
@@ -32,11 +33,6 @@ PHANTOM = (
     "works and say nothing about a real animal."
 )
 YEAR_S = 365 * 24 * 3600
-RUNTIME = {
-    "script": ("onnxruntime-web", "dist/ort.wasm.bundle.min.mjs"),
-    "wasm": ("onnxruntime-web", "dist/ort-wasm-simd-threaded.wasm"),
-    "demuxer": ("mediabunny", "dist/bundles/mediabunny.min.mjs"),
-}
 
 
 def device_base(version: ModelVersion) -> str:
@@ -58,9 +54,11 @@ def page(request: HttpRequest) -> HttpResponse:
     }
     try:
         version = services.grading_model()
+        base = device_base(version)
         context |= {
             "serving": version,
-            "base": device_base(version),
+            "base": base,
+            "kept": device_kept(version, base),
             "snapshot": snapshot_of(version),
         }
     except Refused as refused:

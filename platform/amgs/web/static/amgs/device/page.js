@@ -4,6 +4,7 @@ import { onFiles } from "../upload/chosen.js";
 import { Device } from "./client.js";
 import { csvOf, offer } from "./files.js";
 import { scorePreview } from "./preview.js";
+import { tellOffline } from "./ready.js";
 
 const root = document.getElementById("device");
 const show = (id, on = true) => (document.getElementById(id).hidden = !on);
@@ -120,6 +121,7 @@ if (root) {
   onFiles(document.getElementById("drop"), [document.getElementById("file")], ([{ file }]) => {
     if (file && !busy) score(file);
   });
+  tellOffline(root.dataset.base);
   document.getElementById("device-cancel").addEventListener("click", () => {
     device?.close();
     device = null;
