@@ -22,11 +22,11 @@ from amgs.web.vendor import static_path
 from models.bundle import load_bundle
 from models.device import GRAPHS, device_facts
 from models.result import DISCLAIMER
+from models.scale import load_scale
 
 LIMITS = (
-    "Scored by the same graphs as on the server, without measurement intervals; whether several "
-    "mice are in view is not checked, so film each animal alone. Colour conversion and decoding of "
-    "this browser may move a score by a few hundredths."
+    "Scored by the same graphs as on the server, without measurement intervals. Colour conversion "
+    "and decoding of this browser may move a score by a few hundredths."
 )
 PHANTOM = (
     "The model that grades here learned from a rendered mouse. Its figures show how the machinery "
@@ -59,6 +59,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "serving": version,
             "base": base,
             "kept": device_kept(version, base),
+            "scale": load_scale(),
             "snapshot": snapshot_of(version),
         }
     except Refused as refused:

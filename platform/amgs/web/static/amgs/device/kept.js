@@ -5,6 +5,7 @@
 
 const SHELVES = "amgs-device-";
 const WHOLE = "whole";
+const PATIENCE_MS = 5000;
 
 // `base` is the absolute address of a version's files, with a slash at its end.
 const nameOf = (base) => `${SHELVES}${new URL(base).pathname.split("/").at(-2)}`;
@@ -49,12 +50,12 @@ export const keptBytes = async (base, address) => (await keptFile(base, address)
 // A file that may change: the newest, or without a network the one of last time.
 export async function newestJson(base, address) {
   const shelf = await shelfOf(base);
+  const found = await shelf?.match(address);
   let problem = null;
-  const response = await fetch(address).catch((cause) => void (problem = cause));
-  if (!response || response.status >= 500) {
-    const found = await shelf?.match(address);
-    if (found) return found.json();
-  }
+  // Where it was kept nobody waits for a network that takes and gives nothing.
+  const options = found ? { signal: AbortSignal.timeout(PATIENCE_MS) } : {};
+  const response = await fetch(address, options).catch((cause) => void (problem = cause));
+  if (found && !(response?.status < 500)) return found.json();
   if (problem) throw problem;
   if (!response.ok) throw new Error(`${address} was answered by ${response.status}.`);
   await shelf?.put(address, response.clone());

@@ -7,11 +7,14 @@
 
 const NAME = `amgs-shell-${SHELL.version}`;
 const PATIENCE_MS = 5000;
+const SILENT_MS = 30000;
 const FILES = new Set(SHELL.files);
 const PAGES = new Set(SHELL.pages);
 const DEVICE = SHELL.device;
 const DEVICE_FILES = new Set(DEVICE.files);
 const DEVICE_SHELVES = "amgs-device-";
+// Until when a network that did not answer once is not waited for again.
+let silentUntil = 0;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(install());
@@ -47,10 +50,14 @@ self.addEventListener("fetch", (event) => {
 
 async function answer(event, path) {
   // The address of a library names its version, so what is kept is what the network would give.
-  const library = path.startsWith(DEVICE.libraries) && (await kept(event, path));
-  if (library) return library;
+  const first = path.startsWith(DEVICE.libraries) || Date.now() < silentUntil;
+  const before = first && (await kept(event, path));
+  if (before) return before;
   const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), PATIENCE_MS);
+  const timer = setTimeout(() => {
+    silentUntil = Date.now() + SILENT_MS;
+    over.abort();
+  }, PATIENCE_MS);
   try {
     const given = await fetch(event.request, { signal: over.signal });
     if (given.status < 500) return given;
