@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import re
+import struct
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -194,6 +195,50 @@ def test_a_film_in_this_codec_gets_the_scores_of_the_server(
     assert told["result"]["graded"] == pytest.approx(expected.graded, abs=2)
 
 
+# How a film is to be shown: the matrix of its track (a, b, c, d).
+SHOWN = {
+    "upright": (1, 0, 0, 1),
+    "quarter": (0, 1, -1, 0),
+    "half": (-1, 0, 0, -1),
+    "mirrored": (-1, 0, 0, 1),
+}
+
+
+def turned(film: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """Write another matrix into the header of the track of an MP4."""
+    a, b, c, d = (value * 65536 for value in matrix)
+    data = film.read_bytes()
+    plain = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)
+    at = data.index(plain, data.index(b"tkhd"))
+    changed = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    film.write_bytes(data[:at] + changed + data[at + len(plain) :])
+    return film
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_turned_film_of_odd_size_is_seen_as_the_server_sees_it(
+    page, bundle, pictures, tmp_path, score_here, name
+):
+    images = [image[6:, 4:-6] for image in pictures(2)[:12]]
+    if name != "upright":
+        back = {"quarter": 1, "half": 2}.get(name, 0)
+        images = [np.rot90(image, back) if back else image[:, ::-1] for image in images]
+    film = turned(written(tmp_path / "film.mp4", images, "libx264", crf="15"), SHOWN[name])
+    predictions = list(Scorer(bundle).score(film))
+    assert sum(one.image_score is not None for one in predictions) > 6
+    told = score_here(page, film)
+    for mine, one in zip(told["predictions"], predictions, strict=True):
+        if one.face is not None:
+            assert mine["face"]["box"] == pytest.approx(one.face.box, abs=2)
+    expected = summarise(predictions, bundle.scale)
+    assert told["result"]["score"] == pytest.approx(expected.score, abs=0.05)
+    page.locator("#device-best img").first.wait_for()
+    picture = page.locator("#device-best img").first
+    height, width = (pictures(2)[0].shape[0] - 6, pictures(2)[0].shape[1] - 10)
+    size = [picture.get_attribute("width"), picture.get_attribute("height")]
+    assert [int(one) for one in size] == [width, height]
+
+
 REFUSED = {
     "hevc.mp4": ("libx265", "yuv420p", {"x265-params": "log-level=none"}, r"HEVC \(H\.265\)"),
     "mpeg4.mp4": ("mpeg4", "yuv420p", {}, "MPEG-4 Visual"),
@@ -215,7 +260,9 @@ def test_a_film_that_the_browser_cannot_read_is_refused_by_name(page, pictures, 
     assert "save it as MP4 with H.264" in sentence
 
 
-def test_a_film_that_only_the_player_reads_is_a_preview(page, bundle, phantom_clip, score_here):
+def test_a_film_that_only_the_player_reads_is_a_preview(
+    page, bundle, phantom_clip, two_mice, tmp_path, score_here
+):
     page.evaluate("delete globalThis.VideoDecoder")
     page.add_init_script("delete globalThis.VideoDecoder")
     page.context.route(
@@ -231,6 +278,10 @@ def test_a_film_that_only_the_player_reads_is_a_preview(page, bundle, phantom_cl
     expected = summarise(Scorer(bundle).score(phantom_clip(2)), bundle.scale)
     assert told["result"]["score"] == pytest.approx(expected.score, abs=0.15)
     page.locator("#device-best img").first.wait_for()
+    # There, too, several animals end it, and nothing is left waiting.
+    images = [np.roll(two_mice, n % 3, axis=0) for n in range(60)]
+    both = score_here(page, written(tmp_path / "two.mp4", images, "libx264", crf="15"))
+    assert both["result"]["outcome"] == "several_animals"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,9 @@ export async function picturesOfFilm(file, demuxer, wanted) {
     const times = wanted.map(({ time }) => time + 1e-4);
     const made = [];
     for await (const sample of sink.samplesAtTimestamps(times)) {
-      const { displayWidth: width, displayHeight: height } = sample;
+      // Pixels as they are stored, in which the box is given, also where they are not square.
+      const { codedWidth, codedHeight, rotation } = sample;
+      const [width, height] = rotation % 180 ? [codedHeight, codedWidth] : [codedWidth, codedHeight];
       const one = { ...wanted[made.length], width, height };
       made.push(await picture(one, (context, ...size) => sample.draw(context, 0, 0, ...size)));
       sample.close();
