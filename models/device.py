@@ -1,8 +1,8 @@
 """What a bundle's graphs need beside them to run on another device: constants as plain JSON.
 
-The page that scores in the browser mirrors `models.faces`, `models.eyes`, `models.looker`,
-`models.context`, `models.grader` and `models.result`; every number these have is handed over here,
-so that it is written down once.
+The page that scores in the browser mirrors `models.faces`, `models.animals`, `models.eyes`,
+`models.looker`, `models.context`, `models.grader`, `models.result` and `models.shown`; every number
+these have is handed over here, so that it is written down once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, get_args
 
-from models import context, eyes, faces, grader, looker, result
+from models import animals, context, eyes, faces, gallery, grader, looker, result, shown
 from models.bundle import Bundle
 from models.grader import Grader
 from models.scale import Cause
@@ -39,6 +39,23 @@ def device_facts(bundle: Bundle) -> dict[str, Any]:
             "sure": faces.SURE,
             "inner": faces.INNER,
             "around": faces.AROUND,
+            "faint": faces.FAINT,
+            "same_face": faces.SAME_FACE,
+        },
+        "animals": {
+            "sure": animals.SURE,
+            "most_faces": animals.MOST_FACES,
+            "dense": animals.DENSE,
+            "dense_s": animals.DENSE_S,
+            "step_s": animals.STEP_S,
+            "fewest_looks": animals.FEWEST_LOOKS,
+            "share": animals.SHARE,
+            "early": animals.EARLY,
+            "early_share": animals.EARLY_SHARE,
+            "side": animals.SIDE,
+            "reach": animals.REACH,
+            "weak": animals.WEAK,
+            "mirrored": animals.MIRRORED,
         },
         "eyes": {
             "size": bundle.config.eyes.size,
@@ -80,7 +97,12 @@ def device_facts(bundle: Bundle) -> dict[str, Any]:
         "scale": {
             "minimum_units": bundle.scale.minimum_units,
             "units": [
-                {"key": unit.key, "title": unit.title, "top_grade": unit.top_grade}
+                {
+                    "key": unit.key,
+                    "title": unit.title,
+                    "short": unit.short,
+                    "top_grade": unit.top_grade,
+                }
                 for unit in bundle.scale.units
             ],
             "states": [
@@ -100,7 +122,16 @@ def device_facts(bundle: Bundle) -> dict[str, Any]:
             "minimum_frames": result.MINIMUM_FRAMES,
             "minimum_coverage": result.MINIMUM_COVERAGE,
             "scorable": result.SCORABLE,
+            "bin_widths_s": list(result.BIN_WIDTHS_S),
+            "most_bins": result.MOST_BINS,
+            "several": result.SEVERAL,
             "disclaimer": result.DISCLAIMER,
+        },
+        "shown": {
+            "best": shown.BEST,
+            "best_apart_s": shown.BEST_APART_S,
+            "shown_s": shown.SHOWN_S,
+            "long_side": gallery.LONG_SIDE,
         },
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -240,6 +241,33 @@ class Story:
 def story(run_jobs, phantom_clip) -> Story:
     """Return the teller of stories."""
     return Story(run_jobs, phantom_clip)
+
+
+@pytest.fixture
+def shipped(settings, transactional_db) -> Any:
+    """Let the shipped bundle serve, as on a demonstration site."""
+    from amgs.registry.shipped import register_shipped
+
+    settings.ALLOW_PHANTOM = True
+    version = register_shipped(Path(__file__).resolve().parents[2] / "models/bundles/phantom")
+    assert version is not None
+    return version
+
+
+@pytest.fixture
+def score_here() -> Callable[[Any, Path], dict[str, Any]]:
+    """Choose a file on the page that scores on the device; return the JSON that it offers."""
+
+    def score(page: Any, path: Path) -> dict[str, Any]:
+        page.locator("#file").set_input_files(str(path))
+        page.locator("#device-result, #device-problem").locator("visible=true").first.wait_for()
+        why = page.locator("#device-why")
+        assert not why.is_visible(), why.inner_text()
+        with page.expect_download() as download:
+            page.locator("#device-json").click()
+        return json.loads(Path(download.value.path()).read_text())
+
+    return score
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from models.bundle import load_bundle
-from models.device import GRAPHS
 from models.grader import Grader, state_probabilities
 from models.looker import Looker
 from models.media import open_media
@@ -38,17 +37,6 @@ FIND = """async ([base, pictures]) => {
   finder.close();
   return found;
 }"""
-
-
-@pytest.fixture
-def shipped(settings, transactional_db) -> Any:
-    """Let the shipped bundle serve, as on a demonstration site."""
-    from amgs.registry.shipped import register_shipped
-
-    settings.ALLOW_PHANTOM = True
-    version = register_shipped(SHIPPED)
-    assert version is not None
-    return version
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +98,6 @@ PROBABILITIES = """async ([base, pixels]) => {
   device.close();
   return said;
 }"""
-KEPT = """async () => {
-  const cache = await caches.open("amgs-device");
-  return (await cache.keys()).map((request) => request.url);
-}"""
 CROPS = 32
 CLOSEST = 1e-3
 P95 = 0.05
@@ -160,23 +144,11 @@ def test_probabilities_of_the_same_crops_are_those_of_the_server(shipped, bundle
     assert np.abs(np.array([one["states"] for one in said]) - awake).max() <= CLOSEST
 
 
-def scored_here(page: Any, path: Path) -> dict[str, Any]:
-    """Choose a file on the page and return the JSON that it offers."""
-    page.locator("#file").set_input_files(str(path))
-    page.locator("#device-result, #device-problem").locator("visible=true").first.wait_for()
-    assert not page.locator("#device-problem").is_visible(), page.locator(
-        "#device-why"
-    ).inner_text()
-    with page.expect_download() as download:
-        page.locator("#device-json").click()
-    return json.loads(Path(download.value.path()).read_text())
-
-
 @pytest.mark.parametrize(
     ("viewport", "name"), [(DESKTOP, "desktop"), (PHONE, "phone")], ids=["desktop", "phone"]
 )
 def test_a_film_gets_the_scores_that_the_server_gives(
-    shipped, bundle, open_page, phantom_clip, picture, viewport, name
+    shipped, bundle, open_page, phantom_clip, picture, score_here, viewport, name
 ):
     film = phantom_clip(2)
     predictions = list(Scorer(bundle).score(film))
@@ -185,7 +157,7 @@ def test_a_film_gets_the_scores_that_the_server_gives(
     sent = []
     picture(page, f"device-{name}-empty")
     page.on("request", lambda one: sent.append(one) if one.method != "GET" else None)
-    told = scored_here(page, film)
+    told = score_here(page, film)
     picture(page, f"device-{name}")
     assert not sent, "something was sent"
     assert told["origin"]["kind"] == "every frame"
@@ -210,13 +182,6 @@ def test_a_film_gets_the_scores_that_the_server_gives(
     page.evaluate((NODE_MODULES / "axe-core/axe.min.js").read_text())
     wrong = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")["violations"]
     assert not wrong, [(one["id"], one["nodes"][0]["html"]) for one in wrong]
-    # The same again without a network: program and model were kept.
-    kept = page.evaluate(KEPT)
-    assert {f"{name}.onnx" for name in GRAPHS} <= {address.rsplit("/", 1)[1] for address in kept}
-    assert any(address.endswith(".wasm") for address in kept)
-    page.context.set_offline(True)
-    again = scored_here(page, film)
-    assert again["result"] == told["result"]
 
 
 def test_only_pages_that_compute_may_compile_webassembly(shipped, client):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from models import context, faces, looker
+from models import animals, context, faces, looker, result, shown
 from models.bundle import Bundle, default_bundle
 from models.device import GRAPHS, device_facts
 from models.eyes import EyeReader
@@ -36,6 +36,12 @@ def test_the_facts_are_those_that_scoring_uses(bundle):
     assert told["grader"]["thresholds"] == rules.thresholds
     assert told["crop"]["size"] == bundle.crop.size
     assert [unit["key"] for unit in told["scale"]["units"]] == list(bundle.scale.unit_keys)
+    assert told["finder"]["faint"] == faces.FAINT
+    for name, value in told["animals"].items():
+        assert value == getattr(animals, name.upper())
+    assert told["result"]["several"] == result.SEVERAL
+    assert told["result"]["bin_widths_s"] == list(result.BIN_WIDTHS_S)
+    assert told["shown"]["best_apart_s"] == shown.BEST_APART_S
     for cause, key in told["scale"]["because"].items():
         assert bundle.scale.reason(key).cause == cause
 

@@ -16,27 +16,23 @@ from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
 from amgs.scoring import services
 from amgs.scoring.jobs import snapshot_of
+from amgs.web.offline import RUNTIME, device_kept
 from amgs.web.policy_headers import allow_wasm
 from amgs.web.vendor import static_path
 from models.bundle import load_bundle
 from models.device import GRAPHS, device_facts
 from models.result import DISCLAIMER
+from models.scale import load_scale
 
 LIMITS = (
-    "Scored by the same graphs as on the server, without measurement intervals; whether several "
-    "mice are in view is not checked, so film each animal alone. Colour conversion and decoding of "
-    "this browser may move a score by a few hundredths."
+    "Scored by the same graphs as on the server, without measurement intervals. Colour conversion "
+    "and decoding of this browser may move a score by a few hundredths."
 )
 PHANTOM = (
     "The model that grades here learned from a rendered mouse. Its figures show how the machinery "
     "works and say nothing about a real animal."
 )
 YEAR_S = 365 * 24 * 3600
-RUNTIME = {
-    "script": ("onnxruntime-web", "dist/ort.wasm.bundle.min.mjs"),
-    "wasm": ("onnxruntime-web", "dist/ort-wasm-simd-threaded.wasm"),
-    "demuxer": ("mediabunny", "dist/bundles/mediabunny.min.mjs"),
-}
 
 
 def device_base(version: ModelVersion) -> str:
@@ -58,9 +54,12 @@ def page(request: HttpRequest) -> HttpResponse:
     }
     try:
         version = services.grading_model()
+        base = device_base(version)
         context |= {
             "serving": version,
-            "base": device_base(version),
+            "base": base,
+            "kept": device_kept(version, base),
+            "scale": load_scale(),
             "snapshot": snapshot_of(version),
         }
     except Refused as refused:

@@ -11,6 +11,7 @@ NOUNS = (
     "work",
     "inbox",
     "device",
+    "offline",
     "record",
     "batches",
     "standing",

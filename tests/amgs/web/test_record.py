@@ -10,7 +10,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from amgs.web import record
+from amgs.web import offline
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_without_a_model_the_record_page_says_so(page, db):
 
 
 def test_the_shell_has_every_file_that_its_pages_name(page, db):
-    files = {f"/static/{name}" for name in record.shell()[0]}
+    files = {f"/static/{name}" for name in offline.shell()[0]}
     for address in ("/record/", "/score/"):
         html = page.get(address).content.decode()
         named = set(re.findall(r'(?:src|href|data-\w+)="(/static/[^"]+)"', html))
@@ -55,13 +55,13 @@ def test_the_service_worker_names_its_release_and_only_the_shell(page, db):
     facts = json.loads(re.match(r"const SHELL = (.*);\n", answer.content.decode())[1])
     assert facts["pages"] == ["/record/", "/score/"]
     assert all(path.startswith("/static/") for path in facts["files"])
-    assert facts["version"] == record.shell()[1]
+    assert facts["version"] == offline.shell()[1]
 
 
 def test_another_release_has_another_shell(monkeypatch):
-    before = record.shell.__wrapped__()[1]
-    monkeypatch.setattr(record, "FOLDERS", record.FOLDERS[:-1])
-    assert record.shell.__wrapped__()[1] != before
+    before = offline.shell.__wrapped__()[1]
+    monkeypatch.setattr(offline, "FOLDERS", offline.FOLDERS[:-1])
+    assert offline.shell.__wrapped__()[1] != before
 
 
 def test_the_manifest_names_icons_that_are_there():

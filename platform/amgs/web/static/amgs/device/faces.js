@@ -1,4 +1,4 @@
-// The best face of a picture; mirrors models/faces.py (FaceFinder.find for one picture at a time).
+// The faces of a picture; mirrors models/faces.py (FaceFinder, for one picture at a time).
 
 import { asFloats, inner, roundBox, sharpness, shrink, thinCut } from "./cutting.js";
 import { roundEven } from "./resize.js";
@@ -14,10 +14,28 @@ export function overlap(one, other) {
   return (width * height) / (area(one) + area(other) - width * height);
 }
 
-// models.faces._peaks with most = 1
-function highest(maps, rows, columns, stride) {
+// The places of the maps that stand above all eight neighbours, the highest first.
+function summits(maps, rows, columns, most) {
   const wide = maps.heat.dims[3];
-  const size = maps.heat.dims[2] * wide;
+  const likely = (row, column) => Math.fround(sigmoid(maps.heat.data[row * wide + column]));
+  const found = [];
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const here = likely(y, x);
+      let top = true;
+      for (let row = Math.max(y - 1, 0); top && row <= Math.min(y + 1, rows - 1); row++) {
+        for (let column = Math.max(x - 1, 0); column <= Math.min(x + 1, columns - 1); column++) {
+          top &&= here >= likely(row, column);
+        }
+      }
+      if (top) found.push({ x, y, likely: here });
+    }
+  }
+  return found.sort((one, other) => other.likely - one.likely).slice(0, most);
+}
+
+function highest(maps, rows, columns) {
+  const wide = maps.heat.dims[3];
   let [x, y, top] = [0, 0, -Infinity];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -25,6 +43,21 @@ function highest(maps, rows, columns, stride) {
       if (heat > top) [x, y, top] = [column, row, heat];
     }
   }
+  return { x, y, likely: sigmoid(top) };
+}
+
+// models.faces._peaks: the highest place always, others where they are sure enough.
+function peaks(maps, rows, columns, stride, most = 1, least = 0) {
+  if (most === 1) return [peakAt(maps, highest(maps, rows, columns), stride)];
+  const places = summits(maps, rows, columns, most);
+  return places
+    .filter(({ likely }, n) => n === 0 || likely >= least)
+    .map((place) => peakAt(maps, place, stride));
+}
+
+function peakAt(maps, { x, y, likely }, stride) {
+  const wide = maps.heat.dims[3];
+  const size = maps.heat.dims[2] * wide;
   const at = (map, channel) => map.data[channel * size + y * wide + x];
   const cx = (x + 0.5 + at(maps.box, 0)) * stride;
   const cy = (y + 0.5 + at(maps.box, 1)) * stride;
@@ -42,7 +75,7 @@ function highest(maps, rows, columns, stride) {
   const odds = views.map((value) => Math.exp(value - most));
   const total = odds.reduce((sum, value) => sum + value, 0);
   return {
-    confidence: sigmoid(top),
+    confidence: likely,
     box: [cx - halfWidth, cy - halfHeight, cx + halfWidth, cy + halfHeight],
     places,
     views: odds.map((value) => value / total),
@@ -72,6 +105,11 @@ export class FaceFinder {
   }
 
   async far(luma) {
+    return (await this.farthest(luma, 1, 0))[0];
+  }
+
+  // models.faces.FaceFinder._far: the highest peaks of the whole picture.
+  async farthest(luma, most, least) {
     const { long_side: longSide, stride, pad } = this.told;
     const scale = longSide / Math.max(luma.height, luma.width);
     const small = shrink(luma, longSide, pad);
@@ -79,8 +117,8 @@ export class FaceFinder {
       luma: [small.data, [1, 1, small.height, small.width]],
     });
     const cells = (side) => Math.max(1, roundEven((side * scale) / stride));
-    const peak = highest(maps, cells(luma.height), cells(luma.width), stride);
-    return moved(peak, 1 / scale, 0, 0);
+    const found = peaks(maps, cells(luma.height), cells(luma.width), stride, most, least);
+    return found.map((peak) => moved(peak, 1 / scale, 0, 0));
   }
 
   async near(luma, box) {
@@ -88,7 +126,7 @@ export class FaceFinder {
     const square = roundBox(box, around);
     const patch = thinCut(square, luma, side);
     const maps = await this.graph.run({ luma: [asFloats([patch], side), [1, 1, side, side]] });
-    const peak = highest(maps, side / stride, side / stride, stride);
+    const [peak] = peaks(maps, side / stride, side / stride, stride);
     return moved(peak, square.edge / side, square.left, square.top);
   }
 
@@ -127,6 +165,16 @@ export class FaceFinder {
     const some = likely.slice(0, profile);
     return names[some.indexOf(Math.max(...some))];
   }
+}
+
+// models.faces.same_face
+export function sameFace(one, other, least) {
+  return overlap(one.box, other.box) >= least || centreIn(one.box, other.box);
+}
+
+export function centreIn([x0, y0, x1, y1], [left, top, right, bottom]) {
+  const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+  return left < x && x < right && top < y && y < bottom;
 }
 
 // models.grader.refuse_face: the cause for which a candidate is not looked at any further.

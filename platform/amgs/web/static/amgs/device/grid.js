@@ -37,7 +37,7 @@ async function* between(finder, grid, crop, before, after, frames) {
     for (const frame of frames) yield { frame, face: before.face };
   } else {
     // A face came, went or jumped: look at every frame instead of guessing when.
-    for (const frame of frames) yield { frame, face: await finder.find(frame.luma) };
+    for (const frame of frames) yield { frame, face: await finder.find(frame.luma, frame.time) };
   }
 }
 
@@ -50,14 +50,14 @@ export async function* tracked(frames, finder, grid, crop, alone = false) {
       waiting.push(frame);
       continue;
     }
-    const look = { frame, face: await finder.find(frame.luma) };
+    const look = { frame, face: await finder.find(frame.luma, alone ? null : frame.time) };
     yield* between(finder, grid, crop, anchor, look, waiting);
     yield look;
     [anchor, waiting, cell] = [look, [], here];
   }
   if (waiting.length) {
     const frame = waiting.pop();
-    const last = { frame, face: await finder.find(frame.luma) };
+    const last = { frame, face: await finder.find(frame.luma, frame.time) };
     yield* between(finder, grid, crop, anchor, last, waiting);
     yield last;
   }

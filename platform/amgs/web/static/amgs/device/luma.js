@@ -25,7 +25,18 @@ export async function lumaOfSample(sample) {
   const stored = planar
     ? { data: data.subarray(layout.offset), width, height, stride: layout.stride }
     : lumaOfPixels({ data, width, height });
-  return turned(stored, sample.rotation);
+  const upright = turned(stored, sample.rotation);
+  return sample.flip ? mirrored(upright) : upright;
+}
+
+function mirrored(picture) {
+  const made = plane(picture.width, picture.height);
+  for (let y = 0; y < picture.height; y++) {
+    const start = y * picture.stride;
+    const row = picture.data.subarray(start, start + picture.width);
+    made.data.set(Uint8Array.from(row).reverse(), y * made.stride);
+  }
+  return made;
 }
 
 // The plane turned clockwise by so many degrees.

@@ -2,13 +2,14 @@
 
 import { onFiles } from "../upload/chosen.js";
 import { Device } from "./client.js";
-import { csvOf, offer } from "./files.js";
-import { scorePreview } from "./preview.js";
+import { drawResult } from "./draw.js";
+import { drawFrames } from "./gallery.js";
+import { previewPictures, scorePreview } from "./preview.js";
+import { tellOffline } from "./ready.js";
 
 const root = document.getElementById("device");
 const show = (id, on = true) => (document.getElementById(id).hidden = !on);
 const put = (id, text) => (document.getElementById(id).textContent = text);
-const percent = (share) => `${Math.round(100 * share)} %`;
 let device = null;
 let busy = false;
 
@@ -18,76 +19,6 @@ function progress({ frames, time, duration }, begun) {
   document.getElementById("device-bar").value = share;
   const rest = left === null ? "" : `, about ${Math.max(1, Math.round(left))} s left`;
   put("device-told", `${frames} frames graded${rest}.`);
-}
-
-function table(id, rows) {
-  const body = document.querySelector(`#${id} tbody`);
-  body.replaceChildren(
-    ...rows.map(([title, ...figures]) => {
-      const row = document.createElement("tr");
-      const head = document.createElement("th");
-      head.scope = "row";
-      head.textContent = title;
-      const cells = figures.map((figure) => {
-        const one = document.createElement("td");
-        one.className = "num";
-        one.textContent = figure;
-        return one;
-      });
-      row.append(head, ...cells);
-      return row;
-    }),
-  );
-}
-
-function originOf(file, facts, preview) {
-  return {
-    file: file.name,
-    scored: "on this device; nothing was sent",
-    kind: preview ? "preview: frames sampled by the player, not the film's own" : "every frame",
-    model: facts.model.identifier,
-    snapshot: facts.model.snapshot || "shipped with the software",
-    bundle_digest: facts.digest,
-    scored_at: new Date().toISOString(),
-    phantom: facts.phantom ? root.dataset.phantom : "no",
-    limits: root.dataset.limits,
-    disclaimer: facts.result.disclaimer,
-  };
-}
-
-function draw(file, facts, { predictions, result, seconds }, preview) {
-  const origin = originOf(file, facts, preview);
-  const { scale } = facts;
-  const figure = (value) => (value === null ? "not given" : value.toFixed(2));
-  put("device-file", file.name);
-  put("device-sentence", result.sentence);
-  put("device-score", figure(result.score));
-  put("device-coverage", percent(result.coverage));
-  put("device-count", `${result.graded} of ${result.frames}`);
-  put("device-ungated", figure(result.score_ungated));
-  show("device-preview", preview);
-  table(
-    "device-units",
-    scale.units.map(({ key, title }) => {
-      const { mean, n } = result.units[key];
-      return [title, mean === null ? "–" : mean.toFixed(2), n];
-    }),
-  );
-  const shares = (counts, titleOf) =>
-    Object.entries(counts).map(([key, n]) => [titleOf(key), percent(n / result.frames), n]);
-  const states = Object.fromEntries(scale.states.map(({ key, title }) => [key, title]));
-  table("device-states", shares(result.states, (key) => states[key]));
-  table("device-reasons", shares(result.not_scorable, (key) => scale.reasons[key]));
-  show("device-not-graded", Object.keys(result.not_scorable).length > 0);
-  put("device-when", new Date(origin.scored_at).toLocaleString());
-  put("device-speed", `${result.frames} frames in ${seconds.toFixed(1)} s`);
-  const stem = file.name.replace(/\.[^.]*$/, "");
-  const whole = { origin, result, predictions };
-  offer(document.getElementById("device-csv"), `${stem}.csv`, csvOf(whole, scale.units), "text/csv");
-  const json = JSON.stringify(whole, null, 1);
-  offer(document.getElementById("device-json"), `${stem}.json`, json, "application/json");
-  show("device-result");
-  document.getElementById("device-title").focus();
 }
 
 async function score(file) {
@@ -102,12 +33,15 @@ async function score(file) {
   try {
     const facts = await device.ask("facts");
     let answer = await device.ask("score", { file }, { onTold });
-    const { preview = false } = answer;
-    if (preview) answer = await scorePreview(device, file, onTold);
-    draw(file, facts, answer, preview);
+    const { preview = null } = answer;
+    if (preview) answer = await scorePreview(device, file, preview, onTold);
+    await drawResult(root, file, facts, answer, Boolean(preview));
+    show("device-progress", false);
+    const pictures = preview ? previewPictures : (given, wanted) => device.ask("pictures", { file: given, wanted });
+    await drawFrames(file, facts, answer, pictures);
   } catch (problem) {
     if (problem.name !== "AbortError") {
-      put("device-why", `This file could not be scored on this device (${problem.message}). Try another browser or file, or send it to be scored here.`);
+      put("device-why", problem.sentence ?? `This file could not be scored on this device (${problem.message}). Try another browser or file, or send it to the server.`);
       show("device-problem");
     }
   } finally {
@@ -120,6 +54,7 @@ if (root) {
   onFiles(document.getElementById("drop"), [document.getElementById("file")], ([{ file }]) => {
     if (file && !busy) score(file);
   });
+  tellOffline(root.dataset.base);
   document.getElementById("device-cancel").addEventListener("click", () => {
     device?.close();
     device = null;

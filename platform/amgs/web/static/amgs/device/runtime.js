@@ -24,14 +24,14 @@ export class Runtime {
   static async open(base) {
     const made = new Runtime();
     made.base = base;
-    made.told = await newestJson(`${base}device.json`);
+    made.told = await newestJson(base, `${base}device.json`);
     const { script, wasm } = made.told.runtime;
     const addresses = [script, wasm].map((address) => new URL(address, base).href);
-    await forgetOthers(base, addresses);
+    await forgetOthers(base);
     made.ort = await import(addresses[0]);
     made.ort.env.wasm.numThreads = 1;
     made.ort.env.wasm.proxy = false;
-    made.ort.env.wasm.wasmBinary = await keptBytes(addresses[1]);
+    made.ort.env.wasm.wasmBinary = await keptBytes(base, addresses[1]);
     made.ort.env.logLevel = "error";
     made.graphs = new Map();
     return made;
@@ -44,7 +44,7 @@ export class Runtime {
   }
 
   async opened(name) {
-    const bytes = new Uint8Array(await keptBytes(`${this.base}${name}.onnx`));
+    const bytes = new Uint8Array(await keptBytes(this.base, `${this.base}${name}.onnx`));
     const session = await this.ort.InferenceSession.create(bytes, {
       executionProviders: ["wasm"],
       graphOptimizationLevel: "all",

@@ -1,8 +1,8 @@
 // A recording in, predictions out; mirrors models/scorer.py (Scorer.score).
 
+import { Census, CountingFinder } from "./animals.js";
 import { Context } from "./context.js";
 import { EyeReader } from "./eyes.js";
-import { FaceFinder } from "./faces.js";
 import { Grader } from "./grading.js";
 import { grouped, tracked } from "./grid.js";
 import { FrameReader, Looker } from "./looking.js";
@@ -12,7 +12,9 @@ export class Scorer {
     const made = new Scorer();
     const { told } = runtime;
     made.told = told;
-    made.finder = new FaceFinder(await runtime.graph("finder"), told.finder);
+    // A census counts one recording: a scorer is for one.
+    made.census = new Census(told.animals);
+    made.finder = new CountingFinder(await runtime.graph("finder"), told.finder, made.census);
     made.eyes = new EyeReader(await runtime.graph("eyes"), told.eyes);
     made.reader = new FrameReader(await runtime.graph("frame"), told);
     made.context = new Context(await runtime.graph("temporal"), told.context);

@@ -1,40 +1,21 @@
 // What is said of a recording; mirrors models/result.py (summarise) without its intervals.
 
+import { courseOf } from "./course.js";
+import { anywayOf, scoreOf, unitMeans, valuesOf } from "./means.js";
+import { leastSure, surest } from "./shown.js";
+
 function counted(values) {
   const counts = new Map();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   return Object.fromEntries([...counts].sort((one, other) => other[1] - one[1]));
 }
 
-function unitMeans(rows, units) {
-  return Object.fromEntries(
-    units.map(({ key }) => {
-      const values = rows.map((row) => row[key]).filter((value) => value !== undefined);
-      const sum = values.reduce((total, value) => total + value, 0);
-      return [key, { mean: values.length ? sum / values.length : null, n: values.length }];
-    }),
-  );
-}
-
-// models.result._score: the mean over units of the means over frames.
-function scoreOf(means, atLeast, minimumUnits) {
-  const often = Object.values(means).filter(({ mean, n }) => mean !== null && n >= atLeast);
-  if (often.length < minimumUnits) return null;
-  return often.reduce((sum, { mean }) => sum + mean, 0) / often.length;
-}
-
 // `predictions` are {time, state, reason, grades, score, unfamiliar} in order of time.
-export function summarise(predictions, { scale, result }) {
+export function summarise(predictions, told) {
+  const { scale, result } = told;
   const graded = predictions.filter((one) => one.score !== null);
-  const values = graded.map((one) =>
-    Object.fromEntries(
-      one.grades.filter((grade) => grade.grade !== null).map((g) => [g.unit, g.expected]),
-    ),
-  );
-  const anyway = predictions
-    .map((one) => one.grades.filter((grade) => grade.scorable >= result.scorable))
-    .filter((grades) => grades.length >= scale.minimum_units)
-    .map((grades) => Object.fromEntries(grades.map((g) => [g.unit, g.expected])));
+  const values = graded.map(valuesOf);
+  const anyway = predictions.map((one) => anywayOf(one, told));
   const coverage = predictions.length ? graded.length / predictions.length : 0;
   const units = unitMeans(values, scale.units);
   let score = scoreOf(units, result.minimum_frames, scale.minimum_units);
@@ -55,9 +36,18 @@ export function summarise(predictions, { scale, result }) {
       scale.minimum_units,
     ),
     unfamiliar: predictions.filter((one) => one.unfamiliar).length,
+    ...courseOf(predictions, told),
+    best: surest(predictions, told.shown),
+    worst: leastSure(predictions, told.shown),
     sentence: sentence(predictions.length, graded.length, score, reasons, scale),
     disclaimer: result.disclaimer,
   };
+}
+
+// models.result.nothing_scored, for a recording that shows several animals.
+export function severalAnimals(told) {
+  const nothing = summarise([], told);
+  return { ...nothing, outcome: "several_animals", sentence: told.result.several };
 }
 
 function sentence(frames, graded, score, reasons, scale) {

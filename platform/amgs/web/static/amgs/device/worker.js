@@ -5,14 +5,17 @@ import { frameOfPhoto, framesOfFilm, Handed, NotDecodable } from "./frames.js";
 import { Grader } from "./grading.js";
 import { FrameReader } from "./looking.js";
 import { lumaOfPixels } from "./luma.js";
+import { pictureOfPhoto, picturesOfFilm } from "./pictures.js";
 import { Runtime } from "./runtime.js";
 import { Scorer } from "./scorer.js";
-import { summarise } from "./summary.js";
+import { severalAnimals, summarise } from "./summary.js";
 
 let runtime;
 let handed = null;
 
 const opened = async (base) => (runtime ??= Runtime.open(base));
+
+const demuxerOf = ({ told, base }) => new URL(told.runtime.demuxer, base).href;
 
 async function finder(base) {
   const found = await opened(base);
@@ -27,8 +30,12 @@ async function scored(found, frames, duration, tell, alone) {
   for await (const prediction of scorer.score(frames, { alone })) {
     predictions.push(prediction);
     tell({ frames: predictions.length, time: prediction.time, duration });
+    if (scorer.census.settled) break;
   }
   const seconds = (performance.now() - begun) / 1000;
+  if (scorer.census.several) {
+    return { predictions: [], result: severalAnimals(found.told), seconds };
+  }
   return { predictions, result: summarise(predictions, found.told), seconds };
 }
 
@@ -62,20 +69,24 @@ const TASKS = {
     return null;
   },
   probabilities: ({ base, crops }) => probabilities(base, crops),
-  // A file from its own container; {preview: true} where the page has to hand over the frames.
+  // A file from its own container; {preview: why} where the page has to hand over the frames.
   score: async ({ base, file }, tell) => {
     const found = await opened(base);
     if (file.type.startsWith("image/")) {
       return scored(found, await frameOfPhoto(file), 0, tell, true);
     }
     try {
-      const demuxer = new URL(found.told.runtime.demuxer, base).href;
-      const { frames, duration } = await framesOfFilm(file, demuxer);
+      const { frames, duration } = await framesOfFilm(file, demuxerOf(found));
       return await scored(found, frames, duration, tell, false);
     } catch (problem) {
-      if (problem instanceof NotDecodable) return { preview: true };
+      if (problem instanceof NotDecodable) return { preview: problem.why };
       throw problem;
     }
+  },
+  // Frames of a file with their faces marked, for the places {time, box, longSide}.
+  pictures: async ({ base, file, wanted }) => {
+    if (file.type.startsWith("image/")) return pictureOfPhoto(file, wanted);
+    return picturesOfFilm(file, demuxerOf(await opened(base)), wanted);
   },
   preview: async ({ base, duration }, tell) => {
     handed = new Handed();
@@ -84,7 +95,7 @@ const TASKS = {
   hand: async ({ frame }) => {
     const given = frame && { ...frame, luma: lumaOfPixels(frame.picture) };
     await handed.give(given);
-    return null;
+    return { enough: handed.closed };
   },
 };
 

@@ -2,9 +2,11 @@
 
 let asked = null;
 
-export function keepShell() {
-  if (!("serviceWorker" in navigator)) return;
-  navigator.serviceWorker.register("/service-worker.js").catch(() => {});
+// Resolves to whether the browser keeps it.
+export async function keepShell() {
+  if (!("serviceWorker" in navigator)) return false;
+  const kept = await navigator.serviceWorker.register("/service-worker.js").catch(() => null);
+  return kept !== null;
 }
 
 // `place` holds a button; browsers that install from their own menu only get its sentence.
