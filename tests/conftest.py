@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local_stack import (
     NotInstalled,
@@ -34,6 +35,12 @@ from deploy.local_stack import (
     scripting,
 )
 from deploy.local_stack import browser as browser_program
+
+# How long an example takes says more about a shared machine than about the code.
+settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.load_profile("unhurried")
 
 TITLES = {
     "postgresql": "PostgreSQL",

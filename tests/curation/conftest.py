@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from curation.facts import (
     AnimalFacts,
@@ -19,12 +18,6 @@ from curation.facts import (
 )
 from curation.gates import Evidence
 from models.scale import load_scale
-
-# How long an example takes says more about a shared machine than about the code.
-settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
-settings.load_profile("unhurried")
 
 
 def _recording(number: int, observation: str) -> RecordingFacts:

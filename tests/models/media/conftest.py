@@ -11,14 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
-
-# How long a drawn example takes says nothing on busy cores, and no file is left behind.
-settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
-settings.load_profile("unhurried")
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 MILLISECONDS = Fraction(1, 1000)
