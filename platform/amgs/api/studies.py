@@ -18,7 +18,7 @@ from amgs.api.details import DETAIL, detail
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core.errors import Refused
-from amgs.scoring import studies, study_plans, study_queries
+from amgs.scoring import studies, study_keeping, study_plans, study_queries
 from amgs.scoring.models import Study
 from amgs.scoring.study_jobs import ask_for_analysis
 from curation.labels.rows import UnknownFormat
@@ -72,6 +72,9 @@ class StudyDetailView(StudyView):
     plan_differs = serializers.BooleanField()
     results_seen = serializers.BooleanField()
     changes = serializers.ListField(child=serializers.DictField())
+    goings = serializers.ListField(
+        child=serializers.DictField(), help_text="when it was deleted and brought back"
+    )
     shared = serializers.CharField(allow_null=True)
     waiting = serializers.DictField(child=serializers.IntegerField())
     versions = serializers.ListField(child=serializers.DictField())
@@ -262,6 +265,13 @@ class OneStudy(Mine):
         given = self.told(StudyBody, request)
         studies.rename_study(by=actor(request), study=study, title=given["title"])
         return Response(study_queries.study_row(study))
+
+    @extend_schema(responses={204: None, **documented(401, 403, 404)})
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Delete a study; ``deletion`` says beforehand what follows, and it can be undone."""
+        study = self.study(request, public_id)
+        study_keeping.delete_study(by=actor(request), study=study)
+        return Response(status=204)
 
 
 class Entries(Mine):

@@ -11,13 +11,13 @@ from typing import Any
 
 from django.db import transaction
 
-from amgs.core import jobs, policy
+from amgs.core import jobs
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
 from amgs.core.jobs import ACTIVE, Context, Finish, job
 from amgs.files.storage import Missing, get_storage
 from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
-from amgs.scoring.studies import MIXED, digest, entries_of, table_of
+from amgs.scoring.studies import MIXED, digest, entries_of, open_study, table_of
 from amgs.scoring.study_plans import (
     Locked,
     changes_after_results,
@@ -36,8 +36,7 @@ def ask_for_analysis(*, by: Actor, study: Study) -> StudyAnalysis:
 
     Raises ``Refused`` with every row that keeps it from being analysed.
     """
-    policy.require(by, "scoring.edit_study", study)
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = open_study(by, study)
     locked = lock_of(study)
     if locked is None:
         raise Refused(

@@ -17,6 +17,7 @@ NOUNS = (
     "scores",
     "tools",
     "studies",
+    "study_leaving",
     "study_results",
     "results",
     "datasets",
