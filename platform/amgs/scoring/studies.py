@@ -17,6 +17,7 @@ from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.decisions import record
 from amgs.core.errors import NotFound, Refused
+from amgs.core.idempotency import once
 from amgs.core.models import Job
 from amgs.registry.models import ModelVersion
 from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
@@ -61,6 +62,18 @@ def _title(title: str) -> str:
 def create_study(*, by: Any, title: str) -> Study:
     """Make an empty study of a person."""
     return Study.objects.create(owner=by, title=_title(title))
+
+
+def create_study_once(*, by: Any, title: str, key: str) -> tuple[Study, bool]:
+    """Make an empty study once per idempotency key; return it and whether this call made it."""
+    return once(
+        who=by.public_id,
+        act="study",
+        key=key,
+        body={"title": title},
+        make=lambda: create_study(by=by, title=title),
+        find=lambda made: Study.objects.filter(public_id=made, deleted_at=None).first(),
+    )
 
 
 def rename_study(*, by: Actor, study: Study, title: str) -> None:

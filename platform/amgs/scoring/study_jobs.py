@@ -14,6 +14,7 @@ from django.db import transaction
 from amgs.core import jobs
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
+from amgs.core.idempotency import once
 from amgs.core.jobs import ACTIVE, Context, Finish, job
 from amgs.files.storage import Missing, get_storage
 from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
@@ -66,6 +67,18 @@ def ask_for_analysis(*, by: Actor, study: Study) -> StudyAnalysis:
     row.job = jobs.enqueue(analyse_study, by=by, subject=row, analysis=row.public_id)
     row.save(update_fields=["job"])
     return row
+
+
+def ask_for_analysis_once(*, by: Actor, study: Study, key: str) -> tuple[StudyAnalysis, bool]:
+    """Ask for the analysis once per idempotency key; return it and whether this call asked."""
+    return once(
+        who=by.public_id,
+        act="analyse",
+        key=key,
+        body={"study": study.public_id},
+        make=lambda: ask_for_analysis(by=by, study=study),
+        find=lambda made: StudyAnalysis.objects.filter(public_id=made, study=study).first(),
+    )
 
 
 def require_ready(study: Study, entries: list[StudyEntry]) -> None:
