@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -13,6 +20,7 @@ from amgs.scoring import webhooks
 from amgs.scoring.models import Delivery, ToolRun, Webhook, WebhookSecret
 from amgs.scoring.sealing import needs_sealing_anew, opened, seal
 
+ROOT = Path(__file__).parents[3]
 OLD, NEW = "a key of before " * 4, "the key of now " * 4
 
 
@@ -132,3 +140,50 @@ def test_the_migration_seals_what_lay_open_and_opens_it_on_the_way_back(alice):
     assert WebhookSecret.objects.get().secret == plain
     assert WebhookSecret.objects.get().made_at <= timezone.now()
     assert Webhook.objects.get().secret == "whsec_own"
+
+
+PROGRAM = """
+import os, django
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amgs.settings.base")
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+from amgs.accounts.models import User
+from amgs.scoring import webhooks
+
+def lying():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret, previous FROM scoring_webhooksecret")
+        return cursor.fetchone()
+
+call_command("migrate", verbosity=0)
+user = User.objects.create_user("a@example.org", "correct horse battery", full_name="A")
+first = webhooks.secret_of(user).secret
+row = webhooks.rotate_secret(user=user)
+call_command("migrate", "scoring", "0005", verbosity=0)
+assert lying() == (row.secret, first), lying()
+call_command("migrate", "scoring", verbosity=0)
+assert not any(one.startswith("whsec") for one in lying())
+row.refresh_from_db()
+assert row.previous == first
+print("sealed")
+"""
+
+
+@pytest.mark.service("postgresql")
+def test_the_migration_goes_both_ways_on_postgresql(tmp_path, postgresql_url):
+    server = psycopg2.connect(postgresql_url)
+    server.autocommit = True
+    with server.cursor() as cursor:
+        cursor.execute("CREATE DATABASE sealing")
+    server.close()
+    url = urlsplit(postgresql_url)._replace(path="/sealing").geturl()
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=os.environ | {"AMGS_VAR": str(tmp_path), "DATABASE_URL": url, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.splitlines()[-1] == "sealed"
