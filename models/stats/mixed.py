@@ -55,7 +55,7 @@ def fit_mixed(
     n, p = design.shape
     if np.linalg.matrix_rank(design) < p or n <= p:
         raise ValueError("the columns of the design depend on each other")
-    blocks = _blocks(animals, cages)
+    blocks = group_rows(animals, cages)
     fixed = (animals_vary, cages is not None)
 
     def worse(ratios: Array) -> float:
@@ -109,10 +109,10 @@ def permuted_units(
     kinds, of_unit = np.unique(rows[first], return_inverse=True)
     if len(kinds) < 2 or len(names) <= len(kinds):
         return math.nan
-    blocks = _blocks(animals, cages)
+    blocks = group_rows(animals, cages)
 
     def whiten(table: Array) -> Array:
-        return np.concatenate([_whitened(one, _factor(one, fit.ratios), table) for one in blocks])
+        return np.concatenate([whitened(one, factor_of(one, fit.ratios), table) for one in blocks])
 
     basis, _ = np.linalg.qr(whiten(design))
     target = whiten(data[:, None])[:, 0]
@@ -143,7 +143,7 @@ def permuted_units(
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """Sets of rows (k, r) with one pattern: which of the r share an animal and a cage, (r, r)."""
 
     rows: Codes
@@ -151,7 +151,8 @@ class _Block:
     cage: Array
 
 
-def _blocks(animals: Sequence[object], cages: Sequence[object] | None) -> list[_Block]:
+def group_rows(animals: Sequence[object], cages: Sequence[object] | None) -> list[Block]:
+    """Return the rows that belong together, those of one pattern in one block."""
     of = np.asarray([str(one) for one in animals])
     if cages is None:
         top = of
@@ -170,17 +171,18 @@ def _blocks(animals: Sequence[object], cages: Sequence[object] | None) -> list[_
         rows = np.stack(several)
         alike = (of[rows[0], None] == of[rows[0]]).astype(np.float64)
         cage = np.ones_like(alike) if cages is not None else np.zeros_like(alike)
-        blocks.append(_Block(rows, alike, cage))
+        blocks.append(Block(rows, alike, cage))
     return blocks
 
 
-def _factor(block: _Block, ratios: tuple[float, float]) -> Array:
+def factor_of(block: Block, ratios: tuple[float, float]) -> Array:
+    """Return the Cholesky factor (r, r) of V within each set of a block."""
     covariance = np.eye(block.rows.shape[1])
     covariance += ratios[0] ** 2 * block.animal + ratios[1] ** 2 * block.cage
     return np.asarray(np.linalg.cholesky(covariance), np.float64)
 
 
-def _whitened(block: _Block, root: Array, table: Array) -> Array:
+def whitened(block: Block, root: Array, table: Array) -> Array:
     """The rows of a block (k · r, columns), times the inverse of their factor."""
     k, r = block.rows.shape
     # The inverse is small and of a well-conditioned matrix; a product is one call for all sets.
@@ -188,15 +190,15 @@ def _whitened(block: _Block, root: Array, table: Array) -> Array:
 
 
 def _profile(
-    y: Array, X: Array, blocks: list[_Block], ratios: tuple[float, float], restricted: bool
+    y: Array, X: Array, blocks: list[Block], ratios: tuple[float, float], restricted: bool
 ) -> tuple[float, Array, Array, float]:
     n, p = X.shape
     both = np.column_stack([X, y])
     cross = np.zeros((p + 1, p + 1))
     logdet = 0.0
     for block in blocks:
-        root = _factor(block, ratios)
-        part = _whitened(block, root, both)
+        root = factor_of(block, ratios)
+        part = whitened(block, root, both)
         cross += part.T @ part
         logdet += 2 * len(block.rows) * float(np.log(np.diag(root)).sum())
     inverse = np.linalg.inv(cross[:p, :p])

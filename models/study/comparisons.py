@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +16,7 @@ from models.stats.courses import mean_over_units
 from models.stats.effects import percent_reversal
 from models.stats.methods_compared import agreement_of_methods
 from models.stats.mixed import fit_mixed, permuted_units
+from models.stats.mixed_bootstrap import likelihood_ratio
 from models.stats.permutation import cliffs_delta, hedges_g, holm, many_groups, two_groups
 from models.stats.power import cautious_spread, power_of_two_groups, units_needed
 from models.study.outcomes import (
@@ -36,6 +38,8 @@ EFFECTS = {
 }
 """Differences that the table of power is made for; of an area they depend on its length."""
 MOST_MIXED_DRAWS = 999
+FEW_UNITS, MOST_SIMULATED = 30, 499
+"""Up to so many units the likelihood ratio is told, too, with its chance from so many draws."""
 FEWEST_FOR_AGREEMENT = 3
 WITHIN = {
     "mean_score": (0.0, 2.0),
@@ -285,6 +289,15 @@ def mixed_model(table: pd.DataFrame, plan: StudyPlan) -> dict[str, Any] | None:
             permuted_units(*shuffled, joint, draws, plan.seed) if joint is not None else None
         ),
         "draws": draws,
+        "likelihood_ratio": (
+            asdict(
+                likelihood_ratio(
+                    y, X, member, whose, cages, several, min(draws, MOST_SIMULATED), plan.seed
+                )
+            )
+            if rows["unit"].nunique() <= FEW_UNITS
+            else None
+        ),
     }  # fmt: skip
 
 

@@ -152,6 +152,12 @@ def _others(report: dict[str, Any]) -> str:
             f"random intercepts: {told}; restricted maximum likelihood) has its p-values from "
             f"permuting whole units among groups ({mixed['draws']:,} draws), not from Wald tests."
         )
+        if mixed["likelihood_ratio"]:
+            said.append(
+                "As there are few units, the likelihood ratio of the groups was also compared with "
+                f"{mixed['likelihood_ratio']['draws']:,} data sets simulated from the model "
+                "without them (parametric bootstrap), not with a χ² distribution."
+            )
     if report["plan"]["cut_off"] is not None:
         said.append(
             f"Time counts as high-grimace where the score is {report['plan']['cut_off']:g} or "

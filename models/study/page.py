@@ -312,10 +312,17 @@ def _mixed(report: dict[str, Any]) -> list[str]:
         if found["p_any_time"] is not None
         else ""
     )
+    ratio = found["likelihood_ratio"]
+    simulated = (
+        f" Simulated from the model: p = {p_value(ratio['p'])} of the likelihood ratio (χ² would "
+        f"say {p_value(ratio['p_asymptotic'])}); it rests on normal distributions."
+        if ratio
+        else ""
+    )
     said = (
         f"{found['observations']} observations of {found['animals']} animals. Groups differ on "
         f"average: p = {p_value(found['p_group'])}.{any_time} Both from permuting whole units; "
-        f"Wald tests are too sure with few units. Variances: {variances}."
+        f"Wald tests are too sure with few units.{simulated} Variances: {variances}."
     ).replace("= &lt;", "&lt;")
     return [
         "<h2>Mixed model</h2>",

@@ -1,6 +1,6 @@
 """The command line of a site.
 
-``amgs login | upload | labels | status | discard | validate | download | score``
+``amgs login | upload | labels | status | discard | validate | download | score | study``
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from amgs_client import score_command
+from amgs_client import score_command, study_command
 from amgs_client.client import Client
 from amgs_client.errors import SiteError, SiteRefused
 from amgs_client.folder import (
@@ -263,6 +263,12 @@ def _score(arguments: argparse.Namespace) -> int:
         return score_command.score(client, arguments, console)
 
 
+def _study(arguments: argparse.Namespace) -> int:
+    with _connect(arguments) as client:
+        status: int = arguments.act(client, arguments, console)
+        return status
+
+
 def _bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -327,6 +333,7 @@ def parser() -> argparse.ArgumentParser:
     download.set_defaults(do=_download)
 
     score_command.add_to(commands, _score)
+    study_command.add_to(commands, _study)
     return top
 
 

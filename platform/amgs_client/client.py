@@ -10,6 +10,7 @@ from typing import Any
 
 from amgs_client.errors import SiteError, SiteRefused
 from amgs_client.scores import OVER, Region, Score, key_of
+from amgs_client.studies import Studies
 from amgs_client.transport import Transport
 from amgs_client.uploading import Told, send_file, sha256_of, unfinished
 
@@ -27,6 +28,7 @@ class Client:
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0) -> None:
         self.http = Transport(url, token, timeout)
+        self.studies = Studies(self)
 
     def __enter__(self) -> Client:
         return self

@@ -63,6 +63,18 @@ class Transport:
             raise _refusal(response)
         return response.json() if response.content else None
 
+    def address(self, path: str) -> str:
+        """Return where the API sends whoever asks for a file; the address is signed and runs out.
+
+        It is not followed here, because the token must not travel to the storage.
+        """
+        response = self._send(
+            lambda: self._http.get(f"{self.site}/api/{path}", follow_redirects=False), True
+        )
+        if not response.is_redirect:
+            raise _refusal(response)
+        return str(response.headers["location"])
+
     def put_part(self, address: Callable[[bool], tuple[str, dict[str, str]]], data: bytes) -> None:
         """PUT a part to a signed storage address; the same bytes may be put again and again.
 

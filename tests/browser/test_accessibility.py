@@ -38,6 +38,7 @@ def site(story):
     from amgs.repository import services
     from amgs.review.calls import open_call
     from amgs.scoring import studies
+    from amgs.scoring.study_keeping import delete_study
     from amgs.scoring.webhooks import rotate_secret
 
     alice = story.person("Alice Arber", lab="Harbour")
@@ -88,6 +89,8 @@ def site(story):
     again = watched.second_score(scored, retired, filled.result(True))
     study = studies.create_study(by=alice, title="Carprofen after laparotomy")
     studies.add_scores(by=alice, study=study, scores=[scored])
+    given_up = studies.create_study(by=alice, title="Carprofen, first trial")
+    delete_study(by=alice, study=given_up)
     for _ in range(2):
         rotate_secret(user=alice)
     open_call(by=cora, reason="Recordings of older mice in infrared light are wanted.")
@@ -120,6 +123,8 @@ def site(story):
         ("study-add", alice, f"/studies/{study.public_id}/add"),
         ("study-plan", alice, f"/studies/{study.public_id}/plan"),
         ("study-results", alice, f"/studies/{study.public_id}/results"),
+        ("study-delete", alice, f"/studies/{study.public_id}/delete"),
+        ("studies-deleted", alice, "/deleted-studies/"),
         ("datasets-public", None, "/datasets/"),
         ("models-public", None, "/models/"),
         ("account", alice, "/account/"),

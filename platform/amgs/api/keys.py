@@ -41,9 +41,9 @@ def asked_key(request: Request) -> str:
     return key
 
 
-def made(body: object, *, key: str, new: bool) -> Response:
-    """Answer 201; with a key it is said whether the thing had been made before."""
-    response = Response(body, 201)
+def made(body: object, *, key: str, new: bool, status: int = 201) -> Response:
+    """Answer 201 or another status; with a key it is said whether it had been made before."""
+    response = Response(body, status)
     if key:
         response["Idempotency-Replayed"] = "false" if new else "true"
     return response

@@ -15,12 +15,13 @@ from rest_framework.views import APIView
 
 from amgs.api.authentication import Scoped, actor
 from amgs.api.details import DETAIL, detail
+from amgs.api.keys import IDEMPOTENCY_KEY, asked_key, made
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
 from amgs.core.errors import Refused
-from amgs.scoring import studies, study_plans, study_queries
+from amgs.scoring import studies, study_keeping, study_plans, study_queries
 from amgs.scoring.models import Study
-from amgs.scoring.study_jobs import ask_for_analysis
+from amgs.scoring.study_jobs import ask_for_analysis_once
 from curation.labels.rows import UnknownFormat
 from curation.study_table import MOST_ROWS, read
 
@@ -72,6 +73,9 @@ class StudyDetailView(StudyView):
     plan_differs = serializers.BooleanField()
     results_seen = serializers.BooleanField()
     changes = serializers.ListField(child=serializers.DictField())
+    goings = serializers.ListField(
+        child=serializers.DictField(), help_text="when it was deleted and brought back"
+    )
     shared = serializers.CharField(allow_null=True)
     waiting = serializers.DictField(child=serializers.IntegerField())
     versions = serializers.ListField(child=serializers.DictField())
@@ -237,12 +241,16 @@ class Studies(Mine):
         """Return my studies, newest first."""
         return page(study_queries.studies_of(request.user), request, study_queries.study_row)
 
-    @extend_schema(request=StudyBody, responses={201: StudyView, **documented(400, 401, 403)})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=StudyBody,
+        responses={201: StudyView, **documented(400, 401, 403, 422)},
+    )
     def post(self, request: Request) -> Response:
         """Make an empty study."""
-        given = self.told(StudyBody, request)
-        made = studies.create_study(by=request.user, title=given["title"])
-        return Response(study_queries.study_row(made), 201)
+        given, key = self.told(StudyBody, request), asked_key(request)
+        study, new = studies.create_study_once(by=request.user, title=given["title"], key=key)
+        return made(study_queries.study_row(study), key=key, new=new)
 
 
 class OneStudy(Mine):
@@ -262,6 +270,13 @@ class OneStudy(Mine):
         given = self.told(StudyBody, request)
         studies.rename_study(by=actor(request), study=study, title=given["title"])
         return Response(study_queries.study_row(study))
+
+    @extend_schema(responses={204: None, **documented(401, 403, 404)})
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Delete a study; ``deletion`` says beforehand what follows, and it can be undone."""
+        study = self.study(request, public_id)
+        study_keeping.delete_study(by=actor(request), study=study)
+        return Response(status=204)
 
 
 class Entries(Mine):
@@ -400,12 +415,17 @@ class Results(Mine):
         address = f"/api/studies/{public_id}/files/"
         return detail(request, study_queries.results_json(row, address))
 
-    @extend_schema(request=None, responses={202: AnalysisView, **documented(400, 401, 403, 404)})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses={202: AnalysisView, **documented(400, 401, 403, 404, 422)},
+    )
     def post(self, request: Request, public_id: str) -> Response:
         """Analyse the study by its locked plan."""
-        study = self.study(request, public_id)
-        row = ask_for_analysis(by=actor(request), study=study)
-        return Response({"id": row.public_id, "job": row.job.public_id if row.job else None}, 202)
+        study, key = self.study(request, public_id), asked_key(request)
+        row, new = ask_for_analysis_once(by=actor(request), study=study, key=key)
+        body = {"id": row.public_id, "job": row.job.public_id if row.job else None}
+        return made(body, key=key, new=new, status=202)
 
 
 class StudyFile(Mine):

@@ -28,6 +28,7 @@ NOUNS = (
     "scores",
     "tools",
     "studies",
+    "study_leaving",
     "webhooks",
     "score_extras",
     "validation",

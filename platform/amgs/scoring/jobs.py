@@ -31,10 +31,11 @@ from amgs.scoring.probing import probe
 from amgs.scoring.rescoring import chosen_model
 from amgs.scoring.segments import drop_parts_of_score, score_segment
 from amgs.scoring.study_jobs import analyse_study
+from amgs.scoring.study_keeping import clear_deleted_studies
 from amgs.scoring.tool_jobs import run_tool
 from amgs.scoring.validations import ask_for_validations, validate_model
 from amgs.scoring.watching import count_recording, watch, watch_reference
-from amgs.scoring.webhooks import call_webhook
+from amgs.scoring.webhooks import call_webhook, seal_secrets_anew
 
 if TYPE_CHECKING:
     from models.animal_regions import AnimalRegion
@@ -43,6 +44,7 @@ __all__ = [
     "analyse_study",
     "ask_for_validations",
     "call_webhook",
+    "clear_deleted_studies",
     "delete_old_scores",
     "drop_parts_of_score",
     "make_extra",
@@ -50,6 +52,7 @@ __all__ = [
     "run_tool",
     "score_segment",
     "score_video",
+    "seal_secrets_anew",
     "send_score_message",
     "validate_model",
     "watch",

@@ -100,7 +100,7 @@ def due() -> QuerySet[ToolRun]:
     now = timezone.now()
     old = Q(created_at__lt=now - timedelta(days=settings.SCORE_KEPT_DAYS))
     contributed = Recording.objects.exclude(blob=None).values("blob")
-    # A study rests on its scores for as long as it is there.
+    # A study rests on its scores for as long as it is there, or can be brought back.
     studied = Q(study_entries__isnull=False) | Q(pk__in=StudyEntry.objects.values("replacement"))
     kept = (Q(blob__in=contributed) | studied) & Q(delete_asked_at=None)
     asked = Q(delete_asked_at__lt=now - UNDO)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 
 from amgs.core.base import Row
+from amgs.scoring.sealing import SealedField
 from amgs.scoring.study_models import Study, StudyAnalysis, StudyEntry
 
 __all__ = [
@@ -298,8 +299,8 @@ class WebhookSecret(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="webhook_secret"
     )
-    secret = models.CharField(max_length=80)
-    previous = models.CharField(max_length=80, blank=True)
+    secret = SealedField()
+    previous = SealedField(blank=True)
     made_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -314,7 +315,7 @@ class Webhook(Row):
 
     run = models.OneToOneField(ToolRun, on_delete=models.CASCADE, related_name="webhook")
     address = models.CharField(max_length=2000)
-    secret = models.CharField(max_length=80, blank=True)
+    secret = SealedField(blank=True)
 
 
 class Delivery(models.Model):

@@ -17,6 +17,7 @@ from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.decisions import record
 from amgs.core.errors import NotFound, Refused
+from amgs.core.idempotency import once
 from amgs.core.models import Job
 from amgs.registry.models import ModelVersion
 from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
@@ -26,6 +27,7 @@ from curation.study_table import BY_KEY, MOST_ROWS, Reading, cell
 FIELDS = tuple(BY_KEY)
 MOST_TOLD = 50
 MOST_LOGGED = 200
+DELETED = "This study was deleted; for some days it can be brought back under “Deleted studies”."
 MIXED = "mixed"
 """The field of a refusal because of several versions; its page offers to score all with one."""
 
@@ -36,13 +38,15 @@ def find_study(public_id: str, by: Actor) -> Study:
     found = rows.filter(public_id=public_id).first()
     if found is None or not policy.may(by, "scoring.see_study", found):
         raise NotFound("There is no such study among yours.")
+    if found.deleted_at is not None:
+        raise NotFound(DELETED)
     return found
 
 
 def shared_study(token: str) -> Study:
     """Return the study behind a link that its owner gave away; raises ``NotFound``."""
     rows = Study.objects.select_related("model_version", "owner")
-    found = rows.filter(share_token=token).first() if token else None
+    found = rows.filter(share_token=token, deleted_at=None).first() if token else None
     if found is None:
         raise NotFound("There is no study at this link; its owner may have taken it back.")
     return found
@@ -58,6 +62,18 @@ def _title(title: str) -> str:
 def create_study(*, by: Any, title: str) -> Study:
     """Make an empty study of a person."""
     return Study.objects.create(owner=by, title=_title(title))
+
+
+def create_study_once(*, by: Any, title: str, key: str) -> tuple[Study, bool]:
+    """Make an empty study once per idempotency key; return it and whether this call made it."""
+    return once(
+        who=by.public_id,
+        act="study",
+        key=key,
+        body={"title": title},
+        make=lambda: create_study(by=by, title=title),
+        find=lambda made: Study.objects.filter(public_id=made, deleted_at=None).first(),
+    )
 
 
 def rename_study(*, by: Actor, study: Study, title: str) -> None:
@@ -96,10 +112,16 @@ def entries_of(study: Study) -> list[StudyEntry]:
     return list(rows.select_related(*scores, *again, "run__rescored_from"))
 
 
-def _open(by: Actor, study: Study) -> Study:
-    """Return the study, locked until the transaction ends, for somebody who may change it."""
+def open_study(by: Actor, study: Study) -> Study:
+    """Return the study, locked until the transaction ends, for somebody who may change it.
+
+    Raises ``NotFound`` where it was deleted meanwhile.
+    """
     policy.require(by, "scoring.edit_study", study)
-    return Study.objects.select_for_update().get(pk=study.pk)
+    found = Study.objects.select_for_update().filter(pk=study.pk, deleted_at=None).first()
+    if found is None:
+        raise NotFound(DELETED)
+    return found
 
 
 def token_in(text: str) -> str:
@@ -118,7 +140,7 @@ def add_scores(
     ``MIXED``) unless ``model`` names the one with which all of the study is scored then. A
     recording that is in the table already is passed over, whichever version scored it.
     """
-    study = _open(by, study)
+    study = open_study(by, study)
     runs = _runs(scores)
     known = _known(study)
     new = list({_first(run): run for run in runs if _first(run) not in known}.values())
@@ -205,7 +227,7 @@ def score_all(*, by: Any, study: Study, model: str) -> int:
 
     Each row keeps its score until the new one is there.
     """
-    study = _open(by, study)
+    study = open_study(by, study)
     return _pin(by, study, may_grade(_version(model)))
 
 
@@ -258,7 +280,7 @@ def change_entries(
     Each change has the ``id`` of a row and the columns to change. One cell that cannot be right
     refuses all of them; the details name ``entry`` and ``column``.
     """
-    study = _open(by, study)
+    study = open_study(by, study)
     rows = {entry.public_id: entry for entry in StudyEntry.objects.filter(study=study)}
     wrong: list[dict[str, Any]] = []
     back: list[dict[str, Any]] = []
@@ -349,7 +371,7 @@ def _lost(score: str, video: str, count: int) -> str:
 @transaction.atomic
 def remove_entries(*, by: Actor, study: Study, entries: Sequence[str]) -> list[dict[str, Any]]:
     """Take rows out of the table; return them as ``restore_entries`` wants them."""
-    study = _open(by, study)
+    study = open_study(by, study)
     rows = [row for row in entries_of(study) if row.public_id in set(entries)]
     kept = [
         {
@@ -373,7 +395,7 @@ def remove_entries(*, by: Actor, study: Study, entries: Sequence[str]) -> list[d
 @transaction.atomic
 def restore_entries(*, by: Any, study: Study, entries: Sequence[Mapping[str, Any]]) -> int:
     """Put rows back that were taken out; return how many."""
-    study = _open(by, study)
+    study = open_study(by, study)
     runs = {
         run.token: run
         for run in ToolRun.objects.filter(

@@ -11,13 +11,14 @@ from typing import Any
 
 from django.db import transaction
 
-from amgs.core import jobs, policy
+from amgs.core import jobs
 from amgs.core.base import Actor
 from amgs.core.errors import Refused
+from amgs.core.idempotency import once
 from amgs.core.jobs import ACTIVE, Context, Finish, job
 from amgs.files.storage import Missing, get_storage
 from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
-from amgs.scoring.studies import MIXED, digest, entries_of, table_of
+from amgs.scoring.studies import MIXED, digest, entries_of, open_study, table_of
 from amgs.scoring.study_plans import (
     Locked,
     changes_after_results,
@@ -36,8 +37,7 @@ def ask_for_analysis(*, by: Actor, study: Study) -> StudyAnalysis:
 
     Raises ``Refused`` with every row that keeps it from being analysed.
     """
-    policy.require(by, "scoring.edit_study", study)
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = open_study(by, study)
     locked = lock_of(study)
     if locked is None:
         raise Refused(
@@ -67,6 +67,18 @@ def ask_for_analysis(*, by: Actor, study: Study) -> StudyAnalysis:
     row.job = jobs.enqueue(analyse_study, by=by, subject=row, analysis=row.public_id)
     row.save(update_fields=["job"])
     return row
+
+
+def ask_for_analysis_once(*, by: Actor, study: Study, key: str) -> tuple[StudyAnalysis, bool]:
+    """Ask for the analysis once per idempotency key; return it and whether this call asked."""
+    return once(
+        who=by.public_id,
+        act="analyse",
+        key=key,
+        body={"study": study.public_id},
+        make=lambda: ask_for_analysis(by=by, study=study),
+        find=lambda made: StudyAnalysis.objects.filter(public_id=made, study=study).first(),
+    )
 
 
 def require_ready(study: Study, entries: list[StudyEntry]) -> None:

@@ -28,6 +28,8 @@ class Study(Row):
     )
     # Whoever has the link may read the results; empty: nobody has one.
     share_token = models.CharField(max_length=40, null=True, unique=True)
+    # Hidden since then; it can be brought back for some days (``scoring.study_keeping``).
+    deleted_at = models.DateTimeField(null=True, db_index=True)
 
 
 class StudyEntry(Row):

@@ -20,7 +20,7 @@ from amgs.core.base import Actor
 from amgs.core.decisions import history, is_as_written, record
 from amgs.core.errors import Conflict, Refused
 from amgs.scoring.models import Study
-from amgs.scoring.studies import digest, results_were_seen
+from amgs.scoring.studies import digest, open_study, results_were_seen
 
 LOCK = "lock_plan"
 FROM_LOG = {"locked_on": "", "changes": []}
@@ -111,8 +111,7 @@ def lock_plan(*, by: Actor, study: Study, why: str = "", seen: str = "") -> Lock
     ``seen`` is the digest of the draft that was shown to the person: a draft that was changed
     meanwhile is not locked (``Conflict``).
     """
-    policy.require(by, "scoring.edit_study", study)
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = open_study(by, study)
     before = locks(study)
     if not study.plan:
         raise Refused("Fill in the plan and save it first.", field="plan")

@@ -21,6 +21,7 @@ from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
 from amgs.scoring.queries import job_summary
 from amgs.scoring.rescoring import selectable
 from amgs.scoring.studies import FIELDS, entries_of, results_were_seen
+from amgs.scoring.study_keeping import goings
 from amgs.scoring.study_plans import Locked, changes_after_results, differs, is_open, locks
 
 MEDIA_TYPES = {
@@ -38,7 +39,7 @@ SHOWN = {".svg", ".png"}
 
 def studies_of(user: Any) -> QuerySet[Study]:
     """Return a person's studies, newest first, with how many rows each has."""
-    rows = Study.objects.filter(owner=user).select_related("model_version")
+    rows = Study.objects.filter(owner=user, deleted_at=None).select_related("model_version")
     return rows.annotate(rows=Count("entries")).order_by("-pk")
 
 
@@ -66,6 +67,7 @@ def study_detail(study: Study) -> dict[str, Any]:
         "plan_differs": differs(study, locked[-1] if locked else None),
         "results_seen": results_were_seen(study),
         "changes": changes_after_results(study),
+        "goings": goings(study),
         "shared": f"/studies/shared/{study.share_token}/" if study.share_token else None,
         "waiting": waiting(entries_of(study), study.model_version),
         "versions": [

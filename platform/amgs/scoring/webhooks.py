@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from amgs.accounts.models import User
@@ -31,10 +33,16 @@ from amgs.core.jobs import Context, job
 from amgs.core.models import Job
 from amgs.scoring import calling
 from amgs.scoring.models import Delivery, ToolRun, Webhook, WebhookSecret
+from amgs.scoring.sealing import needs_sealing_anew, opened
 
 PREFIX = "whsec_"
 OLD_SECRET_GOOD = timedelta(hours=24)
 """How long messages are also signed with the secret before, so that receivers can change theirs."""
+LOST = (
+    "The secret of this webhook cannot be read any more, so nothing is sent unsigned: the key of "
+    "this site was changed. Make a new secret on your account page under “your webhooks”; a score "
+    "without an account is asked for again."
+)
 TRIES = 12
 """Pauses double from ``JOB_LEASE`` to 32 times it: about two hours in all."""
 
@@ -60,9 +68,14 @@ def known_secret(user: User) -> WebhookSecret | None:
 
 
 def secret_of(user: User) -> WebhookSecret:
-    """Return what the webhooks of a person are signed with, made when it is first asked for."""
+    """Return what the webhooks of a person are signed with, made when it is first asked for.
+
+    Raises ``Refused`` where no key of this site opens it any more.
+    """
     found = known_secret(user)
     if found is not None:
+        if not found.secret:
+            raise Refused(LOST)
         return found
     try:
         with transaction.atomic():
@@ -99,6 +112,26 @@ def _secrets(hook: Webhook) -> list[str]:
     return [row.secret, *([row.previous] if old_secret_until(row) else [])]
 
 
+@job("quick", limit=timedelta(minutes=5), every=timedelta(hours=6))
+def seal_secrets_anew(context: Context) -> dict[str, int]:
+    """Seal with the key of now what was sealed with one of ``SECRET_KEY_FALLBACKS``."""
+    count = 0
+    for model, name in (
+        (WebhookSecret, "secret"),
+        (WebhookSecret, "previous"),
+        (Webhook, "secret"),
+    ):
+        if not settings.SECRET_KEY_FALLBACKS:
+            break
+        rows = model._default_manager.annotate(sealed=Cast(name, TextField())).exclude(sealed="")
+        for pk, sealed in rows.order_by("pk").values_list("pk", "sealed").iterator():
+            if needs_sealing_anew(sealed):
+                # Only if nobody gave it another secret meanwhile.
+                count += rows.filter(pk=pk, sealed=sealed).update(**{name: opened(sealed)})
+                context.progress(0.5, f"{count} sealed anew")
+    return {"sealed": count}
+
+
 # Asking and telling ---------------------------------------------------------------------------
 
 
@@ -109,7 +142,7 @@ def listen(*, run: ToolRun, address: str) -> Webhook:
     """
     calling.check_address(address)
     if run.user is not None:
-        secret_of(run.user)
+        secret_of(run.user)  # a lost one is told now, not when the score is over
     return Webhook.objects.create(run=run, address=address, secret="" if run.user else new_secret())
 
 
@@ -169,13 +202,11 @@ def call_webhook(
         return {"told": False}
     body = json.dumps(message_body(hook.run, state, sentence, at)).encode()
     message, now = context.job.public_id, int(time.time())
-    signed = " ".join(signature(secret, message, now, body) for secret in _secrets(hook))
     headers = {
         "content-type": "application/json",
         "user-agent": "aMGS-webhook/2",
         "webhook-id": message,
         "webhook-timestamp": str(now),
-        "webhook-signature": signed,
     }
     context.save_progress()  # no call by a worker that lost its lease
 
@@ -190,6 +221,10 @@ def call_webhook(
         )
 
     try:
+        signed = [signature(secret, message, now, body) for secret in _secrets(hook)]
+        if not signed:
+            raise Refused(LOST)
+        headers["webhook-signature"] = " ".join(signed)
         status = calling.post(hook.address, body, headers)
     except (Refused, calling.NotTaken) as problem:
         keep(None, problem.sentence if isinstance(problem, Refused) else str(problem))

@@ -43,6 +43,10 @@ VAR.mkdir(parents=True, exist_ok=True)
 
 DEBUG = False
 SECRET_KEY = _secret(VAR)
+# Keys of before: what they signed or sealed is still read, until it is sealed anew.
+SECRET_KEY_FALLBACKS = [
+    key for key in os.environ.get("SECRET_KEY_FALLBACKS", "").replace(",", " ").split() if key
+]
 PORT = int(os.environ.get("AMGS_PORT", "8000"))
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 SITE_URL = os.environ.get("SITE_URL", f"http://127.0.0.1:{PORT}")

@@ -18,6 +18,7 @@ from amgs.core.errors import Refused
 from amgs.core.spreadsheets import plain_cell
 from amgs.scoring import queries, studies, study_queries
 from amgs.scoring.models import Study, ToolRun
+from amgs.scoring.study_keeping import deleted_studies
 from amgs.scoring.study_plans import is_open, lock_of
 from amgs.web import paging
 from curation.labels.rows import UnknownFormat
@@ -72,6 +73,7 @@ def list_studies(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "rows": [study_queries.study_row(row) for row in page],
+        "deleted": deleted_studies(request.user).count(),
         "problem": problem,
     }
     return render(request, "studies/list.html", context, status=status)

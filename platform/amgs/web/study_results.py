@@ -16,6 +16,7 @@ from amgs.core.errors import Refused
 from amgs.scoring import studies, study_plans, study_queries
 from amgs.scoring.models import Study, StudyAnalysis
 from amgs.scoring.study_jobs import ask_for_analysis
+from amgs.scoring.study_keeping import goings
 from amgs.web.plan_form import FIELDS, given_plan, shown_plan
 from amgs.web.policy_headers import HEADER, REPORT_POLICY
 from amgs.web.studies import mine, study_page
@@ -66,6 +67,7 @@ def _plan(
         digest=studies.digest(study.plan) if study.plan else "",
         history=[one | {"shown": told_plan(one["plan"])} for one in map(_locked, locked)],
         differs=study_plans.differs(study, locked[-1] if locked else None),
+        goings=goings(study),
         draft=told_plan(study.plan),
         grouped=any(row["group"] for row in rows),
         problem=problem,

@@ -253,13 +253,21 @@ def _mixed(report: Mapping[str, Any]) -> Section:
         f"average: p {p_value(found['p_group'])}; at any time: p {p_value(found['p_any_time'])}. "
         "Both come from permuting whole units; Wald tests are too sure with few units."
     )
+    said = [told]
+    # Reports of before have none, nor those of many units.
+    if ratio := found.get("likelihood_ratio"):
+        said.append(
+            f"Simulated from the model, the likelihood ratio has p {p_value(ratio['p'])}; the χ² "
+            f"distribution would say {p_value(ratio['p_asymptotic'])}, which holds for many units "
+            "only. The simulation rests on normal distributions, the permutation does not."
+        )
     rows = [{**row, "pair": f"{row['group']} − {row['reference']}"} for row in found["estimates"]]
     columns: list[Column] = [
         ("pair", "group − reference", str),
         ("difference", "difference", _change),
         ("interval", "interval", _ends),
     ]
-    return Section("mixed", "Mixed model", (told,), "", _table("Average", rows, columns))
+    return Section("mixed", "Mixed model", tuple(said), "", _table("Average", rows, columns))
 
 
 def _agreement(report: Mapping[str, Any]) -> Section:

@@ -18,6 +18,7 @@ NOUNS = (
     "scores",
     "tools",
     "studies",
+    "study_leaving",
     "study_results",
     "results",
     "datasets",

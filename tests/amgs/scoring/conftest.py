@@ -40,6 +40,82 @@ def serve(mia) -> Callable[..., object]:
 
 
 @pytest.fixture
+def score(db):
+    """Make a score that is there, without a film."""
+    from django.utils import timezone
+
+    from amgs.core.models import Job
+    from amgs.scoring.models import ToolRun
+    from models.scale import load_scale
+
+    def make(version, name: str, value: float | None = 0.5, user=None, **given):
+        job = Job.objects.create(
+            kind="scoring.score_video", queue="score", state="done", due_at=timezone.now()
+        )
+        result = {
+            "outcome": "scored",
+            "sentence": "It was scored.",
+            "score": value,
+            "score_ungated": value,
+            "coverage": 0.613,
+            "frames": 1000,
+            "graded": 613,
+            "states": {"awake": 1000},
+            "not_scorable": {"blurred": 387},
+            "units": {key: {"mean": value, "n": 613} for key in load_scale().unit_keys},
+            "bins": [],
+            "bin_s": 1.0,
+            "phantom": True,
+        }
+        return ToolRun.objects.create(
+            name=name,
+            user=user,
+            job=job,
+            model_version=version,
+            result=result,
+            provenance={
+                "model": version.identifier,
+                "model_id": version.public_id,
+                "bundle_digest": version.digest,
+                "phantom": True,
+            },
+            **given,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_study(alice, serve, score):
+    """Make a study of Alice's: two animals before and after, with groups, but no plan yet."""
+    from amgs.scoring import studies
+    from amgs.scoring.models import Study
+
+    def make(values=(0.1, 1.7, 0.2, 1.6)):
+        version = serve()
+        made = studies.create_study(by=alice, title="Carprofen after laparotomy")
+        runs = [score(version, f"m{n}.mp4", value, alice) for n, value in enumerate(values)]
+        studies.add_scores(by=alice, study=made, scores=[run.token for run in runs])
+        rows = studies.entries_of(made)
+        studies.change_entries(
+            by=alice,
+            study=made,
+            changes=[
+                {
+                    "id": row.public_id,
+                    "animal": f"a{place // 2}",
+                    "group": "vehicle" if place < 2 else "drug",
+                    "time_h": -1.0 if place % 2 == 0 else 4.0,
+                }
+                for place, row in enumerate(rows)
+            ],
+        )
+        return Study.objects.get(pk=made.pk)
+
+    return make
+
+
+@pytest.fixture
 def uploaded(db) -> Callable[..., object]:
     """Upload bytes for the purpose ``score`` up to the check."""
     from amgs.core.base import PUBLIC

@@ -10,81 +10,18 @@ from rest_framework.test import APIClient
 from amgs.core.errors import Conflict, NotFound, Refused
 from amgs.core.models import Decision
 from amgs.scoring import studies, study_plans, study_queries
-from amgs.scoring.models import Study, ToolRun
+from amgs.scoring.models import ToolRun
 from amgs.scoring.study_jobs import ask_for_analysis
 from curation.study_table import read
-from models.scale import load_scale
 
 SCORES = (0.1137, 1.7391, 0.2213, 1.6117)
 """Figures that stand nowhere else, so that a leak of one is found in any text."""
 
 
 @pytest.fixture
-def score(db):
-    """Make a score that is there, without a film."""
-    from django.utils import timezone
-
-    from amgs.core.models import Job
-
-    def make(version, name: str, value: float | None = 0.5, user=None, **given):
-        job = Job.objects.create(
-            kind="scoring.score_video", queue="score", state="done", due_at=timezone.now()
-        )
-        result = {
-            "outcome": "scored",
-            "sentence": "It was scored.",
-            "score": value,
-            "score_ungated": value,
-            "coverage": 0.613,
-            "frames": 1000,
-            "graded": 613,
-            "states": {"awake": 1000},
-            "not_scorable": {"blurred": 387},
-            "units": {key: {"mean": value, "n": 613} for key in load_scale().unit_keys},
-            "bins": [],
-            "bin_s": 1.0,
-            "phantom": True,
-        }
-        return ToolRun.objects.create(
-            name=name,
-            user=user,
-            job=job,
-            model_version=version,
-            result=result,
-            provenance={
-                "model": version.identifier,
-                "model_id": version.public_id,
-                "bundle_digest": version.digest,
-                "phantom": True,
-            },
-            **given,
-        )
-
-    return make
-
-
-@pytest.fixture
-def study(alice, serve, score):
+def study(make_study):
     """Two animals of Alice before and after, with groups, but no plan yet."""
-    version = serve()
-    made = studies.create_study(by=alice, title="Carprofen after laparotomy")
-    runs = [score(version, f"m{n}.mp4", value, alice) for n, value in enumerate(SCORES)]
-    studies.add_scores(by=alice, study=made, scores=[run.token for run in runs])
-    rows = studies.entries_of(made)
-    studies.change_entries(
-        by=alice,
-        study=made,
-        changes=[
-            {
-                "id": row.public_id,
-                "animal": f"a{place // 2}",
-                "group": "vehicle" if place < 2 else "drug",
-                "time_h": -1.0 if place % 2 == 0 else 4.0,
-            }
-            for place, row in enumerate(rows)
-        ],
-    )
-    return Study.objects.get(pk=made.pk)
+    return make_study(SCORES)
 
 
 PLAN = {

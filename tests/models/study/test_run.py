@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.__main__ import main
@@ -212,6 +213,27 @@ def test_agreement_and_the_score_without_the_gate_are_there(analysed: Path) -> N
     assert report["agreement"]["observations"] == 24
     assert all(row["ungated"] is not None for row in report["gate"])
     assert report["mixed"]["p_group"] is not None
+
+
+def test_few_units_get_a_simulated_p_of_the_mixed_model_beside_the_permuted(
+    study: Study, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(3).normal(0.5, 0.2, (2, 20, 2)).clip(0, 2)
+    for units, there in ((6, True), (20, False)):
+        given = study(
+            {name: [{2: float(one), 4: float(two)} for one, two in pairs[:units]]
+             for name, pairs in zip("ab", values, strict=True)}
+        )  # fmt: skip
+        out = tmp_path / str(units)
+        report = run_study(given, StudyPlan(draws=199), out)
+        ratio = report["mixed"]["likelihood_ratio"]
+        assert (ratio is not None) == there
+        assert ("parametric bootstrap" in report["methods"]) == there
+        assert ("Simulated from the model" in (out / "report.html").read_text()) == there
+        if ratio:
+            assert ratio["draws"] == 199
+            assert 1 / 200 <= ratio["p"] <= 1
+            assert ratio["p"] > ratio["p_asymptotic"]
 
 
 def test_a_whole_recording_scored_by_frames_has_the_score_of_its_result(example: Path) -> None:
