@@ -30,6 +30,7 @@ NOUNS = (
     "studies",
     "webhooks",
     "score_extras",
+    "contributions",
     "validation",
     "watch",
     "jobs",

@@ -15,6 +15,7 @@ NOUNS = (
     "batches",
     "standing",
     "scores",
+    "contributing",
     "tools",
     "studies",
     "study_results",
