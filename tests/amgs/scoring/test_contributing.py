@@ -340,6 +340,18 @@ def test_programs_contribute_and_take_out(scored, begun, alice, bob, api):
     assert client.get(address).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_python_client_contributes(live_server, scored, begun, alice, token_of):
+    from amgs_client import Client as Site
+
+    run = scored(user=alice)
+    with Site(live_server.url, token_of(alice)) as site:
+        place = {"animal": "m1", "observation": "after"}
+        told = site.contribute_score(run.token, begun.identifier, **place)
+        assert site.contribute_score(site.get_score(run.token), begun.identifier, **place) == told
+    assert (told["animal"], told["state"]) == ("m1", "draft")
+
+
 def test_the_page_leads_from_the_score_to_the_draft_and_back(scored, begun, alice, run_jobs):
     run, client = scored(user=alice), Client()
     client.force_login(alice)
