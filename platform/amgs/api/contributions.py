@@ -66,7 +66,7 @@ class ScoreContribution(APIView):
         responses={
             200: OpenApiResponse(ContributionView, "It was there before; nothing was doubled."),
             201: ContributionView,
-            **documented(400, 401, 403, 404, 422),
+            **documented(400, 401, 403, 404, 429),
         },
     )
     def post(self, request: Request, token: str) -> Response:

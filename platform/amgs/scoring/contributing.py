@@ -255,7 +255,7 @@ def name_frames(context: Context, recording: str) -> Finish:
 
     def apply() -> None:
         drafts = Version.objects.filter(recordings=row, state=DRAFT, deleted_at=None)
-        if not drafts.select_for_update().exists() or not rows:
+        if not rows or not list(drafts.select_for_update(of=("self",))):
             return
         Frame.objects.bulk_create(rows, ignore_conflicts=True)
         inputs.changed(drafts.select_related("dataset"))
