@@ -46,7 +46,8 @@ def report(table: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict[str, An
     `kappa` with the others, and `bias`, the mean distance from them. Where `table` has a column
     `dataset` with more than one name, `datasets` holds the units of each by itself. The interval of
     a figure is beside it, as `<figure>_interval`. What cannot be computed is None, as are intervals
-    with under FEWEST_ANIMALS animals. `draws=0` leaves the intervals out. Raises ValueError for a missing column.
+    with under FEWEST_ANIMALS animals. `draws=0` leaves the intervals out. Raises ValueError for a
+    missing column.
     """
     absent = [name for name in COLUMNS if name not in table.columns]
     if absent:

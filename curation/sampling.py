@@ -58,6 +58,8 @@ DECAY = {"animal": 0.8, "observation": 0.7, "moment": 0.4}
 """What a frame is worth after another of the same animal, observation, or moment was chosen."""
 MOMENT_S = 10.0
 """Frames of one observation within so many seconds show one moment."""
+FIRST = "first"
+"""The reason of a frame that is asked about before all others; the sentence does not say why."""
 CALLED = 2.0
 """What a frame is worth times so much while a call for data asks for its lab or coat."""
 REASONS: dict[str, tuple[float, str]] = {
@@ -81,7 +83,8 @@ class Candidate:
     of a unit's consensus in grades); `models` the difference of champion and challenger in grades;
     `set_size` the mean number of grades in the model's prediction sets (1 = none open); `rare` the
     chance of the rarest grade of a unit; `new_lab` and `new_coat` how new they are in training;
-    `called` says that an open call for data asks for such frames.
+    `called` says that an open call for data asks for such frames, `first` that it is to be asked
+    about before all others.
     """
 
     id: str
@@ -96,6 +99,7 @@ class Candidate:
     new_lab: float = 0.0
     new_coat: float = 0.0
     called: bool = False
+    first: bool = False
 
     def worth(self) -> dict[str, float]:
         """What each reason of `REASONS` contributes."""
@@ -120,7 +124,7 @@ class Candidate:
 class Pick:
     """A place in a queue; `raters` is set for the uniform share alone: so many, never fewer.
 
-    `reason` is `uniform` or a key of `REASONS`, `sentence` what is stored with the frame.
+    `reason` is `uniform`, `first` or a key of `REASONS`, `sentence` what is stored with the frame.
     """
 
     id: str
@@ -139,28 +143,53 @@ def training_queue(
     One of every `UNIFORM_EVERY` places belongs to the uniform random share, which is drawn first
     and from all candidates alike. The others are picked one by one by the sum of `worth`, which
     falls with every frame of the same animal, observation and moment picked before; an animal that
-    has its share is passed over, so that a queue may be shorter than asked for. The same candidates
-    and seed give the same queue in any input order. `raters` is how many the uniform share gets.
+    has its share is passed over, so that a queue may be shorter than asked for. What is to be
+    asked `first` is chosen before all else; the draw of the uniform share knows nothing of it, and
+    of what was drawn it comes first, too. The same candidates and seed give the same queue in any
+    input order. `raters` is how many the uniform share gets.
     """
     known = {one.id: one for one in candidates}
     n = min(max(n, 0), len(known))
     tickets = {one: _ticket(seed, "uniform", one) for one in known}
     uniform = sorted(known, key=tickets.__getitem__)[: math.ceil(n / UNIFORM_EVERY)]
     rest = [known[one] for one in sorted(known.keys() - set(uniform))]
-    chosen = _greedy(rest, n - len(uniform), seed)
+    ahead = sorted((one for one in rest if one.first), key=lambda one: tickets[one.id])
+    ahead = ahead[: n - len(uniform)]
+    chosen = [_ahead(one) for one in ahead]
+    chosen += _greedy([one for one in rest if not one.first], n - len(uniform), seed, ahead)
     # Fewer chosen than places: the share must not shrink, and need not grow.
     uniform = uniform[: math.ceil((len(chosen) + len(uniform)) / UNIFORM_EVERY)]
     drawn = [
         Pick(one, True, raters, "uniform", "Drawn at random for the statistics.", 0.0)
         for one in uniform
     ]
+    drawn.sort(key=lambda pick: not known[pick.id].first)
     return _interleaved(drawn, chosen, seed)
 
 
-def _greedy(candidates: Sequence[Candidate], n: int, seed: int | str) -> list[Pick]:
-    animals = len({one.animal for one in candidates})
+def places_for(first: int, /) -> int:
+    """Return how long a queue must be so that so many frames are chosen beside its uniform share.
+
+    >>> places_for(3), places_for(4), places_for(5)
+    (4, 5, 7)
+    """
+    return math.ceil(first * UNIFORM_EVERY / (UNIFORM_EVERY - 1))
+
+
+def _ahead(one: Candidate) -> Pick:
+    words = "Chosen because it is asked about before others."
+    return Pick(one.id, False, None, FIRST, words, sum(one.worth().values()))
+
+
+def _greedy(
+    candidates: Sequence[Candidate], n: int, seed: int | str, ahead: Sequence[Candidate] = ()
+) -> list[Pick]:
+    """Pick until there are `n` with those `ahead`, which are of the same animals and moments."""
+    animals = len({one.animal for one in (*candidates, *ahead)})
     most = max(math.ceil(ANIMAL_SHARE * n), math.ceil(n / max(animals, 1)))
     taken: Counter[tuple[str, ...]] = Counter()
+    for one in ahead:
+        taken.update(_places(one).values())
     worths = {
         one.id: sum(one.worth().values()) * (CALLED if one.called else 1.0) for one in candidates
     }
@@ -174,7 +203,7 @@ def _greedy(candidates: Sequence[Candidate], n: int, seed: int | str) -> list[Pi
     ]
     heapq.heapify(heap)
     picks: list[Pick] = []
-    while heap and len(picks) < n:
+    while heap and len(picks) + len(ahead) < n:
         old, ticket, place = heapq.heappop(heap)
         one = candidates[place]
         if taken[_places(one)["animal"]] >= most:

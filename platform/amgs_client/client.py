@@ -455,6 +455,15 @@ class Client:
         answer = self.http.ask("POST", f"scores/{token}/rescore", json={"model": model}, again=True)
         return Score.of(answer)
 
+    def contribute_score(self, score: Score | str, version: str, **place: str) -> Json:
+        """Add the recording of my score to a draft, at ``animal`` and ``observation`` if given.
+
+        Its file is not sent again; doing so twice is no error. ``name`` is the file's by default.
+        """
+        token = score if isinstance(score, str) else score.token
+        body = {"version": version, **place}
+        return self.http.ask("POST", f"scores/{token}/contribution", json=body, again=True)
+
     def result_file(self, score: Score, name: str) -> bytes:
         """Return one output of a score, such as ``predictions.parquet``."""
         return self.http.get_bytes(score.files[name])

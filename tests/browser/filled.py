@@ -392,7 +392,7 @@ def run(maintainer: Any, version: Any) -> Any:
     return Run.objects.select_related("snapshot", "benchmark").get(pk=run.pk)
 
 
-def score(version: Any, told: dict[str, Any]) -> str:
+def score(version: Any, told: dict[str, Any], user: Any = None) -> str:
     from django.utils import timezone
 
     from amgs.core.models import Job
@@ -403,6 +403,7 @@ def score(version: Any, told: dict[str, Any]) -> str:
     )
     run = ToolRun.objects.create(
         name="cage 4, day 2.mp4",
+        user=user,
         job=job,
         model_version=version,
         result=told,

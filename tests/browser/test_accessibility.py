@@ -82,6 +82,7 @@ def site(story):
     scored = filled.score(serving, filled.result(True))
     empty = filled.score(serving, filled.result(False))
     several = filled.score(serving, filled.several_animals())
+    own, labless = (filled.score(serving, filled.result(True), who) for who in (alice, rita))
     watched = _beside("watched")
     watched.weeks(serving)
     watched.readings(serving)
@@ -117,6 +118,9 @@ def site(story):
         ("result-several", None, f"/score/{several}/"),
         ("result-second", None, f"/score/{again}/"),
         ("result-difference", None, f"/score/{again}/difference"),
+        ("result-own", alice, f"/score/{own}/"),
+        ("contribute", alice, f"/score/{own}/contribute"),
+        ("contribute-nowhere", rita, f"/score/{labless}/contribute"),
         ("studies-public", None, "/studies/"),
         ("studies", alice, "/studies/"),
         ("study", alice, f"/studies/{study.public_id}/"),

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from curation.sampling import (
     FrameInfo,
     Pick,
     audit_sample,
+    places_for,
     training_queue,
 )
 
@@ -201,3 +203,39 @@ def test_a_call_for_data_brings_its_frames_forward() -> None:
     assert all(name.startswith("c") for name in first)
     assert "A call for data asks for such frames." in queue[0].sentence
     assert "call for data" not in queue[-1].sentence
+
+
+def test_what_is_to_be_asked_first_is_chosen_before_all_else() -> None:
+    plain = [Candidate(f"f{n}", f"a{n}", f"o{n}", gap=1.0) for n in range(60)]
+    # All of one animal and moment: its share of the others does not hold them back.
+    first = [Candidate(f"c{n}", "b", "p", first=True) for n in range(9)]
+    queue = training_queue([*plain, *first], 40, seed=2)
+    ahead = [one for one in queue if one.id.startswith("c")]
+    assert len(ahead) == len(first)
+    chosen = [one for one in queue if not one.uniform]
+    count = sum(not one.uniform for one in ahead)
+    assert {one.reason for one in chosen[:count]} == {"first"}
+    assert "first" not in {one.reason for one in chosen[count:]}
+    uniform = [one.id for one in queue if one.uniform]
+    assert uniform == sorted(uniform, key=lambda one: not one.startswith("c"))
+
+
+@given(candidates(), st.data(), st.integers(0, 60), st.integers())
+def test_the_random_share_knows_nothing_of_what_is_asked_first(
+    frames: list[Candidate], data: st.DataObject, n: int, seed: int
+) -> None:
+    marked = [replace(frame, first=data.draw(st.booleans())) for frame in frames]
+    queue = training_queue(marked, n, seed)
+    for length in range(len(queue) + 1):
+        assert sum(pick.uniform for pick in queue[:length]) >= length // UNIFORM_EVERY
+    # Of the same draw so many are taken as the chosen ones allow.
+    drawn = {pick.id for pick in training_queue(frames, n, seed) if pick.uniform}
+    other = {pick.id for pick in queue if pick.uniform}
+    assert drawn <= other or other <= drawn
+
+
+@given(st.integers(0, 500))
+def test_a_queue_has_room_for_what_is_asked_first_beside_its_random_share(first: int) -> None:
+    n = places_for(first)
+    assert n - math.ceil(n / UNIFORM_EVERY) >= first
+    assert first == 0 or (n - 1) - math.ceil((n - 1) / UNIFORM_EVERY) < first

@@ -21,7 +21,7 @@ from amgs.api.paging import LIST, page
 from amgs.api.problems import AsItIs, documented
 from amgs.core.base import PUBLIC
 from amgs.files.services import find_upload
-from amgs.scoring import asking, queries, rescoring, webhooks
+from amgs.scoring import asking, contributing, queries, rescoring, webhooks
 from amgs.scoring.keeping import key_in
 
 
@@ -141,6 +141,9 @@ class ScoreDetailView(ScoreView):
     corrections = serializers.ListField(
         child=serializers.DictField(), help_text="grades by hand beside the model's, newest first"
     )
+    contributed = serializers.BooleanField(
+        help_text="the recording is in a dataset, and the score is kept as long as it is there"
+    )
     sum = serializers.DictField(
         allow_null=True, help_text="sum of the units that the scale counts, derived; 0 to 8"
     )
@@ -238,7 +241,9 @@ class Score(APIView):
     )
     def get(self, request: Request, token: str) -> Response:
         """Return the score."""
-        return detail(request, queries.score_detail(queries.by_token(token)))
+        row = queries.by_token(token)
+        contributing.looked_at(user=request.user, run=row)
+        return detail(request, queries.score_detail(row))
 
 
 class ScoreFile(APIView):

@@ -31,6 +31,7 @@ NOUNS = (
     "study_leaving",
     "webhooks",
     "score_extras",
+    "contributions",
     "validation",
     "watch",
     "jobs",

@@ -141,8 +141,6 @@ def open_upload(
     if sha256 and not _SHA256.fullmatch(sha256):
         raise Refused("A SHA-256 is written with 64 hexadecimal digits.", field="sha256")
     blob = known_blob(user=user, lab=lab, sha256=sha256, size=size) if sha256 else None
-    # The smallest size that keeps within the number of parts, rounded up to whole MiB.
-    least = -(-size // MOST_PARTS)
     with transaction.atomic():
         if lab is not None and blob is None:
             # Locked, so that files announced at the same time share the room that is left.
@@ -157,7 +155,7 @@ def open_upload(
             name=name,
             size=size,
             sha256=sha256,
-            part_size=max(settings.UPLOAD_PART_BYTES, -(-least // _MIB) * _MIB),
+            part_size=_part_size(size),
             purpose=purpose,
             target=target,
         )
@@ -166,6 +164,46 @@ def open_upload(
             upload.save(update_fields=["state", "blob", "finished_at"])
             _PURPOSES[purpose].arrived(upload, blob)
     return upload
+
+
+def _part_size(size: int) -> int:
+    # The smallest size that keeps within the number of parts, rounded up to whole MiB.
+    least = -(-size // MOST_PARTS)
+    return max(settings.UPLOAD_PART_BYTES, -(-least // _MIB) * _MIB)
+
+
+@transaction.atomic
+def known_upload(*, by: User, lab: Lab, blob: Blob, name: str, purpose: str) -> Upload:
+    """Give a lab bytes that are stored here already, as an upload that is done; nothing is sent.
+
+    Whoever calls has made sure that the bytes are this person's to give. One that the lab has of
+    the same bytes, name and purpose is returned. Raises ``Refused`` where the bytes were removed
+    meanwhile, ``NotAllowed``, and ``TooMuch`` where they do not fit into the room of the lab.
+    """
+    policy.require(by, "files.upload.open", lab)
+    # The order in which everybody locks: the lab, an upload, its bytes.
+    lab = Lab.objects.select_for_update().get(pk=lab.pk)
+    held = Upload.objects.filter(lab=lab, blob=blob, state=Upload.State.DONE)
+    same = held.select_for_update().filter(name=name, purpose=purpose).first()
+    blob = Blob.objects.select_for_update().get(pk=blob.pk)
+    if blob.deleted_at is not None:
+        raise Refused(f"The bytes of '{name}' were removed meanwhile; please send the file again.")
+    if same is not None:
+        return same
+    if not held.exists():
+        require_room(lab, name, blob.size)
+    return Upload.objects.create(
+        user=by,
+        lab=lab,
+        name=name,
+        size=blob.size,
+        sha256=blob.sha256,
+        part_size=_part_size(blob.size),
+        purpose=purpose,
+        state=Upload.State.DONE,
+        blob=blob,
+        finished_at=timezone.now(),
+    )
 
 
 def find_upload(public_id: str, *, by: Actor) -> Upload:

@@ -7,14 +7,14 @@ chosen, and stop where the model of the raters says that a unit is exact enough.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import F, Q
 
 from amgs.repository.exclusions import frames_left_out
 from amgs.repository.models import Frame, Permission, Rating, Version
-from amgs.review import opinions
+from amgs.review import asked_first, opinions
 from amgs.review.calls import is_called, open_calls
 from amgs.review.models import Task
 from amgs.review.services.audits import close
@@ -33,6 +33,13 @@ CANDIDATES = 20_000
 """So many frames are looked at, those that came last first."""
 LEAST = 2
 """Raters of a chosen frame before it is decided whether to ask another."""
+FIRST, OTHERS = 1.0, 2.0
+"""Where priorities begin: of frames that are asked about before others, and of these.
+
+Audits have those below both: somebody waits for them.
+"""
+FIRST_WAITING = 100
+"""About so many frames that are asked first wait at once, also where the queue is full."""
 NEW_UNTIL = 50
 """A lab or a coat is half as new once so many of its frames have grades."""
 
@@ -50,22 +57,36 @@ def open_versions() -> dict[int, Version]:
 
 
 def fill(seed: str) -> int:
-    """Put frames into the queue until `WAITING` wait; return how many were put there."""
-    from curation.sampling import training_queue
+    """Put frames into the queue until `WAITING` wait; return how many were put there.
+
+    Frames that are to be asked first (``asked_first``) are put there also where it is full.
+    """
+    from curation.sampling import places_for, training_queue
 
     outside = Task.objects.filter(audit=None, kind=UNITS)
     versions = open_versions()
     close(outside.filter(closed=False).exclude(dataset__in=versions))
-    waiting = outside.filter(closed=False, taken__lt=F("wanted")).count()
-    if waiting >= WAITING or not versions:
+    still = outside.filter(closed=False, taken__lt=F("wanted"))
+    first = asked_first.frames(row.pk for row in versions.values())
+    still.filter(frame__in=first, priority__gte=OTHERS).update(
+        priority=F("priority") - OTHERS + FIRST
+    )
+    room = WAITING - still.count()
+    if not versions or (room <= 0 and not first):
         return 0
-    frames = could_be_asked(versions)
-    picks = training_queue(_candidates(frames, versions), WAITING - waiting, seed)
+    frames = could_be_asked(versions, first)
+    places = max(0, FIRST_WAITING - still.filter(priority__lt=OTHERS).count())
+    ahead = {frame.pk for frame in [one for one in frames if one.pk in first][:places]}
+    n = max(room, places_for(len(ahead)))
+    picks = training_queue(_candidates(frames, versions, ahead), n, seed) if n > 0 else []
     by_id = {frame.public_id: frame for frame in frames}
+    last = max((at for at, pick in enumerate(picks) if by_id[pick.id].pk in ahead), default=-1)
     tasks = []
     for place, pick in enumerate(picks):
         frame = by_id[pick.id]
         dataset = frame.recording.dataset
+        # Those of the random share among them come along, so that its share holds there, too.
+        begin = FIRST if frame.pk in ahead or (pick.uniform and place < last) else OTHERS
         tasks.append(
             Task(
                 frame=frame,
@@ -74,8 +95,7 @@ def fill(seed: str) -> int:
                 kind=UNITS,
                 purpose=Task.Purpose.RANDOM if pick.uniform else Task.Purpose.CHOSEN,
                 why=pick.sentence[:200],
-                # Audits have priorities under 1: somebody waits for these.
-                priority=1.0 + place / len(picks),
+                priority=begin + place / len(picks),
                 wanted=pick.raters or LEAST,
             )
         )
@@ -83,17 +103,23 @@ def fill(seed: str) -> int:
     return len(tasks)
 
 
-def could_be_asked(versions: Mapping[int, Version]) -> list[Frame]:
-    """Return the frames of these versions that no rater was asked about, the newest first."""
+def could_be_asked(versions: Mapping[int, Version], first: Collection[int] = ()) -> list[Frame]:
+    """Return the frames of these versions that no rater was asked about, the newest first.
+
+    Those of ``first`` (primary keys) come before them, however old they are.
+    """
     asked = Task.objects.filter(audit=None, kind=UNITS)
-    return list(
+    rows = (
         Frame.objects.filter(recording__versions__in=versions.values())
         .exclude(Q(pk__in=asked.values("frame")) | Q(still_key=""))
         .exclude(pk__in=frames_left_out(versions.values()))
         .select_related("recording__observation__animal__group", "recording__dataset__lab")
         .order_by("-pk")
-        .distinct()[:CANDIDATES]
+        .distinct()
     )
+    ahead = list(rows.filter(pk__in=first)[:CANDIDATES]) if first else []
+    known = {frame.pk for frame in ahead}
+    return ahead + [frame for frame in rows[:CANDIDATES] if frame.pk not in known]
 
 
 def groups_of(frames: Sequence[Frame]) -> dict[int, str]:
@@ -150,8 +176,10 @@ def votes_in_queue() -> Votes:
     return votes_on(list(rated.values_list("frame", flat=True)), open_versions())
 
 
-def _candidates(frames: Sequence[Frame], versions: Mapping[int, Version]) -> list[Candidate]:
-    """Return what is known of frames that could be rated."""
+def _candidates(
+    frames: Sequence[Frame], versions: Mapping[int, Version], ahead: Collection[int]
+) -> list[Candidate]:
+    """Return what is known of frames that could be rated; ``ahead`` are asked about first."""
     from curation.sampling import Candidate
 
     scale = load_scale()
@@ -174,6 +202,7 @@ def _candidates(frames: Sequence[Frame], versions: Mapping[int, Version]) -> lis
             new_lab=1 / (1 + labs[frame.recording.dataset.lab_id] / NEW_UNTIL),
             new_coat=1 / (1 + coats[coat] / NEW_UNTIL),
             called=is_called(calls, frame.recording.dataset.lab_id, coat),
+            first=frame.pk in ahead,
             **_facts(votes.get(frame.pk, []), said.get(frame.pk, {}), scale),
         )
         for frame, (animal, observation, coat) in zip(frames, places, strict=True)

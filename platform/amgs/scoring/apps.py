@@ -11,5 +11,6 @@ class ScoringConfig(AppConfig):
     name = "amgs.scoring"
 
     def ready(self) -> None:
-        """Add what is counted, stopped and told when data leave."""
+        """Add what is counted, stopped and told when data leave, and what is asked first."""
         import_module("amgs.scoring.leaving")
+        import_module("amgs.scoring.contributing")

@@ -2,7 +2,8 @@
 
 They are rows of this app alone. Consensus, training, calibration and benchmark are made below it,
 where they cannot be read. If the video is contributed, its corrected frames are to be rated blind
-first: each row carries the marker ``blind_first``.
+first: each row carries the marker ``blind_first``, which ``contributing`` reads. Of a correction
+it takes the frame and nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from amgs.core import policy
@@ -69,7 +71,11 @@ def correct(
                 act=act,
             )
         )
-    Correction.objects.bulk_create(rows)
+    from amgs.scoring.contributing import frames_wait_in
+
+    with transaction.atomic():
+        Correction.objects.bulk_create(rows)
+        frames_wait_in(run)
     return act
 
 
@@ -159,8 +165,14 @@ def frame_at(run: ToolRun, place: int) -> Any:
 
 
 def waiting_for_blind_rating(run: ToolRun) -> list[int]:
-    """Return the timestamps of frames that go to the blind queue first if the video is given."""
-    rows = Correction.objects.filter(run=run, undone_at=None, blind_first=True)
+    """Return the timestamps of frames that go to the blind queue first if the video is given.
+
+    Those of other scores of the same bytes by the same person count as well.
+    """
+    of_run = Q(run=run)
+    if run.user_id is not None and run.blob_id is not None:
+        of_run |= Q(run__user=run.user_id, run__blob=run.blob_id)
+    rows = Correction.objects.filter(of_run, undone_at=None, blind_first=True)
     return sorted(set(rows.values_list("pts", flat=True)))
 
 

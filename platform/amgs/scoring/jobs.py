@@ -19,6 +19,7 @@ from amgs.files.services import local_copy, on_blob
 from amgs.files.storage import get_storage
 from amgs.registry.models import ModelVersion
 from amgs.scoring import pictures, quota, segments, services
+from amgs.scoring.contributing import name_frames
 from amgs.scoring.ending import job_ended, score_ended, upload_given_up
 from amgs.scoring.engine import scorer_of
 from amgs.scoring.independence import UNKNOWN, independence_of
@@ -48,6 +49,7 @@ __all__ = [
     "delete_old_scores",
     "drop_parts_of_score",
     "make_extra",
+    "name_frames",
     "probe",
     "run_tool",
     "score_segment",

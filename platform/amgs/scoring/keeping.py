@@ -24,6 +24,7 @@ from amgs.core.jobs import ACTIVE, Context, job
 from amgs.files.models import Blob
 from amgs.files.removal import release
 from amgs.files.storage import get_storage
+from amgs.repository.consequences import living
 from amgs.repository.models import Recording
 from amgs.scoring.models import Batch, ScoreUse, StudyEntry, ToolRun, new_token
 from amgs.scoring.quota import KEPT as USE_KEPT
@@ -99,7 +100,9 @@ def due() -> QuerySet[ToolRun]:
     """Return the runs whose file and result are to go now."""
     now = timezone.now()
     old = Q(created_at__lt=now - timedelta(days=settings.SCORE_KEPT_DAYS))
-    contributed = Recording.objects.exclude(blob=None).values("blob")
+    # What a withdrawn version held is no reason to keep a file: all of it is to go.
+    held = Recording.objects.exclude(blob=None).filter(versions__in=living())
+    contributed = held.values("blob")
     # A study rests on its scores for as long as it is there, or can be brought back.
     studied = Q(study_entries__isnull=False) | Q(pk__in=StudyEntry.objects.values("replacement"))
     kept = (Q(blob__in=contributed) | studied) & Q(delete_asked_at=None)

@@ -190,6 +190,22 @@ class Correction(Row):
         indexes = [models.Index(fields=["run", "pts"], name="correction_of_frame")]
 
 
+class Contribution(Row):
+    """The recording of a score, given to a dataset by whoever owns the score.
+
+    It goes with its recording, and says nothing of what was corrected.
+    """
+
+    run = models.OneToOneField(ToolRun, on_delete=models.CASCADE, related_name="contribution")
+    recording = models.ForeignKey(
+        "repository.Recording", on_delete=models.CASCADE, related_name="contributions"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    by_name = models.CharField(max_length=200)
+
+
 class Validation(Row):
     """One making of the validation page of a model version, from its snapshot.
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
 from amgs.files.models import Upload
-from amgs.scoring import corrections, extras
+from amgs.scoring import contributing, corrections, extras
 from amgs.scoring import partial as standing
 from amgs.scoring.keeping import gone_sentence
 from amgs.scoring.leaving import notes_of_score
@@ -105,6 +105,7 @@ def score_detail(row: ToolRun) -> dict[str, Any]:
         "versions": versions(row),
         "extras": extras.summary(row),
         "corrections": corrections.acts(row),
+        "contributed": contributing.standing(row) is not None,
         "sum": derived_sum(row.result),
         "methods": methods(row),
     }

@@ -42,6 +42,19 @@ def correct_score(actor: Actor, subject: Any) -> str | None:
     return "Only the person who asked for this score may correct its grades."
 
 
+@rule("scoring.contribute_score")
+def contribute_score(actor: Actor, subject: Any) -> str | None:
+    """The account that asked for a score may contribute its recording; the draft's rules add."""
+    if subject.user_id is None:
+        return (
+            "This score belongs to no account; sign in and ask for it again, then it can be "
+            "contributed."
+        )
+    if getattr(actor, "pk", None) == subject.user_id:
+        return None
+    return "Only the person who asked for this score may contribute its recording."
+
+
 def _register(name: str) -> None:
     act = ACTS[name]
 

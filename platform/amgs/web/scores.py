@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from amgs.core import jobs, policy
 from amgs.core.errors import Refused
 from amgs.registry import services as registry
-from amgs.scoring import partial, queries, quota, rescoring, services
+from amgs.scoring import contributing, partial, queries, quota, rescoring, services
 from amgs.scoring.leaving import notes_of_score
 from amgs.web import charts, paging, results, standing
 from amgs.web.owner import address_of, with_key
@@ -58,6 +58,7 @@ def _show(request: HttpRequest, token: str, problem: Refused | None = None) -> H
     row = queries.by_token(token, even_gone=True)
     if row.deleted_at or row.delete_asked_at:
         return standing.gone(request, row)
+    contributing.looked_at(user=request.user, run=row)
     found = queries.score_json(row)
     over = found["job"]["state"] in OVER
     context = {

@@ -11,7 +11,7 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from amgs.scoring import keeping, partial, queries
+from amgs.scoring import contributing, keeping, partial, queries
 from amgs.scoring.messages import tell_when_over
 from amgs.scoring.models import ToolRun
 from amgs.web.owner import key_of
@@ -74,7 +74,14 @@ def gone(request: HttpRequest, row: ToolRun) -> HttpResponse:
 
 def owned(request: HttpRequest, row: ToolRun) -> dict[str, Any]:
     """Return what a page needs for the owner's buttons."""
-    return {"owns": keeping.owns(row, **_asks(request)), "goes_at": keeping.goes_at(row)}
+    owns = keeping.owns(row, **_asks(request))
+    given = contributing.contribution_json(row) if owns and row.user_id is not None else None
+    return {
+        "owns": owns,
+        "goes_at": keeping.goes_at(row),
+        "given": given and given | {"ref": given["version"].replace("/", ".")},
+        "may_give": owns and row.user_id is not None,
+    }
 
 
 urlpatterns = [

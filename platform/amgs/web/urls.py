@@ -16,6 +16,7 @@ NOUNS = (
     "batches",
     "standing",
     "scores",
+    "contributing",
     "tools",
     "studies",
     "study_leaving",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -385,5 +386,68 @@ def study(lab, mice):
             state="published", published_at=timezone.now(), design=freeze(version)
         )
         return freeze_snapshot(by=SYSTEM)
+
+    return make
+
+
+@pytest.fixture
+def scored(serve, tmp_path, render) -> Callable[..., Any]:
+    """Make a score of a rendered clip as its job would leave it, without a model at work."""
+    from django.utils import timezone
+
+    from amgs.core.models import Job
+    from amgs.files.services import store_file
+    from amgs.files.storage import get_storage
+    from amgs.scoring.models import ToolRun
+    from models.exports import write_columns, write_csv, write_predictions_parquet
+    from models.media import open_media
+    from models.records import FrameKey, Grade, Prediction
+    from models.result import summarise
+    from models.scale import load_scale
+
+    scale = load_scale()
+
+    def make(user: Any = None, phantom: bool = True, clip: Path | None = None) -> Any:
+        clip = clip or render(tmp_path / "clip.mp4")
+        said = []
+        with open_media(clip) as film:
+            for frame in film:
+                key = FrameKey("a" * 64, 0, frame.pts, frame.time_base)
+                grades = tuple(Grade(key, 1, None, (0.2, 0.6, 0.2), 0.9) for key in scale.unit_keys)
+                state = scale.graded_state.key
+                said.append(
+                    Prediction(key, frame.index, frame.time_s, state, None, grades, 1.0, None)
+                )
+        write_predictions_parquet(tmp_path / "predictions.parquet", said, model="mouse-v1")
+        write_csv(tmp_path / "frames.csv", said, model="mouse-v1")
+        write_columns(tmp_path / "course.bin", said)
+        outputs = {}
+        for name in ("predictions.parquet", "frames.csv", "course.bin"):
+            outputs[name] = f"test/{name}"
+            get_storage().put(outputs[name], (tmp_path / name).read_bytes())
+        version = serve(phantom=phantom)
+        job = Job.objects.create(
+            kind="scoring.score_video", queue="score", state="done", due_at=timezone.now()
+        )
+        told = summarise(said, scale, phantom=phantom).to_json()
+        return ToolRun.objects.create(
+            name="cage 7.mp4",
+            user=user,
+            job=job,
+            blob=store_file(clip, "video/mp4"),
+            model_version=version,
+            result=told | {"best_frames": [], "worst_frames": []},
+            outputs=outputs,
+            provenance={
+                "model": version.identifier,
+                "model_id": version.public_id,
+                "bundle_digest": version.digest,
+                "snapshot": "snapshot-0",
+                "phantom": phantom,
+                "scored_at": "2026-01-31T10:00:00+00:00",
+                "file": "cage 7.mp4",
+                "file_sha256": "a" * 64,
+            },
+        )
 
     return make

@@ -171,9 +171,10 @@ def test_scores_go_after_their_days_unless_the_recording_is_contributed(
     dataset = repository.Dataset.objects.create(number=1, lab=harbour, phantom=True)
     animal = repository.Animal.objects.create(dataset=dataset, name="m1", pseudonym="P1")
     observation = repository.Observation.objects.create(animal=animal, name="baseline")
-    repository.Recording.objects.create(
+    recording = repository.Recording.objects.create(
         dataset=dataset, observation=observation, name="f.mp4", blob=kept.blob, status="ready"
     )
+    recording.versions.add(repository.Version.objects.create(dataset=dataset, title="A draft"))
     assert not keeping.due().exists()
     past = timezone.now() - timedelta(days=settings.SCORE_KEPT_DAYS, minutes=1)
     ToolRun.objects.update(created_at=past)
