@@ -27,6 +27,8 @@ SOFT, INK = "#6b6b6b", "#333333"
 UNEVEN = 8.0
 """Where the widest gap between times is so many times the narrowest, times stand evenly."""
 DPI = 200
+MARGIN = 0.1
+"""Inches round a figure."""
 NARROW = 6.0
 """Figures less wide, in inches, have small print in two lines."""
 
@@ -71,8 +73,10 @@ class Drawer:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{key}.svg").write_text(svg + "\n", encoding="utf-8")
         about = {"Title": label, "Description": self.footer, "Software": "aMGS"}
+        # Everything lies where it was drawn: “tight” would lay it all out once more.
+        edges = made[0].get_tightbbox().padded(MARGIN)
         made[0].savefig(
-            self.folder / f"{key}.png", dpi=DPI, bbox_inches="tight", metadata=about,
+            self.folder / f"{key}.png", dpi=DPI, bbox_inches=edges, metadata=about,
             facecolor="white",
         )  # fmt: skip
         self.drawn.append(Drawn(key, label, caption, svg))
