@@ -141,7 +141,7 @@ def _with_frames(read: Reading, path: Path, scale: Scale, name: str) -> Reading:
     columns = ["time_s", "state", "reason", "image_score"]
     for unit in scale.units:
         columns += [unit.key, f"{unit.key}__scorable"]
-        columns += [f"{unit.key}__p{grade}" for grade in range(len(unit.grades))]
+        columns += [f"{unit.key}__p{grade}" for grade in range(1, len(unit.grades))]
     try:
         with pq.ParquetFile(path) as file:
             about = json.loads((file.schema_arrow.metadata or {}).get(b"amgs", b"{}"))
@@ -182,8 +182,9 @@ def _frames(table: pa.Table, scale: Scale) -> tuple[Array, NDArray[np.bool_], ND
     graded = np.isfinite(_numbers(table, "image_score"))
     expected, seen, free = [], [], []
     for unit in scale.units:
-        p = [_numbers(table, f"{unit.key}__p{grade}") for grade in range(len(unit.grades))]
-        value = np.asarray(sum(grade * one for grade, one in enumerate(p)), np.float64)
+        # Grade 0 adds nothing to an expected grade.
+        p = [_numbers(table, f"{unit.key}__p{grade}") for grade in range(1, len(unit.grades))]
+        value = np.asarray(sum(grade * one for grade, one in enumerate(p, 1)), np.float64)
         expected.append(value)
         seen.append(graded & np.isfinite(_numbers(table, unit.key)) & np.isfinite(value))
         with np.errstate(invalid="ignore"):
@@ -225,8 +226,9 @@ def _means(values: Array, second: NDArray[np.int64]) -> Means:
     sums = np.stack([np.bincount(second, one, number) for one in filled.T], 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         whole, course = filled.sum(0) / n, sums / counts
-    return Means(_values(whole), tuple(int(one) for one in n), tuple(map(_values, course)))
+    return Means(_values(whole[None])[0], tuple(int(one) for one in n), _values(course))
 
 
-def _values(row: Array) -> Values:
-    return tuple(None if value != value else float(value) for value in row)
+def _values(rows: Array) -> tuple[Values, ...]:
+    """Rows of numbers, None for NaN."""
+    return tuple(map(tuple, np.where(np.isnan(rows), None, rows.astype(object)).tolist()))

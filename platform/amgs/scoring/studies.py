@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from amgs.core import policy
 from amgs.core.base import Actor
@@ -102,6 +103,18 @@ def stop_sharing(*, by: Actor, study: Study) -> None:
 def results_were_seen(study: Study) -> bool:
     """Whether any analysis of the study ever ended with results."""
     return StudyAnalysis.objects.filter(study=study, job__state=Job.State.DONE).exists()
+
+
+def seen_elsewhere(study: Study) -> int:
+    """Return how many of the recordings had results in another study of the same owner.
+
+    Whoever locks a plan for them may know which outcome would look best.
+    """
+    others = StudyEntry.objects.exclude(study=study).filter(
+        study__owner=study.owner_id, study__analyses__job__state=Job.State.DONE
+    )
+    same = Q(run__in=others.values("run")) | Q(run__blob__in=others.values("run__blob"))
+    return StudyEntry.objects.filter(same, study=study).count()
 
 
 def entries_of(study: Study) -> list[StudyEntry]:

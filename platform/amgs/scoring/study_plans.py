@@ -20,7 +20,7 @@ from amgs.core.base import Actor
 from amgs.core.decisions import history, is_as_written, record
 from amgs.core.errors import Conflict, Refused
 from amgs.scoring.models import Study
-from amgs.scoring.studies import digest, open_study, results_were_seen
+from amgs.scoring.studies import digest, open_study, results_were_seen, seen_elsewhere
 
 LOCK = "lock_plan"
 FROM_LOG = {"locked_on": "", "changes": []}
@@ -123,11 +123,13 @@ def lock_plan(*, by: Actor, study: Study, why: str = "", seen: str = "") -> Lock
         raise Refused("This plan is locked already; nothing in it was changed.", field="plan")
     if before and not why.strip():
         raise Refused("Please say why the locked plan is changed.", field="why")
+    elsewhere = seen_elsewhere(study)
     facts = {
         "number": len(before) + 1,
         "plan": plan,
         "digest": digest(plan),
-        "after_results": results_were_seen(study),
+        "after_results": results_were_seen(study) or elsewhere > 0,
+        "seen_elsewhere": elsewhere,
         "rows": study.entries.count(),
     }
     record(study, LOCK, by=by, why=why.strip()[:1000], facts=facts)
@@ -181,6 +183,12 @@ def changes_after_results(study: Study) -> list[dict[str, Any]]:
 
 def _sentence(action: str, facts: Mapping[str, Any]) -> str:
     if action == LOCK:
+        if count := facts.get("seen_elsewhere"):
+            had = "1 recording had" if count == 1 else f"{count} recordings had"
+            return (
+                f"Version {facts['number']} of the plan was locked after {had} been analysed in "
+                "another study of the same owner."
+            )
         return f"The plan was changed after results were seen (version {facts['number']})."
     if action == "edit_table":
         count = len(facts["after"])

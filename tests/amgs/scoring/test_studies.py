@@ -212,6 +212,34 @@ def test_what_is_changed_after_results_were_seen_is_told(study, alice, run_jobs)
     assert all(sentence in row.report["methods"] for sentence in told)
 
 
+def test_a_second_study_of_what_was_seen_before_says_so(study, alice, bob, run_jobs):
+    tokens = [row.run.token for row in studies.entries_of(study)]
+    first = {"animal": "a0", "time_h": 4.0}
+    plan = PLAN | {"drug": "", "cut_off": 0.5}
+
+    def another(owner, scores):
+        made = studies.create_study(by=owner, title="Once more")
+        studies.add_scores(by=owner, study=made, scores=scores)
+        changes = [
+            {"id": row.public_id, "group": "vehicle", **first} for row in studies.entries_of(made)
+        ]
+        studies.change_entries(by=owner, study=made, changes=changes)
+        study_plans.set_plan(by=owner, study=made, plan=plan)
+        study_plans.lock_plan(by=owner, study=made)
+        return [row["sentence"] for row in study_plans.changes_after_results(made)]
+
+    assert another(alice, tokens[:1]) == []  # nothing was seen yet
+    study_plans.set_plan(by=alice, study=study, plan=PLAN)
+    study_plans.lock_plan(by=alice, study=study)
+    ask_for_analysis(by=alice, study=study)
+    run_jobs()
+    assert another(alice, tokens[:2]) == [
+        "Version 1 of the plan was locked after 2 recordings had been analysed in another study "
+        "of the same owner."
+    ]
+    assert another(bob, tokens[:2]) == []
+
+
 def test_a_study_is_its_owners_alone_and_its_link_can_be_taken_back(study, alice, bob):
     with pytest.raises(NotFound):
         studies.find_study(study.public_id, bob)
