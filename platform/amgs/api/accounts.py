@@ -132,7 +132,7 @@ class Labs(APIView):
     scope = "contribute"
 
     @extend_schema(
-        operation_id="api_labs_list",
+        operation_id="labs_list",
         parameters=LIST,
         responses={200: LabPageView, **documented(400, 401, 403)},
     )
@@ -187,7 +187,7 @@ class Tokens(APIView):
     scope = "tokens"  # no token has this scope: tokens are made by a person in a session
 
     @extend_schema(
-        operation_id="api_tokens_list",
+        operation_id="tokens_list",
         parameters=LIST,
         responses={200: TokenPageView, **documented(400, 401, 403)},
     )

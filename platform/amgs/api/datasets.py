@@ -84,7 +84,7 @@ class Datasets(APIView):
         return [first(), Scoped()]
 
     @extend_schema(
-        operation_id="api_datasets_list",
+        operation_id="datasets_list",
         parameters=[*LIST, *CHOICES],
         responses={200: VersionPageView, **documented(400, 401, 403)},
     )

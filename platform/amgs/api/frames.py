@@ -48,7 +48,7 @@ class Frames(APIView):
     permission_classes = [AllowAny, Scoped]
 
     @extend_schema(
-        operation_id="api_frames_list",
+        operation_id="frames_list",
         parameters=[
             *LIST,
             OpenApiParameter(

@@ -174,7 +174,7 @@ class Uploads(APIView):
     permission_classes = [AllowAny, MaySend]
 
     @extend_schema(
-        operation_id="api_uploads_list",
+        operation_id="uploads_list",
         parameters=[*LIST, *_FILTERS],
         responses={200: UploadsView, **documented(400, 401, 403)},
     )

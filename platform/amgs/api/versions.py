@@ -405,7 +405,7 @@ class History(APIView):
     permission_classes = [IsAuthenticated, Scoped]
 
     @extend_schema(
-        operation_id="api_versions_history_list",
+        operation_id="versions_history_list",
         parameters=LIST,
         responses={200: VersionDecisionPageView, **documented(400, 401, 403, 404)},
     )
