@@ -231,4 +231,6 @@ def _means(values: Array, second: NDArray[np.int64]) -> Means:
 
 def _values(rows: Array) -> tuple[Values, ...]:
     """Rows of numbers, None for NaN."""
-    return tuple(map(tuple, np.where(np.isnan(rows), None, rows.astype(object)).tolist()))
+    plain = rows.astype(object)
+    plain[np.isnan(rows)] = None
+    return tuple(map(tuple, plain.tolist()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -322,8 +323,12 @@ def picture(request) -> Callable[[Any, str], None]:
         if not folder:
             return
         from PIL import Image
+        from playwright.sync_api import TimeoutError as TookTooLong
 
-        page.wait_for_load_state("networkidle")
+        with contextlib.suppress(
+            TookTooLong
+        ):  # a page that asks how far something is, is never idle
+            page.wait_for_load_state("networkidle", timeout=3000)
         place = Path(folder)
         place.mkdir(parents=True, exist_ok=True)
         shown = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import structlog
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
@@ -12,6 +14,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from amgs.core.errors import NotFound, Refused
+from amgs.files.storage import Missing
 from amgs.registry.bundles import bundle_folder
 from amgs.registry.models import ModelVersion
 from amgs.scoring import services
@@ -19,10 +22,12 @@ from amgs.scoring.jobs import snapshot_of
 from amgs.web.offline import RUNTIME, device_kept
 from amgs.web.policy_headers import allow_wasm
 from amgs.web.vendor import static_path
-from models.bundle import load_bundle
+from models.bundle import BundleError, load_bundle
 from models.device import GRAPHS, device_facts
 from models.result import DISCLAIMER
 from models.scale import load_scale
+
+log = structlog.get_logger(__name__)
 
 LIMITS = (
     "Scored by the same graphs as on the server, without measurement intervals. Colour conversion "
@@ -77,12 +82,23 @@ def _version(digest: str) -> ModelVersion:
     return version
 
 
+def _folder(version: ModelVersion) -> Path:
+    """Return the folder of a version's bundle, or say that it cannot be had."""
+    try:
+        return bundle_folder(version)
+    except (BundleError, Missing) as problem:
+        log.error("the bundle of the serving model is not there", model=version.identifier)
+        raise NotFound(
+            f"The files of {version.identifier} are not there; tell the maintainers of this site."
+        ) from problem
+
+
 @require_safe
 @never_cache
 def facts(request: HttpRequest, digest: str) -> JsonResponse:
     """Return constants, calibration and addresses that scoring in the browser needs."""
     version = _version(digest)
-    told = device_facts(load_bundle(bundle_folder(version)))
+    told = device_facts(load_bundle(_folder(version)))
     return JsonResponse(
         told
         | {
@@ -103,7 +119,7 @@ def graph(request: HttpRequest, digest: str, name: str) -> FileResponse:
     """Return one graph of the version; its content never changes under this address."""
     if name not in GRAPHS:
         raise NotFound(f"A model has no graph '{name}'.")
-    file = bundle_folder(_version(digest)) / f"{name}.onnx"
+    file = _folder(_version(digest)) / f"{name}.onnx"
     return FileResponse(file.open("rb"), content_type="application/octet-stream")
 
 
