@@ -96,13 +96,20 @@ def goes_at(run: ToolRun) -> datetime:
     return run.created_at + timedelta(days=settings.SCORE_KEPT_DAYS)
 
 
+def contributed_blobs() -> QuerySet[Any]:
+    """Return the files (keys of blobs) that recordings of datasets hold.
+
+    What a withdrawn version held is no reason to keep a file: all of it is to go.
+    """
+    held = Recording.objects.exclude(blob=None).filter(versions__in=living())
+    return held.values("blob")
+
+
 def due() -> QuerySet[ToolRun]:
     """Return the runs whose file and result are to go now."""
     now = timezone.now()
     old = Q(created_at__lt=now - timedelta(days=settings.SCORE_KEPT_DAYS))
-    # What a withdrawn version held is no reason to keep a file: all of it is to go.
-    held = Recording.objects.exclude(blob=None).filter(versions__in=living())
-    contributed = held.values("blob")
+    contributed = contributed_blobs()
     # A study rests on its scores for as long as it is there, or can be brought back.
     studied = Q(study_entries__isnull=False) | Q(pk__in=StudyEntry.objects.values("replacement"))
     kept = (Q(blob__in=contributed) | studied) & Q(delete_asked_at=None)

@@ -24,7 +24,7 @@ from amgs.core.errors import Conflict, NotFound, Refused
 from amgs.core.jobs import ACTIVE, Context, job
 from amgs.core.models import Job
 from amgs.files.storage import get_storage
-from amgs.repository.models import Recording
+from amgs.scoring.keeping import contributed_blobs
 from amgs.scoring.models import Study, StudyAnalysis, StudyEntry, ToolRun
 from amgs.scoring.studies import open_study
 from amgs.scoring.study_plans import LOCK
@@ -66,12 +66,11 @@ def _held_by_it_alone(study: Study, scores: QuerySet[ToolRun]) -> QuerySet[ToolR
     """Return the scores that go once the study is cleared away (``scoring.keeping.due``)."""
     cleared = timezone.now() + UNDO_FOR
     others = StudyEntry.objects.exclude(study=study)
-    contributed = Recording.objects.exclude(blob=None).values("blob")
     return (
         scores.filter(created_at__lt=cleared - timedelta(days=settings.SCORE_KEPT_DAYS))
         .exclude(pk__in=others.exclude(run=None).values("run"))
         .exclude(pk__in=others.exclude(replacement=None).values("replacement"))
-        .exclude(pk__in=ToolRun.objects.filter(blob__in=contributed).values("pk"))
+        .exclude(pk__in=ToolRun.objects.filter(blob__in=contributed_blobs()).values("pk"))
     )
 
 
