@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from deploy.local_stack import (
     scripting,
 )
 from deploy.local_stack import browser as browser_program
+from tests.priority import same_priority
 
 # How long an example takes says more about a shared machine than about the code.
 settings.register_profile(
@@ -205,6 +206,13 @@ def start_proxy(services: Ledger, tmp_path: Path) -> Iterator[Callable[..., Serv
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """No test leaves the process in another priority than it found."""
+    with same_priority():
+        return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,6 +21,7 @@ from models.bundle import load_bundle
 from models.media import open_media
 from models.result import SEVERAL, summarise
 from models.scorer import Scorer
+from tests.priority import same_priority
 
 pytestmark = [pytest.mark.service("browser"), pytest.mark.django_db(transaction=True)]
 
@@ -64,7 +65,7 @@ def pictures(phantom_clip) -> Callable[[int], list[Any]]:
 
 def written(path: Path, images: list[Any], codec: str, fmt: str = "yuv420p", **options: str):
     """Write pictures as a film of 25 frames a second."""
-    with av.open(str(path), "w") as container:
+    with same_priority(), av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = fmt

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +10,8 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.priority import same_priority
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 MILLISECONDS = Fraction(1, 1000)
@@ -23,20 +23,6 @@ USUAL = {
 }
 
 FilmWriter = Callable[..., Path]
-
-
-@contextmanager
-def same_priority() -> Iterator[None]:
-    """Give the thread back the priority it had.
-
-    For root, SVT-AV1 makes the thread that opens it a real-time one. Every program that a test
-    starts later would inherit that, and two busy ones keep two cores from all others for ever.
-    """
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, policy, parameters)
 
 
 def level(number: int) -> int:
