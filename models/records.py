@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 View = Literal["frontal", "three_quarter", "profile", "none"]
@@ -166,12 +167,28 @@ def from_json(kind: type[Record], data: dict[str, Any]) -> Record:
     Unknown fields are ignored, so that an older program reads a newer file; a missing one without a
     default raises TypeError.
     """
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # a class is hashable
     known = {name: value for name, value in data.items() if name in hints}
     return kind(**{name: _value(hints[name], value) for name, value in known.items()})
 
 
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    """The types of a record's fields; resolving them takes far longer than reading a record."""
+    return get_type_hints(kind)
+
+
+@cache
+def _plain(hint: Any) -> bool:
+    """Whether JSON has such a value as it is."""
+    if get_origin(hint) in (Union, types.UnionType):
+        return all(_plain(argument) for argument in get_args(hint))
+    return get_origin(hint) is Literal or hint in (str, int, bool, type(None))
+
+
 def _value(hint: Any, value: Any) -> Any:
+    if _plain(hint):
+        return value
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         if value is None:
