@@ -4,7 +4,9 @@ import { axis, colour, followWidth } from "../chart/theme.js";
 
 const HEIGHT = 200;
 const OFTEN_MS = 600;
+const CALM_MS = 2000;
 const SLOW_MS = 4000;
+const SOON_S = 8;
 
 const root = document.getElementById("score-progress");
 const stage = document.getElementById("stage");
@@ -61,8 +63,10 @@ async function look() {
     done.value = now.progress;
     left.textContent = now.seconds_left === null ? "\u00a0" : `About ${duration(now.seconds_left)} left`;
     if (now.partial?.bins.length) await draw(now.partial);
-    // What waits behind others for long is not asked for as often.
+    // What waits behind others for long, or is far from its end, is not asked for as often: answers
+    // take time from the scorers, and a phone's battery.
     if (now.ahead > 3) pause = SLOW_MS;
+    else if (now.partial?.graded && now.seconds_left > SOON_S) pause = CALM_MS;
   } catch {
     stage.textContent = "The site cannot be reached just now; this page goes on by itself.";
     pause = SLOW_MS;
