@@ -9,6 +9,7 @@ import io
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -132,7 +133,7 @@ class LocalStorage:
             with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
                 yield key, self._stat(self.root / key)
 
-    def compose(self, target: str, sources: Sequence[str]) -> Stat:
+    def compose(self, target: str, sources: Sequence[str], *, durable: bool = True) -> Stat:
         """Put objects together; one alone becomes a second name of the same bytes."""
         goal = self.path(target)
         paths = [self.path(source) for source in sources]
@@ -142,7 +143,9 @@ class LocalStorage:
                     for source in paths:
                         with source.open("rb") as stream:
                             _append(draft, stream)
-                self._settle(draft, path, goal)
+                self._settle(draft, path, goal, durable=durable)
+                if not durable:
+                    _begin_to_write(draft)
         except _NO_FILE as error:
             raise Missing(f"{target}: {error.filename} is not there") from None
         return self._stat(goal)
@@ -217,7 +220,7 @@ class LocalStorage:
         """Make a whole draft durable and give it its name."""
         draft.flush()
         if durable:
-            os.fsync(draft.fileno())
+            _wait_for_disk(path)
         path.chmod(0o444)  # objects are replaced, never changed; a second name shares the bytes
         for attempt in range(_RETRIES):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -227,13 +230,8 @@ class LocalStorage:
             except FileNotFoundError:  # `delete` removed the folder as empty just now
                 if attempt == _RETRIES - 1:
                     raise
-        if not durable:
-            return
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if durable:
+            _wait_for_disk(target.parent)
 
     @staticmethod
     def _stat(path: Path) -> Stat:
@@ -251,6 +249,29 @@ def _second_name(source: Path, name: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _wait_for_disk(path: Path) -> None:
+    """Make a file or a folder durable, by its name: a second name stands for other bytes than
+    those that were written to the draft."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _begin_to_write(file: BinaryIO) -> None:
+    """Let the disk take a file's bytes meanwhile: whoever waits for it later waits less long."""
+    number = os.dup(file.fileno())
+
+    def write() -> None:
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+    threading.Thread(target=write, daemon=True).start()
 
 
 class _Stretch(io.RawIOBase):

@@ -138,8 +138,8 @@ class S3Storage:
                 etag = (found.etag or "").strip('"')
                 yield found.object_name or "", Stat(found.size or 0, etag)
 
-    def compose(self, target: str, sources: Sequence[str]) -> Stat:
-        """Put objects together inside the server."""
+    def compose(self, target: str, sources: Sequence[str], *, durable: bool = True) -> Stat:
+        """Put objects together inside the server, which makes all durable."""
         parts = [ComposeSource(self.bucket, valid_key(source)) for source in sources]
         with _plain(target):
             self.client.compose_object(self.bucket, valid_key(target), parts)

@@ -84,10 +84,11 @@ class Storage(Protocol):
     def scan(self, prefix: str) -> Iterator[tuple[str, Stat]]:
         """Yield what ``list`` yields with what ``stat`` would say of each."""
 
-    def compose(self, target: str, sources: Sequence[str]) -> Stat:
+    def compose(self, target: str, sources: Sequence[str], *, durable: bool = True) -> Stat:
         """Put objects together, in this order, as a new one; raises ``Missing``.
 
-        All but the last have at least 5 MiB (a rule of S3); the sources stay.
+        All but the last have at least 5 MiB (a rule of S3); the sources stay. What is not asked to
+        be durable may be lost with the machine's power, and is there sooner.
         """
 
     def download(self, key: str, path: Path) -> Path:

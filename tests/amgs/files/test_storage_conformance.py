@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import time
 from urllib.parse import urlsplit
 
@@ -140,6 +141,22 @@ def test_one_part_alone_is_composed(storage):
     storage.compose("whole", ["part"])
     storage.delete("part")
     assert read(storage, "whole") == b"tiny"
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_local_object_has_its_name_once_the_disk_has_its_bytes(tmp_path, monkeypatch, parts):
+    kept = storage_at(f"file://{tmp_path / 'objects'}")
+    for number in range(parts):
+        kept.put_part(f"part/{number}", io.BytesIO(b"mouse"), 5)
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda number: synced.add(os.fstat(number).st_ino))
+    kept.compose("whole", [f"part/{number}" for number in range(parts)], durable=False)
+    kept.compose("blob", ["whole"])
+    named = kept.path("blob").stat().st_ino
+    assert named == kept.path("whole").stat().st_ino
+    assert {named, kept.path("blob").parent.stat().st_ino} <= synced
+    kept.put("other", b"bytes")
+    assert kept.path("other").stat().st_ino in synced
 
 
 def test_replacing_a_source_leaves_what_was_composed_of_it(storage):
