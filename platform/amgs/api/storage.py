@@ -49,8 +49,9 @@ class SignedObject(APIView):
                 f"This part has {length} bytes, but {said['most']} were announced; open a new "
                 "upload for the file as it is now."
             )
+        stream = request.stream or request._request
         try:
-            stat = _local().put_part(key, _body(request), int(length), _digest(request))
+            stat = _local().put_part(key, stream, int(length), _digest(request))
         except Damaged:
             raise Refused("This part changed on the way; send it again.") from None
         except WrongLength:
@@ -97,18 +98,6 @@ class SignedObject(APIView):
         if not is_signed(method, key, said):
             raise NotAllowed("This address is not valid or has run out; ask for a new one.")
         return said
-
-
-def _body(request: Request) -> Any:
-    """Return the body of a request as a stream.
-
-    What gunicorn hands to an application takes it from the reader below in steps of 1 KiB,
-    whatever it is asked for: of parts of many MiB that costs more than digesting and storing them.
-    """
-    reader = getattr(request.META.get("wsgi.input"), "reader", None)
-    if callable(getattr(reader, "read", None)):
-        return reader
-    return request.stream or request._request
 
 
 def _digest(request: Request) -> bytes | None:
