@@ -37,6 +37,11 @@ NOT_KNOWN = (
     "What {model} learned from is not kept on this site, so it cannot be said whether this "
     "recording was among it."
 )
+PARTLY_KNOWN = (
+    "Neither this recording nor one that looks like it was among what {model} learned or was "
+    "calibrated from on this site; but it began with the weights of {start}, and what that learned "
+    "from is not kept here, so it cannot be said whether this recording was among it."
+)
 
 
 def independence_of(version: ModelVersion, blob: Blob | None, path: Path) -> dict[str, Any]:
@@ -46,8 +51,8 @@ def independence_of(version: ModelVersion, blob: Blob | None, path: Path) -> dic
     takes one pass over the film; it is left out where nothing could be found.
     """
     name = version.identifier
-    snapshots = snapshots_behind(version)
-    if snapshots is None:
+    snapshots, elsewhere = behind(version)
+    if not snapshots:
         return _told(UNKNOWN, [NOT_KNOWN], name)
     learned = _learned(snapshots)
     same = Recording.objects.filter(blob=blob) if blob is not None else Recording.objects.none()
@@ -59,20 +64,28 @@ def independence_of(version: ModelVersion, blob: Blob | None, path: Path) -> dic
             sentences.append(ALIKE)
         elif _animal_known(found | alike, learned):
             sentences.append(ANIMAL)
-    return _told(NO if sentences else YES, sentences or [NOWHERE], name)
+    if sentences:  # whatever else it learned from
+        return _told(NO, sentences, name)
+    if version in elsewhere:
+        return _told(UNKNOWN, [NOT_KNOWN], name)
+    if elsewhere:
+        return _told(UNKNOWN, [PARTLY_KNOWN], name, elsewhere[0].identifier)
+    return _told(YES, [NOWHERE], name)
 
 
-def snapshots_behind(version: ModelVersion) -> QuerySet[Snapshot] | None:
-    """Return the snapshots that a version, and what it began with, learned from.
+def behind(version: ModelVersion) -> tuple[QuerySet[Snapshot], list[ModelVersion]]:
+    """Return the snapshots on this site that a version, and what it began with, learned from.
 
-    ``None`` where one of them is not on this site.
+    Beside them those of these versions whose snapshot is not here, the latest first.
     """
     starts, chain = began_with(), [version.public_id]
     while (start := starts.get(chain[-1])) and start not in chain:
         chain.append(start)
-    named = set(ModelVersion.objects.filter(public_id__in=chain).values_list("snapshot", flat=True))
-    rows = Snapshot.objects.filter(public_id__in=named)
-    return rows if named and "" not in named and rows.count() == len(named) else None
+    rows = {one.public_id: one for one in ModelVersion.objects.filter(public_id__in=chain)}
+    versions = [rows[one] for one in chain if one in rows]
+    snapshots = Snapshot.objects.filter(public_id__in={one.snapshot for one in versions})
+    here = set(snapshots.values_list("public_id", flat=True))
+    return snapshots, [one for one in versions if one.snapshot not in here]
 
 
 def _learned(snapshots: QuerySet[Snapshot]) -> QuerySet[Recording]:
@@ -117,8 +130,8 @@ def _alike(path: Path, but: set[int]) -> set[int]:
     return found
 
 
-def _told(independent: str, sentences: list[str], model: str) -> dict[str, Any]:
+def _told(independent: str, sentences: list[str], model: str, start: str = "") -> dict[str, Any]:
     return {
         "independent": independent,
-        "sentences": [one.format(model=model) for one in sentences],
+        "sentences": [one.format(model=model, start=start) for one in sentences],
     }

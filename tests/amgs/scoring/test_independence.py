@@ -144,6 +144,27 @@ def test_an_unrelated_film_is_independent(site):
     }
 
 
+def test_a_model_that_began_with_one_from_elsewhere_is_told_of_in_part(site, monkeypatch):
+    """What it learned from here is known; what the other learned from is not."""
+    from amgs.registry import services
+
+    start = services.register_version(
+        bundle_key="bundles/start.tar",
+        bundle_sha256="a" * 64,
+        digest="e" * 64,
+        info={"phantom": True},
+        report={},
+        profile="demo",
+        snapshot="elsewhere",
+    )
+    starts = {site.model().public_id: start.public_id}
+    monkeypatch.setattr(independence, "began_with", lambda: starts)
+    assert site.ask("copy")["independent"] == "no", "whatever the other learned from"
+    told = site.ask("other")
+    assert told["independent"] == "unknown"
+    assert f"began with the weights of {start.identifier}" in told["sentences"][0]
+
+
 @pytest.mark.parametrize(
     ("split", "said"), [("validation", "no"), ("calibration", "no"), ("benchmark", "yes")]
 )
