@@ -217,6 +217,8 @@ export class Chart {
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
     ctx.font = `${size}px ${colour("face")}`;
+    ctx.textAlign = "left"; // the axes were drawn with another one
+    ctx.textBaseline = "alphabetic";
     let drawn = -1;
     for (const segment of this.shaded) {
       const span = this.#span(segment.t0, segment.t1);
