@@ -1,12 +1,15 @@
-"""The design of an experiment as an Excel file: a template to fill in, and its way back."""
+"""A dataset and its design as an Excel file: a template to fill in, and its way back."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from amgs.core.errors import Refused
 from amgs.core.spreadsheets import plain_cell
+from amgs.web import dataset_sheet
 from amgs.web.design_table import TABLES
 from curation.labels.excel import UNCALCULATED, excel_pages
 from curation.labels.rows import UnknownFormat
@@ -20,10 +23,23 @@ ROWS = 1000
 """Rows that get the lists of terms to choose from."""
 
 
-def template(texts: Mapping[str, str]) -> bytes:
+@dataclass(frozen=True)
+class Filled:
+    """A workbook that came back: the three tables as texts, and the rows of the whole dataset.
+
+    A line of a text is a row of its worksheet, so that both are counted alike. No table where none
+    of their worksheets is there; ``dataset`` is ``None`` where its own is not.
+    """
+
+    tables: dict[str, str]
+    dataset: list[list[str]] | None
+
+
+def template(texts: Mapping[str, str], dataset: Sequence[Sequence[str]] = ()) -> bytes:
     """Return a workbook with a sheet per table, filled with ``design_table.texts``.
 
-    Columns with fixed terms have lists to choose from; a last sheet explains every column.
+    Before them stands a sheet with ``dataset_sheet.rows``. Columns and fields with fixed terms have
+    lists to choose from; a last sheet explains every column.
     """
     import openpyxl
     from openpyxl.styles import Font
@@ -33,6 +49,8 @@ def template(texts: Mapping[str, str]) -> bytes:
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     bold = Font(bold=True)
+    if dataset:
+        _write_dataset(book.create_sheet(dataset_sheet.TITLE), dataset, bold)
     for name, (title, columns) in TABLES.items():
         page = book.create_sheet(title)
         page.append(list(columns))
@@ -65,11 +83,30 @@ def template(texts: Mapping[str, str]) -> bytes:
     return target.getvalue()
 
 
-def read(name: str, data: bytes) -> dict[str, str]:
-    """Return the three tables of a filled workbook as texts; raises ``Refused``.
+def _write_dataset(page: Any, rows: Sequence[Sequence[str]], bold: Any) -> None:
+    from openpyxl.styles import Alignment
+    from openpyxl.worksheet.datavalidation import DataValidation
 
-    A line of a text is a row of its worksheet, so that both are counted alike. Worksheets with
-    other titles are not read.
+    page.append(list(dataset_sheet.COLUMNS))
+    for cell in page[1]:
+        cell.font = bold
+    for number, (key, value, *explained) in enumerate(rows, 2):
+        page.append([key, _cell(key, value), *explained])
+        page[f"B{number}"].alignment = Alignment(wrap_text=True, vertical="top")
+        field = BY_KEY.get(key)
+        if field is not None and (allowed := dataset_sheet.choices(field)):
+            choice = DataValidation("list", f'"{",".join(allowed)}"', allow_blank=True)
+            choice.add(f"B{number}")
+            page.add_data_validation(choice)
+    for letter, width in zip("ABCDE", (WIDTH + 6, 50, 70, 10, 60), strict=True):
+        page.column_dimensions[letter].width = width
+    page.freeze_panes = "C2"
+
+
+def read(name: str, data: bytes) -> Filled:
+    """Return what a filled workbook holds; raises ``Refused``.
+
+    Worksheets with other titles are not read.
     """
     try:
         pages = dict(excel_pages(name, data))
@@ -86,12 +123,13 @@ def read(name: str, data: bytes) -> dict[str, str]:
         for table, (title, _) in TABLES.items()
         if title in pages
     }
-    if not found:
+    dataset = pages.get(dataset_sheet.TITLE)
+    if not found and dataset is None:
         titles = ", ".join(f"“{title}”" for title, _ in TABLES.values())
         raise Refused(
             f"{name} has none of the worksheets {titles}; fill in the template.", field="book"
         )
-    return {table: found.get(table, "") for table in TABLES}
+    return Filled({table: found.get(table, "") for table in TABLES} if found else {}, dataset)
 
 
 def _plain(text: str) -> str:

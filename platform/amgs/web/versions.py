@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
@@ -22,13 +23,14 @@ from amgs.repository.models import Permission, Recording, Version
 from amgs.review import reading
 from amgs.review.screenings import refused_in_short
 from amgs.review.services import mark_seen
-from amgs.web import citing, design_book, design_table, signing
+from amgs.web import citing, dataset_sheet, design_book, design_table, signing
 from amgs.web.people import actor
 from amgs.web.screenings import screening
 from curation import embargo
 from curation.contributors import ROLES, kept
 from curation.dataset_version import DRAFT, RETRACTED
 from curation.metadata import BY_KEY, Asked, Field, asked_at, missing
+from curation.problems import Problem
 
 STEPS = (
     ("version-describe", "Describe"),
@@ -334,18 +336,26 @@ def design(request: HttpRequest, name: str) -> HttpResponse:
     }
     if request.method == "POST":
         given = {key: request.POST.get(key, "") for key in design_table.TABLES}
+        told: Shown = {}
+        wrong: list[Problem] = []
         try:
             if book := request.FILES.get("book"):
-                given = _tables_of(book)
-            _require_sound(given)
+                filled = _filled(book)
+                given = filled.tables or design_table.texts(queries.design(request.user, found))
+                if filled.dataset is not None:
+                    told, wrong = dataset_sheet.changes(found, filled.dataset)
+            _require_sound(given, wrong)
             animals = design_table.animals(given["animals"])
-            services.set_design(
-                by=request.user,
-                version=found,
-                groups=design_table.groups(given["groups"]),
-                animals=animals,
-                observations=design_table.observations(given["observations"], animals),
-            )
+            with transaction.atomic():
+                if told:
+                    services.update_version(by=request.user, version=found, **told)
+                services.set_design(
+                    by=request.user,
+                    version=found,
+                    groups=design_table.groups(given["groups"]),
+                    animals=animals,
+                    observations=design_table.observations(given["observations"], animals),
+                )
         except Refused as refused:
             return step_page(request, found, here, 422, problem=refused, given=given, **columns)
         return _saved(request, found, here)
@@ -353,19 +363,18 @@ def design(request: HttpRequest, name: str) -> HttpResponse:
     return step_page(request, found, here, given=design_table.texts(shape), **columns)
 
 
-def _tables_of(book: UploadedFile) -> dict[str, str]:
+def _filled(book: UploadedFile) -> design_book.Filled:
     if book.size is None or book.size > design_book.MOST_BYTES:
         raise Refused("A design has at most 5 MB; send the filled template.", field="book")
     return design_book.read(book.name or "The file", book.read())
 
 
-def _require_sound(given: Mapping[str, str]) -> None:
+def _require_sound(given: Mapping[str, str], of_dataset: list[Problem]) -> None:
     """Raise ``Refused`` with every fault of the tables by its row and column."""
-    if problems := design_table.problems(given):
+    if problems := [*of_dataset, *design_table.problems(given)]:
         count = len(problems)
-        first = next(
-            key for key, (title, _) in design_table.TABLES.items() if title == problems[0].file
-        )
+        fields = {title: key for key, (title, _) in design_table.TABLES.items()}
+        first = fields.get(problems[0].file or "", "book")
         raise Refused(
             "One cell cannot be right." if count == 1 else f"{count} cells cannot be right.",
             field=first,
@@ -380,7 +389,7 @@ def book(request: HttpRequest, name: str) -> HttpResponse:
     found = draft_of(request, name)
     shape = queries.design(request.user, found)
     return HttpResponse(
-        design_book.template(design_table.texts(shape)),
+        design_book.template(design_table.texts(shape), dataset_sheet.rows(found)),
         content_type=design_book.MEDIA_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{ref(found)}-design.xlsx"'},
     )

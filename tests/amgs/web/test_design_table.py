@@ -102,7 +102,9 @@ def test_a_filled_template_comes_back_as_it_was():
         "animals": "name\tgroup\tcoat\n=m1\talpha\twhite\nm2\talpha\tblack",
         "observations": "name\thours_after_procedure\nafter\t-4",
     }
-    found = design_book.read("design.xlsx", design_book.template(texts))
+    filled = design_book.read("design.xlsx", design_book.template(texts))
+    assert filled.dataset is None
+    found = filled.tables
     assert design_table.animals(found["animals"]) == design_table.animals(texts["animals"])
     assert design_table.groups(found["groups"]) == design_table.groups(texts["groups"])
     times = [
@@ -166,6 +168,73 @@ def test_a_template_is_had_filled_and_sent_back(draft, client, alice):
     book["Animals"]["B4"] = "alpha"
     assert client.post(page, {"book": _file(book)}).status_code == 302
     assert Animal.objects.filter(dropped=False).count() == 3
+
+
+@pytest.mark.django_db
+def test_what_holds_for_the_dataset_is_filled_in_and_sent_back(draft, client, alice):
+    version = draft(animals=2, grades=False)
+    client.force_login(alice)
+    page = "/datasets/AMGS-000001.1/design"
+    book = openpyxl.load_workbook(io.BytesIO(client.get(f"{page}.xlsx").content))
+    sheet = book["Dataset"]
+    place = {row[0].value: row[1] for row in sheet.iter_rows(min_row=2)}
+    assert place["title"].value == version.title
+    assert "people_and_cards" not in place, "a statement is signed where one submits"
+    place["title"].value = "Grimace after surgery"
+    place["description"].value = "First line.\nSecond line."
+    place["assay"].value = "no such assay"
+    place["lighting"].value = "a lamp of our own"
+    sheet.append(["coat", "white"])
+    sheet.append(["colour", "white"])
+    refused = client.post(page, {"book": _file(book)})
+    assert refused.status_code == 422
+    text = refused.content.decode()
+    assert f"Dataset, row {place['assay'].row}, column value" in text
+    assert f"Dataset, row {sheet.max_row}, column field: There is no field “colour”." in text
+    version.refresh_from_db()
+    assert version.title != "Grimace after surgery"
+    sheet.delete_rows(sheet.max_row)
+    place["assay"].value = "neuropathic"
+    assert client.post(page, {"book": _file(book)}).status_code == 302
+    version.refresh_from_db()
+    assert (version.title, version.description) == (
+        "Grimace after surgery",
+        "First line.\nSecond line.",
+    )
+    said = {key: version.metadata[key] for key in ("assay", "lighting", "coat")}
+    assert said == {"assay": "neuropathic", "lighting": "a lamp of our own", "coat": "white"}
+    # It comes back as it was, with the row that was added; an empty value empties the field.
+    again = openpyxl.load_workbook(io.BytesIO(client.get(f"{page}.xlsx").content))
+    rows = {row[0].value: row[1] for row in again["Dataset"].iter_rows(min_row=2)}
+    assert rows["coat"].value == "white"
+    rows["lighting"].value = None
+    for title, _ in design_table.TABLES.values():
+        del again[title]  # without its tables the design stays
+    assert client.post(page, {"book": _file(again)}).status_code == 302
+    version.refresh_from_db()
+    assert "lighting" not in version.metadata
+    assert Animal.objects.filter(dropped=False).count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([["something"], ["title"]], "needs the columns"),
+        ([["field", "value"], ["title", ""]], "The title is missing"),
+        ([["field", "value"], ["people_and_cards", "seen"]], "on which you submit"),
+    ],
+)
+def test_a_sheet_of_the_dataset_that_cannot_be_is_refused(draft, client, alice, rows, said):
+    draft(animals=2, grades=False)
+    client.force_login(alice)
+    book = openpyxl.Workbook()
+    book.worksheets[0].title = "Dataset"
+    for row in rows:
+        book.worksheets[0].append(row)
+    refused = client.post("/datasets/AMGS-000001.1/design", {"book": _file(book)})
+    assert refused.status_code == 422
+    assert said in refused.content.decode()
 
 
 def _file(book: openpyxl.Workbook) -> SimpleUploadedFile:
