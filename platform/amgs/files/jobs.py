@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import groupby
 
@@ -75,7 +76,6 @@ def check_upload(
     whole = context.key("whole")
     context.progress(0.0, "putting the parts together")
     parts = [part_key(row, part) for part in range(1, row.part_count + 1)]
-    # Read while the disk still takes it; its name as a blob waits for the disk.
     size = storage.compose(whole, parts, durable=False).size
     if size != row.size:
         raise Refused(
@@ -84,7 +84,10 @@ def check_upload(
     expected = row.sha256 or sha256
     # Without a digest of the whole, the parts are compared while it is made; with one they are
     # looked at only where it differs.
-    found, changed = _digest(context, row, whole, {} if expected else digests)
+    with ThreadPoolExecutor(1) as pool:  # it is read while the disk still takes it
+        durable = pool.submit(storage.wait, whole)
+        found, changed = _digest(context, row, whole, {} if expected else digests)
+        durable.result()
     if expected and found != expected:
         changed = _digest(context, row, whole, digests)[1] if digests else []
         if not changed:

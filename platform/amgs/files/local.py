@@ -9,7 +9,6 @@ import io
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -144,11 +143,16 @@ class LocalStorage:
                         with source.open("rb") as stream:
                             _append(draft, stream)
                 self._settle(draft, path, goal, durable=durable)
-                if not durable:
-                    _begin_to_write(draft)
         except _NO_FILE as error:
             raise Missing(f"{target}: {error.filename} is not there") from None
         return self._stat(goal)
+
+    def wait(self, key: str) -> None:
+        """Wait until the disk has the bytes of an object."""
+        try:
+            _wait_for_disk(self.path(key))
+        except _NO_FILE:
+            raise Missing(key) from None
 
     def download(self, key: str, path: Path) -> Path:
         """Give an object a second name (or, on another file system, a copy) at ``path``."""
@@ -259,19 +263,6 @@ def _wait_for_disk(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def _begin_to_write(file: BinaryIO) -> None:
-    """Let the disk take a file's bytes meanwhile: whoever waits for it later waits less long."""
-    number = os.dup(file.fileno())
-
-    def write() -> None:
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-    threading.Thread(target=write, daemon=True).start()
 
 
 class _Stretch(io.RawIOBase):

@@ -145,6 +145,9 @@ class S3Storage:
             self.client.compose_object(self.bucket, valid_key(target), parts)
         return cast(Stat, self.stat(target))
 
+    def wait(self, key: str) -> None:
+        """Nothing to wait for: what the server took is durable."""
+
     def download(self, key: str, path: Path) -> Path:
         """Bring an object to a local file."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -91,6 +91,9 @@ class Storage(Protocol):
         be durable may be lost with the machine's power, and is there sooner.
         """
 
+    def wait(self, key: str) -> None:
+        """Wait until an object is durable; raises ``Missing``, or what kept it from being so."""
+
     def download(self, key: str, path: Path) -> Path:
         """Bring an object to a local file, which must not be changed; raises ``Missing``."""
 

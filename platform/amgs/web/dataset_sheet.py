@@ -61,7 +61,11 @@ def changes(
     told: dict[str, Any] = {}
     metadata = dict(version.metadata)
     problems: list[Problem] = []
+    named: set[str] = set()
     for row, key, text in _read(pages):
+        if key in named:
+            problems.append(_fault(row, FIELD, f"“{key}” is named twice; every field stands once."))
+        named.add(key)
         if key in TEXTS:
             told[key] = text
         elif key in BY_KEY and key not in _elsewhere():

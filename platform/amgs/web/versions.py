@@ -43,7 +43,7 @@ STEPS = (
 RECORDINGS = 24
 MOST_SHOWN = 50
 """Faults of a design that a refusal lists one by one."""
-PLAIN = ("title", "description", "ethics", "funder")
+PLAIN = tuple(dataset_sheet.TEXTS)
 Shown = dict[str, Any]
 
 

@@ -151,6 +151,12 @@ def test_a_local_object_has_its_name_once_the_disk_has_its_bytes(tmp_path, monke
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda number: synced.add(os.fstat(number).st_ino))
     kept.compose("whole", [f"part/{number}" for number in range(parts)], durable=False)
+    assert not synced
+    kept.wait("whole")
+    assert synced == {kept.path("whole").stat().st_ino}
+    with pytest.raises(Missing):
+        kept.wait("nothing")
+    synced.clear()
     kept.compose("blob", ["whole"])
     named = kept.path("blob").stat().st_ino
     assert named == kept.path("whole").stat().st_ino

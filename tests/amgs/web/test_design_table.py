@@ -223,6 +223,7 @@ def test_what_holds_for_the_dataset_is_filled_in_and_sent_back(draft, client, al
         ([["something"], ["title"]], "needs the columns"),
         ([["field", "value"], ["title", ""]], "The title is missing"),
         ([["field", "value"], ["people_and_cards", "seen"]], "on which you submit"),
+        ([["field", "value"], ["assay", "neuropathic"], ["assay", "inflammatory"]], "named twice"),
     ],
 )
 def test_a_sheet_of_the_dataset_that_cannot_be_is_refused(draft, client, alice, rows, said):
