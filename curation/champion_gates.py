@@ -53,12 +53,7 @@ def group_non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verd
     """The same in every lab and coat, since a gain for many can hide a loss for some."""
     if evidence.champion is None or evidence.comparison is None:
         return
-    titles = {coat.key: coat.title.lower() for coat in load_scale().coats}
-    groups = part(evidence.comparison, "groups")
-    for key in sorted(groups):
-        row = part(groups, key)
-        lab, _, coat = str(key).rpartition("|")
-        place = f"in lab {lab}, coat {titles.get(coat, coat)}"
+    for key, place, row in _groups(evidence.comparison):
         gate, title = f"non_inferiority:{key}", f"Not worse {place}"
         animals = number(row.get("n_animals")) or 0.0
         if animals < profile.group_animals or row.get("assessed") is False:
@@ -73,6 +68,33 @@ def group_non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verd
             )
         else:
             yield _not_worse(gate, title, place, row, profile.group_margin)
+
+
+def coverage_kept(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
+    """The challenger does not buy its figures by refusing frames that the champion grades."""
+    if evidence.champion is None or not _same_benchmark(evidence):
+        return
+    comparison = evidence.comparison or {}
+    if profile.coverage_lost is not None and "coverage_lost" in comparison:
+        yield _covers(
+            "coverage_kept", "Grades as many frames", "overall", comparison, profile.coverage_lost
+        )
+
+
+def group_coverage_kept(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
+    """The same in every lab and coat: one lab's frames may be refused unseen among all others."""
+    if evidence.champion is None or profile.group_coverage_lost is None:
+        return
+    for key, place, row in _groups(evidence.comparison or {}):
+        # A group of few animals is listed already, by the gate on its error.
+        if (number(row.get("n_rated_animals")) or 0) >= profile.group_animals:
+            yield _covers(
+                f"coverage_kept:{key}",
+                f"Grades as many frames {place}",
+                place,
+                row,
+                profile.group_coverage_lost,
+            )
 
 
 def speed_and_size(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
@@ -133,6 +155,34 @@ def _not_worse(gate: str, title: str, place: str, row: Mapping[str, Any], margin
         f"{signed(difference)} that may be as large as {signed(worst)}; up to {margin:+.2f} is "
         "allowed.",
     )
+
+
+def _covers(gate: str, title: str, place: str, row: Mapping[str, Any], most: float) -> Verdict:
+    worst, lost = upper(row.get("coverage_lost_interval")), number(row.get("coverage_lost"))
+    return Verdict(
+        gate,
+        title,
+        worst is not None and worst <= most,
+        worst,
+        most,
+        f"Of the frames raters graded {place}, {_percent(row.get('coverage_challenger'))} get a "
+        f"score against {_percent(row.get('coverage_champion'))} by the champion, a loss of "
+        f"{say(lost)} that may be as large as {say(worst)}; up to {most:.2f} is allowed.",
+    )
+
+
+def _groups(comparison: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Key, place in words and figures of every lab and coat."""
+    titles = {coat.key: coat.title.lower() for coat in load_scale().coats}
+    groups = part(comparison, "groups")
+    for key in sorted(groups):
+        lab, _, coat = str(key).rpartition("|")
+        yield str(key), f"in lab {lab}, coat {titles.get(coat, coat)}", part(groups, key)
+
+
+def _percent(value: Any) -> str:
+    found = number(value)
+    return "—" if found is None else f"{100 * found:.0f} %"
 
 
 def _same_benchmark(evidence: Evidence) -> bool:

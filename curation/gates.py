@@ -13,6 +13,8 @@ from typing import Any
 
 from curation.champion_gates import (
     better_than_constant,
+    coverage_kept,
+    group_coverage_kept,
     group_non_inferiority,
     non_inferiority,
     rescored,
@@ -409,6 +411,8 @@ GATES: tuple[Callable[[Evidence, Profile], Iterator[Verdict]], ...] = (
     better_than_constant,
     non_inferiority,
     group_non_inferiority,
+    coverage_kept,
+    group_coverage_kept,
     rescored,
     speed_and_size,
 )

@@ -63,6 +63,10 @@ class Profile:
     """The same within one lab and coat, where fewer animals give wider intervals."""
     group_animals: int
     """A lab and coat with fewer animals is not assessed: listed, never passed."""
+    coverage_lost: float | None = None
+    """How much smaller than the champion's the share of frames with a score may be, as above."""
+    group_coverage_lost: float | None = None
+    """The same within one lab and coat."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the thresholds as plain values, to be stored before a run starts."""
@@ -104,6 +108,8 @@ PROFILES: dict[str, Profile] = {
         margin=0.06,
         group_margin=0.12,
         group_animals=8,
+        coverage_lost=0.1,
+        group_coverage_lost=0.15,
     ),
     "standard": Profile(
         name="standard",
@@ -131,5 +137,7 @@ PROFILES: dict[str, Profile] = {
         margin=0.02,
         group_margin=0.05,
         group_animals=8,
+        coverage_lost=0.05,
+        group_coverage_lost=0.1,
     ),
 }

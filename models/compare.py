@@ -26,8 +26,9 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
     """The content of compare.json from two evaluation folders of the same benchmark.
 
     `difference` is RMSE of the challenger minus RMSE of the champion over frames that the raters
-    and both models graded; its interval resamples animals. Raises Refused where the folders were
-    judged on different frames.
+    and both models graded; its interval resamples animals. `coverage_lost` is how much smaller a
+    share of the frames that raters graded gets an image score: refusing frames is no way to err on
+    fewer of them. Raises Refused where the folders were judged on different frames.
     """
     ours, digest = _read(challenger)
     theirs, other = _read(champion)
@@ -46,8 +47,7 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
     animals = both["animal"].to_numpy()
     result = {
         **paired(one, two, truth, animals, usable, draws, seed),
-        "coverage_challenger": float(np.isfinite(one[rated]).mean()) if rated.any() else None,
-        "coverage_champion": float(np.isfinite(two[rated]).mean()) if rated.any() else None,
+        **covered(one, two, animals, rated, draws, seed),
         "groups": {},
         "differ": _most_different(both),
         "benchmark_digest": digest,
@@ -57,6 +57,7 @@ def compare(challenger: Path, champion: Path, draws: int = 1000, seed: int = 0) 
         figures = paired(one, two, truth, animals, usable & inside, draws, seed)
         result["groups"][name] = {
             **figures,
+            **covered(one, two, animals, rated & inside, draws, seed),
             "assessed": figures["n_animals"] >= FEWEST_ANIMALS,
         }
     plain: dict[str, Any] = without_nan(result)
@@ -125,6 +126,42 @@ def paired(
         n_drawn, mine_drawn, other_drawn = counts @ sums[0], counts @ sums[1], counts @ sums[2]
         drawn = np.sqrt(mine_drawn / n_drawn) - np.sqrt(other_drawn / n_drawn)
         result["interval"] = list(percentile_interval(drawn))
+    return result
+
+
+def covered(
+    one: Array,
+    two: Array,
+    animals: NDArray[Any],
+    rated: NDArray[np.bool_],
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Share of the `rated` frames that each model gives a score (n,), NaN where it gives none.
+
+    `coverage_lost` is the champion's share minus the challenger's, with its 95 % interval over
+    animals; `n_rated_animals` are those of the rated frames.
+    """
+    nan = float("nan")
+    n_animals = len(set(animals[rated]))
+    result: dict[str, Any] = {
+        "n_rated_animals": n_animals,
+        "coverage_challenger": nan,
+        "coverage_champion": nan,
+        "coverage_lost": nan,
+        "coverage_lost_interval": [nan, nan],
+    }
+    if not rated.any():
+        return result
+    mine, other = np.isfinite(one[rated]), np.isfinite(two[rated])
+    result["coverage_challenger"] = float(mine.mean())
+    result["coverage_champion"] = float(other.mean())
+    result["coverage_lost"] = result["coverage_champion"] - result["coverage_challenger"]
+    if n_animals >= 2:
+        codes, counts = cluster_draws(animals[rated].tolist(), draws, seed)
+        lost = np.bincount(codes, other.astype(float) - mine, minlength=counts.shape[1])
+        n = np.bincount(codes, minlength=counts.shape[1])
+        result["coverage_lost_interval"] = list(percentile_interval(counts @ lost / (counts @ n)))
     return result
 
 

@@ -195,6 +195,11 @@ def comparison(shown: Any = None) -> dict[str, Any]:
         "rmse_champion": 0.31,
         "difference": -0.04,
         "interval": [-0.07, -0.01],
+        "n_rated_animals": 12,
+        "coverage_challenger": 0.93,
+        "coverage_champion": 0.92,
+        "coverage_lost": -0.01,
+        "coverage_lost_interval": [-0.03, 0.01],
     }
     white, black = load_scale().coat_keys[:2]
     return row | {

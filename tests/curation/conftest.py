@@ -135,6 +135,11 @@ def comparison() -> dict[str, Any]:
         "difference": -0.02,
         "interval": [-0.04, 0.0],
         "assessed": True,
+        "n_rated_animals": 12,
+        "coverage_challenger": 0.93,
+        "coverage_champion": 0.92,
+        "coverage_lost": -0.01,
+        "coverage_lost_interval": [-0.03, 0.01],
     }
     white, black = load_scale().coat_keys[:2]
     return {

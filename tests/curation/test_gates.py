@@ -251,6 +251,34 @@ def test_the_lab_whose_mice_got_worse_is_named(challenger: Evidence) -> None:
     assert "in lab lab-a" in _verdict(verdicts, f"non_inferiority:{key}").sentence
 
 
+def test_refusing_frames_that_the_champion_grades_is_no_way_to_pass(challenger: Evidence) -> None:
+    fewer = {"coverage_challenger": 0.8, "coverage_lost": 0.12, "coverage_lost_interval": [0, 0.2]}
+    comparison = copy.deepcopy(dict(challenger.comparison or {}))
+    verdicts = judge(replace(challenger, comparison={**comparison, **fewer}), STANDARD)
+    assert refused_by(verdicts) == ("coverage_kept",)
+    key = next(iter(comparison["groups"]))
+    comparison["groups"][key].update(fewer)
+    verdicts = judge(replace(challenger, comparison=comparison), STANDARD)
+    assert refused_by(verdicts) == (f"coverage_kept:{key}",)
+    sentence = _verdict(verdicts, f"coverage_kept:{key}").sentence
+    assert "in lab lab-a" in sentence
+    assert "80 % get a score against 92 % by the champion" in sentence
+    # Of so few animals nothing is said twice: the gate on their error lists them.
+    comparison["groups"][key].update(n_rated_animals=7)
+    assert refused_by(judge(replace(challenger, comparison=comparison), STANDARD)) == ()
+
+
+def test_what_was_compared_before_coverage_was_is_judged_as_it_was(challenger: Evidence) -> None:
+    old = copy.deepcopy(dict(challenger.comparison or {}))
+    for row in (old, *old["groups"].values()):
+        for name in [name for name in row if "coverage" in name or name == "n_rated_animals"]:
+            del row[name]
+    verdicts = judge(replace(challenger, comparison=old), STANDARD)
+    assert refused_by(verdicts) == not_assessed(verdicts) == ()
+    kept = {name: value for name, value in STANDARD.to_json().items() if "coverage_" not in name}
+    assert Profile.from_json(kept).group_coverage_lost is None
+
+
 @pytest.mark.parametrize("change", [{"n_animals": 7}, {"assessed": False}])
 def test_a_small_group_is_listed_and_never_passed(
     challenger: Evidence, change: dict[str, Any]
@@ -298,6 +326,7 @@ def test_the_demo_profile_is_nowhere_stricter_than_the_standard() -> None:
     least = {"benchmark_frames", "benchmark_animals", "mean_kappa", "unit_kappa_share", "image_r"}
     least |= {"coverage"}
     most = {"rmse_ratio", "calibration", "observation_bias", "margin", "group_margin"}
+    most |= {"coverage_lost", "group_coverage_lost"}
     told = {"observation_limits", "asleep_graded", "pain_taken_for_asleep", "faithfulness"}
     told |= {"left_out", "rescored", "slower", "larger", "observation_icc"}
     assert {getattr(DEMO, name) for name in told} == {None}

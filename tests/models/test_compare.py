@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.compare import FEWEST_ANIMALS, compare, paired
+from models.compare import FEWEST_ANIMALS, compare, covered, paired
 from models.events import Refused
 
 
@@ -41,6 +41,23 @@ def test_few_animals_give_no_interval_and_no_frames_no_figure() -> None:
     assert np.isnan(nothing["difference"])
 
 
+def test_lost_coverage_counts_the_frames_people_rated() -> None:
+    animals = np.repeat(np.arange(10), 10)
+    champion, challenger = np.ones((2, 100))
+    rated = np.arange(100) < 80
+    challenger[:20] = np.nan  # all frames of two animals
+    champion[90:] = np.nan  # nobody rated those
+    found = covered(challenger, champion, animals, rated, 400, 0)
+    assert (found["coverage_challenger"], found["coverage_champion"]) == (0.75, 1.0)
+    assert found["coverage_lost"] == 0.25
+    assert found["n_rated_animals"] == 8
+    low, high = found["coverage_lost_interval"]
+    assert 0 <= low < 0.25 < high <= 1
+    nothing = covered(challenger, champion, animals, rated & False, 50, 0)
+    assert nothing["n_rated_animals"] == 0
+    assert np.isnan(nothing["coverage_lost"])
+
+
 def evaluation(folder: Path, shift: float, digest: str = "d") -> Path:
     """An evaluation of two labs, one of which has too few animals to be assessed."""
     folder.mkdir()
@@ -60,6 +77,7 @@ def test_two_evaluations_of_one_benchmark_are_compared_group_by_group(tmp_path: 
     found = compare(ours, theirs, draws=50)
     assert found["difference"] < 0
     assert found["coverage_challenger"] == found["coverage_champion"] == 1
+    assert found["groups"]["large|any"]["coverage_lost_interval"] == [0, 0]
     assert found["groups"]["large|any"]["assessed"]
     assert not found["groups"]["small|any"]["assessed"]
 
