@@ -17,6 +17,7 @@ class ModelVersion(Row):
     """
 
     lifecycle = LIFECYCLE
+    HEAVY = ("report", "card", "curves", "verdicts", "comparison")
 
     species = models.CharField(max_length=30, default="mouse")
     number = models.PositiveIntegerField()
@@ -56,6 +57,11 @@ class ModelVersion(Row):
                 fields=["species"], name="one_serves_per_species", condition=Q(state="serving")
             ),
         ]
+
+    @classmethod
+    def heavy(cls, path: str = "model_version") -> tuple[str, ...]:
+        """Name what a query that reads versions by ``path`` better defers: up to 200 kB a row."""
+        return tuple(f"{path}__{name}" for name in cls.HEAVY)
 
     def __str__(self) -> str:
         return self.identifier

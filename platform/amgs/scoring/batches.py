@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amgs.core.errors import NotFound, Refused
+from amgs.registry.models import ModelVersion
 from amgs.scoring.keeping import digest_of, owns
 from amgs.scoring.models import Batch, ToolRun
 
@@ -39,6 +40,7 @@ def runs_of(batch: Batch) -> list[ToolRun]:
     """Return the scores of a batch in the order they were asked for."""
     return list(
         batch.runs.select_related("job", "upload", "model_version")
+        .defer(*ModelVersion.heavy())
         .prefetch_related("segments")
         .order_by("pk")[:MOST]
     )

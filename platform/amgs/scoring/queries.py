@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from amgs.core.errors import NotFound
 from amgs.core.models import Job
 from amgs.files.models import Upload
+from amgs.registry.models import ModelVersion
 from amgs.scoring import contributing, corrections, extras
 from amgs.scoring import partial as standing
 from amgs.scoring.keeping import gone_sentence
@@ -42,6 +43,7 @@ def by_token(token: str, *, even_gone: bool = False) -> ToolRun:
     """
     found = (
         ToolRun.objects.select_related("job", "upload", "model_version", "rescored_from")
+        .defer(*ModelVersion.heavy())
         .filter(token=token, tool="score")
         .first()
     )
@@ -56,6 +58,7 @@ def of_person(user: Any) -> QuerySet[ToolRun]:
     """Return a person's own scores, newest first, without their curves."""
     return (
         ToolRun.objects.select_related("job", "upload", "model_version")
+        .defer(*ModelVersion.heavy())
         .filter(user=user, tool="score", deleted_at=None, delete_asked_at=None)
         .order_by("-pk")
     )
@@ -144,7 +147,11 @@ def methods(row: ToolRun, *, corrections_used: bool = False) -> list[str]:
 
 def rescored(row: ToolRun) -> list[dict[str, Any]]:
     """Return the second scores of a run, newest first: address, model, how far it is, score."""
-    rows = row.rescored.select_related("job", "upload", "model_version").order_by("-pk")
+    rows = (
+        row.rescored.select_related("job", "upload", "model_version")
+        .defer(*ModelVersion.heavy())
+        .order_by("-pk")
+    )
     named = {version.public_id: version.identifier for version in selectable()}
     return [
         {

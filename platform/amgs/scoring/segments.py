@@ -183,7 +183,11 @@ def lie_down_again(row: ToolRun) -> Wait:
 
 def in_parts(row: ToolRun) -> list[Segment]:
     """Return the parts of a run that was split, in order; none where it was not."""
-    rows = list(row.segments.select_related("job", "model_version").order_by("number"))
+    rows = list(
+        row.segments.select_related("job", "model_version")
+        .defer(*ModelVersion.heavy())
+        .order_by("number")
+    )
     return rows if len(rows) > 1 else []
 
 
@@ -207,6 +211,7 @@ def score_segment(context: Context, segment: str) -> Finish:
 
     row = (
         Segment.objects.select_related("run__blob", "run__job", "model_version")
+        .defer(*ModelVersion.heavy())
         .filter(public_id=segment)
         .first()
     )

@@ -35,7 +35,7 @@ MIXED = "mixed"
 
 def find_study(public_id: str, by: Actor) -> Study:
     """Return a study of this person; raises ``NotFound`` for those of others, too."""
-    rows = Study.objects.select_related("model_version", "owner")
+    rows = Study.objects.select_related("model_version", "owner").defer(*ModelVersion.heavy())
     found = rows.filter(public_id=public_id).first()
     if found is None or not policy.may(by, "scoring.see_study", found):
         raise NotFound("There is no such study among yours.")
@@ -46,7 +46,7 @@ def find_study(public_id: str, by: Actor) -> Study:
 
 def shared_study(token: str) -> Study:
     """Return the study behind a link that its owner gave away; raises ``NotFound``."""
-    rows = Study.objects.select_related("model_version", "owner")
+    rows = Study.objects.select_related("model_version", "owner").defer(*ModelVersion.heavy())
     found = rows.filter(share_token=token, deleted_at=None).first() if token else None
     if found is None:
         raise NotFound("There is no study at this link; its owner may have taken it back.")
@@ -176,7 +176,9 @@ def _runs(scores: Sequence[str]) -> list[ToolRun]:
         raise Refused("Choose at least one score.", field="scores")
     if len(tokens) > MOST_ROWS:
         raise Refused(f"At most {MOST_ROWS} scores are added at once.", field="scores")
-    rows = ToolRun.objects.select_related("model_version", "rescored_from__model_version")
+    rows = ToolRun.objects.select_related("model_version", "rescored_from__model_version").defer(
+        *ModelVersion.heavy(), *ModelVersion.heavy("rescored_from__model_version")
+    )
     found = {run.token: run for run in rows.filter(token__in=tokens, tool="score")}
     wrong = [f"“{token}” is no score of this site." for token in tokens if token not in found]
     wrong += [
@@ -413,7 +415,9 @@ def restore_entries(*, by: Any, study: Study, entries: Sequence[Mapping[str, Any
         run.token: run
         for run in ToolRun.objects.filter(
             token__in=[str(row[key]) for row in entries for key in ("run", "replacement")]
-        ).select_related("model_version")
+        )
+        .select_related("model_version")
+        .defer(*ModelVersion.heavy())
     }
     present, known = set(study.entries.values_list("public_id", flat=True)), _known(study)
     count = 0

@@ -40,7 +40,7 @@ SHOWN = {".svg", ".png"}
 def studies_of(user: Any) -> QuerySet[Study]:
     """Return a person's studies, newest first, with how many rows each has."""
     rows = Study.objects.filter(owner=user, deleted_at=None).select_related("model_version")
-    return rows.annotate(rows=Count("entries")).order_by("-pk")
+    return rows.defer(*ModelVersion.heavy()).annotate(rows=Count("entries")).order_by("-pk")
 
 
 def study_row(study: Study) -> dict[str, Any]:
@@ -140,7 +140,12 @@ def entry_json(entry: StudyEntry, study: Study, opened: bool) -> dict[str, Any]:
 def newest_done(study: Study) -> StudyAnalysis | None:
     """Return the newest analysis that ended with results."""
     rows = StudyAnalysis.objects.filter(study=study, job__state=Job.State.DONE)
-    return rows.select_related("job", "model_version").order_by("-pk").first()
+    return (
+        rows.select_related("job", "model_version")
+        .defer(*ModelVersion.heavy())
+        .order_by("-pk")
+        .first()
+    )
 
 
 def newest_asked(study: Study) -> StudyAnalysis | None:
@@ -154,7 +159,12 @@ def analysis_of(study: Study, public_id: str = "") -> StudyAnalysis:
     rows = StudyAnalysis.objects.filter(study=study, job__state=Job.State.DONE)
     if public_id:
         rows = rows.filter(public_id=public_id)
-    found = rows.select_related("job", "model_version").order_by("-pk").first()
+    found = (
+        rows.select_related("job", "model_version")
+        .defer(*ModelVersion.heavy())
+        .order_by("-pk")
+        .first()
+    )
     if found is None:
         raise NotFound("There are no results yet; lock the plan and run the analysis.")
     return found

@@ -14,6 +14,7 @@ from amgs.core import jobs, policy
 from amgs.core.base import PUBLIC, SYSTEM
 from amgs.core.errors import NotFound, Refused, TooMuch
 from amgs.files.models import Upload
+from amgs.registry.models import ModelVersion
 from amgs.scoring import queries
 from amgs.scoring.keeping import gone_sentence
 from amgs.scoring.models import ToolRun
@@ -168,6 +169,7 @@ def by_token(token: str) -> ToolRun:
     """Return the run with this token; raises ``NotFound``, also for a score."""
     found = (
         ToolRun.objects.select_related("job", "upload", "model_version")
+        .defer(*ModelVersion.heavy())
         .filter(token=token)
         .exclude(tool=SCORE)
         .first()
