@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from models.exports import (
+    StoredPredictions,
     read_predictions_parquet,
     write_csv,
     write_json,
@@ -90,3 +91,19 @@ def test_json_names_where_the_result_comes_from(
     told = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert told["provenance"] == {"bundle": "abc"}
     assert told["result"]["frames"] == 3
+
+
+def test_files_of_parts_are_read_as_one_recording(predict: Predict, tmp_path: Path) -> None:
+    parts = [[predict(n, [1, 1, 1, 1, 1]) for n in range(count)] for count in (1500, 0, 700)]
+    paths = [tmp_path / f"{number}.parquet" for number in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        write_predictions_parquet(path, part)
+    joined = StoredPredictions(paths, held=100)
+    assert len(joined) == 2200
+    assert [one.index for one in joined] == list(range(2200))
+    tables = list(joined.tables())
+    assert [table.num_rows for table in tables[:-1]] == [tables[0].num_rows] * (len(tables) - 1)
+    frames = [place for table in tables for place in table["frame"].to_pylist()]
+    assert frames == list(range(2200))
+    pts = [pts for table in tables for pts in table["pts"].to_pylist()]
+    assert pts == [one.key.pts for part in parts for one in part]

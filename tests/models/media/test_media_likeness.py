@@ -15,7 +15,14 @@ import pytest
 
 from models.media import Frame, open_media
 from models.media.frames import Picture
-from models.media.likeness import Likeness, likeness, match, picture_hash
+from models.media.likeness import (
+    Likeness,
+    likeness,
+    match,
+    nearness,
+    picture_hash,
+    signature,
+)
 from models.phantom.clip import write_clip
 from models.phantom.motion import ClipPlan
 from models.phantom.plans import demo_plan
@@ -160,3 +167,20 @@ def test_only_recordings_on_one_grid_are_compared(clips: list[Path]) -> None:
         match(one, replace(one, step_s=1.0))
     with pytest.raises(ValueError, match="at least one frame"):
         likeness([])
+
+
+def test_signatures_sort_out_pairs_before_they_are_matched(
+    clips: list[Path], tmp_path: Path
+) -> None:
+    first = like(clips[0])
+    short = signature(first, 4)
+    assert len(short.pictures) == len(short.mirrored) == 4
+    assert all(len(one) == 16 and int(one, 16) >= 0 for one in short.pictures)
+    assert len(signature(first, 10_000).pictures) == len(first.pictures)
+    copy = signature(like(changed(clips[0], tmp_path / "copy.mp4", CHANGES["mirrored"])))
+    other = signature(like(clips[1]))
+    assert nearness(short, short) == 0
+    assert nearness(signature(first), copy) < ALIKE < nearness(signature(first), other)
+    assert nearness(signature(first), copy) <= match(first, like(tmp_path / "copy.mp4")).distance
+    nothing = replace(short, pictures=(), mirrored=())
+    assert nearness(nothing, short) == 1

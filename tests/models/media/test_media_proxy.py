@@ -13,7 +13,7 @@ import pytest
 
 from models.media import Unreadable, open_media, probe
 from models.media.private_tags import private_tags
-from models.media.proxy import make_proxy, unplayable
+from models.media.proxy import make_clip, make_proxy, unplayable
 
 Find = Callable[[str], Path]
 Write = Callable[..., Path]
@@ -129,3 +129,34 @@ def test_nothing_is_left_of_a_film_that_cannot_be_read(tmp_path: Path, film: Wri
     with pytest.raises(Unreadable):
         make_proxy(source, tmp_path / "proxy.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["film.mkv"]
+
+
+@pytest.mark.parametrize(("middle_s", "first", "last"), [(4.0, 60, 99), (0.5, 0, 39)])
+def test_a_clip_is_the_seconds_round_a_moment(
+    tmp_path: Path,
+    film: Write,
+    middle_s: float,
+    first: int,
+    last: int,
+) -> None:
+    source = film(
+        tmp_path / "film.mp4", range(120), "libx264", size=(128, 96), time_base=Fraction(1, 20)
+    )
+    made = make_clip(source, tmp_path / "clip.mp4", middle_s, seconds=2.0, longest=64)
+    with open_media(tmp_path / "clip.mp4") as media:
+        frames = [(frame.time_s, float(frame.luma.mean()), frame.luma.shape) for frame in media]
+    assert len(frames) == made.frame_count == last - first + 1
+    assert frames[0][0] == 0
+    assert {shape for *_, shape in frames} == {(48, 64)}
+    with open_media(source) as media:
+        whole = [float(frame.luma.mean()) for frame in media]
+    assert [mean for _, mean, _ in frames] == pytest.approx(whole[first : last + 1], abs=4)
+
+
+def test_a_clip_beyond_the_end_is_refused(tmp_path: Path, film: Write) -> None:
+    source = film(
+        tmp_path / "film.mp4", range(20), "libx264", size=(64, 64), time_base=Fraction(1, 20)
+    )
+    with pytest.raises(Unreadable, match="no picture at that time"):
+        make_clip(source, tmp_path / "clip.mp4", 60.0, seconds=2.0)
+    assert not (tmp_path / "clip.mp4").exists()
