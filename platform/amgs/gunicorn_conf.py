@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from amgs.processes import die_with_parent
+from amgs.processes import die_with_parent, wait_at_gate
 
 # A container sets 0.0.0.0, where the reverse proxy is the only neighbour.
 bind = f"{os.environ.get('AMGS_BIND', '127.0.0.1')}:{os.environ.get('AMGS_PORT', '8000')}"
@@ -26,3 +26,14 @@ loglevel = "warning"
 def post_fork(server: object, worker: object) -> None:
     """End the process that answers when the one that watches it dies."""
     die_with_parent()
+
+
+def post_worker_init(worker: object) -> None:
+    """Load what the first request needs, and wait while ``serve`` brings the database up to date.
+
+    Whoever asks meanwhile is answered afterwards.
+    """
+    from django.urls import get_resolver
+
+    _ = get_resolver().url_patterns
+    wait_at_gate()

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive their parent."""
+"""Child processes that do not outlive their parent, and that wait until it lets them go on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 
+GATE = "AMGS_GATE"
+"""Variable with the reading end of a pipe: a child may go on once its parent closed the other."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -18,3 +20,9 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel was asked
         os._exit(1)
+
+
+def wait_at_gate() -> None:
+    """Wait until the parent opens the gate that it gave this process, if it gave it one."""
+    if (number := os.environ.get(GATE)) is not None:
+        os.read(int(number), 1)  # nothing is ever written: it ends when the other end is closed

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amgs.processes import die_with_parent
+from amgs.processes import GATE, die_with_parent
 
 PAUSE_S = 0.1
 STOP_S = 20.0
@@ -46,15 +46,22 @@ class Child:
 
 @dataclass
 class Supervisor:
-    """Starts children, restarts what dies, stops everything by its process id."""
+    """Starts children, restarts what dies, stops everything by its process id.
+
+    What is to be done before the site may answer is `prepare`: children that do not wait until the
+    site is ready load their code beside it, and are let through the gate afterwards.
+    """
 
     children: Sequence[Child]
     environment: Mapping[str, str]
     folder: Path
     is_ready: Callable[[], bool]
     on_ready: Callable[[float], None]
+    prepare: Callable[[], None] = lambda: None
     ready: bool = field(default=False, init=False)
     _asked: int = field(default=0, init=False)
+    _gate: tuple[int, int] = field(default_factory=os.pipe, init=False)
+    _open: bool = field(default=False, init=False)
 
     def run(self) -> int:
         """Keep everything running until SIGINT or SIGTERM; return the exit status."""
@@ -62,6 +69,10 @@ class Supervisor:
             signal.signal(number, self._ask)
         began = time.monotonic()
         try:
+            for child in self.children:
+                self._keep(child)
+            self.prepare()
+            self._open_gate()
             while not self._asked:
                 for child in self.children:
                     self._keep(child)
@@ -79,6 +90,7 @@ class Supervisor:
         print(f"Stopping; running work has {STOP_S:.0f} s to end.", file=sys.stderr, flush=True)
         for process in running:
             process.terminate()
+        self._open_gate()  # who waits there could not end
         deadline = time.monotonic() + STOP_S
         for process in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -88,6 +100,11 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def _open_gate(self) -> None:
+        if not self._open:
+            self._open = True
+            os.close(self._gate[1])
 
     def _ask(self, number: int, _frame: object) -> None:
         self._asked = number
@@ -111,9 +128,13 @@ class Supervisor:
             if wait:
                 return
         child.started = now
+        environment, gate = dict(self.environment), self._gate[0]
+        if not child.after_ready:
+            environment[GATE] = str(gate)
         child.process = subprocess.Popen(
             child.command,
-            env=dict(self.environment),
+            env=environment,
+            pass_fds=() if child.after_ready else (gate,),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             # Ctrl-C reaches the supervisor alone, which stops its children in order.

@@ -149,6 +149,7 @@ def test_no_child_outlives_the_supervisor(children, number):
         assert process.returncode == 0
 
 
+@pytest.mark.usefixtures("signals_kept")
 def test_a_child_that_dies_at_once_is_not_restarted_in_a_hurry(tmp_path, capsys):
     starts = []
     child = Child("web", [sys.executable, "-c", "raise SystemExit(3)"], after_ready=False)
@@ -160,17 +161,69 @@ def test_a_child_that_dies_at_once_is_not_restarted_in_a_hurry(tmp_path, capsys)
             os.kill(os.getpid(), signal.SIGTERM)
         return False
 
-    kept = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    try:
-        Supervisor([child], dict(os.environ), tmp_path, ready, lambda seconds: None).run()
-    finally:
-        for number, handler in zip(
-            (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), kept, strict=True
-        ):
-            signal.signal(number, handler)
+    Supervisor([child], dict(os.environ), tmp_path, ready, lambda seconds: None).run()
     assert len(starts) == 2
     assert child.start_at > child.started + 1
     assert "web ended (exit status 3); it is started again in 2 s." in capsys.readouterr().err
+
+
+_AT_THE_GATE = (
+    "import sys, time; from pathlib import Path; from amgs.processes import wait_at_gate;"
+    "Path('loaded').touch(); wait_at_gate(); Path('through').touch(); time.sleep(600)"
+)
+
+
+@pytest.fixture
+def signals_kept():
+    """Put the handlers of signals back that a supervisor in this process replaces."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, kept, strict=True):
+        signal.signal(number, handler)
+
+
+def _gated(tmp_path, prepare):
+    root = Path(__file__).resolve().parents[3]
+    return Supervisor(
+        [
+            Child("web", [sys.executable, "-c", _AT_THE_GATE], after_ready=False),
+            Child("worker", [sys.executable, "-c", "import time; time.sleep(600)"]),
+        ],
+        {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'platform'}"},
+        tmp_path,
+        lambda: (tmp_path / "through").exists(),
+        lambda seconds: os.kill(os.getpid(), signal.SIGTERM),
+        prepare,
+    )
+
+
+@pytest.mark.usefixtures("signals_kept")
+def test_the_site_loads_while_the_database_is_prepared_and_waits_for_it(tmp_path):
+    seen = []
+
+    def prepare():
+        until(lambda: (tmp_path / "loaded").exists(), "the child has loaded its code")
+        time.sleep(0.3)
+        seen.append((tmp_path / "through").exists())
+
+    assert _gated(tmp_path, prepare).run() == 0
+    assert seen == [False]
+    assert (tmp_path / "through").exists()
+
+
+@pytest.mark.usefixtures("signals_kept")
+def test_where_the_database_cannot_be_prepared_nothing_is_left_running(tmp_path):
+    def prepare():
+        until(lambda: (tmp_path / "loaded").exists(), "the child has loaded its code")
+        raise CommandError("the database is from a newer version")
+
+    supervisor = _gated(tmp_path, prepare)
+    began = time.monotonic()
+    with pytest.raises(CommandError, match="newer version"):
+        supervisor.run()
+    assert time.monotonic() - began < 15
+    assert not any(child.runs for child in supervisor.children)
 
 
 def test_serving_on_a_taken_port_is_refused_with_what_to_do():

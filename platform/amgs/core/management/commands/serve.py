@@ -48,17 +48,21 @@ class Command(BaseCommand):
         https = bool(options.get("https"))
         _refuse_taken(port, "0.0.0.0" if https else "127.0.0.1")  # noqa: S104  (asked for)
         with _only_one(settings.VAR / "serve.lock"):
-            if not options["no_migrate"]:
-                call_command("migrate", verbosity=0, interactive=False)
-            # By name, as `migrate` is: the registry lies above this app.
-            call_command("register_shipped", at_start=True)
             made = _certificate() if https else None
+
+            def prepare() -> None:
+                if not options["no_migrate"]:
+                    call_command("migrate", verbosity=0, interactive=False)
+                # By name, as `migrate` is: the registry lies above this app.
+                call_command("register_shipped", at_start=True)
+
             Supervisor(
                 children=_children(),
                 environment=_environment(port) | _secure(port, made),
                 folder=settings.VAR,
                 is_ready=lambda: _answers(port, made),
                 on_ready=lambda seconds: self._tell(port, seconds, made),
+                prepare=prepare,
             ).run()
 
     def _tell(self, port: int, seconds: float, made: Certificate | None) -> None:
