@@ -130,3 +130,12 @@ def test_a_short_recording_shows_what_there_is(count: int) -> None:
     stamps = [number * 1000 for number in range(count)]
     gallery, said = kept(stamps, [0.5] * count, lag=0)
     assert {one.pts for one in summarise(said, SCALE).best} == set(gallery.shots) == set(stamps)
+
+
+def test_predictions_are_handed_on_as_they_are_seen() -> None:
+    gallery = Gallery()
+    said = [prediction(number, 4000 * number, 0.9) for number in range(3)]
+    for one in said:
+        gallery.look(frame(one.index, one.key.pts))
+    assert list(gallery.through(said)) == said
+    assert set(gallery.shots) == {0, 4000, 8000}

@@ -231,3 +231,12 @@ def test_a_part_of_a_folder_is_read_without_the_other_pictures(tmp_path: Path) -
         assert seen(media.between(-math.inf, 3.0)) == [(0, 0, 0), (1, 2, 2)]
         assert len(media.problems) == 1
         assert seen(media.scattered([5, 9, 2])) == [(-1, 2, 2), (-1, 5, 5)]
+
+
+@pytest.mark.parametrize("first", [0, 2000])
+def test_a_film_states_when_it_begins(tmp_path: Path, film: Write, first: int) -> None:
+    stamps = [first + 40 * number for number in range(20)]
+    path = film(tmp_path / "film.mkv", stamps, options={"bf": "0"})
+    with open_media(path) as media:
+        assert media.starts_s == pytest.approx(first / 1000, abs=0.001)
+        assert next(iter(media)).time_s == pytest.approx(media.starts_s)

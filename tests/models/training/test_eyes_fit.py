@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +17,7 @@ from models.__main__ import main
 from models.config import ConfigError, EyesConfig
 from models.data import real
 from models.data.eye_crops import PATCH, ROOM, Patches, eye_of, face_of, gather_patches, steadied
-from models.data.eye_figures import real_figures, slipped
+from models.data.eye_figures import SLIPS, real_figures, shut_figures, slipped
 from models.data.eye_sheet import write_sheet
 from models.data.eye_squares import Lids, deal
 from models.data.real import Still
@@ -260,3 +262,24 @@ def test_the_command_writes_graph_weights_facts_and_sheet(
     assert names == {"eyes.onnx", "weights.safetensors", "facts.json", "sheet.png"}
     assert EyeReader(out / "eyes.onnx").size == 48
     assert main(["eyes", "--config", "nowhere", "--out", str(out)]) == 3
+
+
+def test_readings_of_a_shut_eye_are_counted_below_the_threshold(phantom_clip: Any) -> None:
+    class Reader:
+        """Says a little more of every frame, and nothing of every fourth face."""
+
+        frames = 0
+
+        def read(self, lumas: list[Any], faces: list[Any]) -> list[Any]:
+            assert len(lumas) == len(faces) == SLIPS
+            self.frames += 1
+            openings = [None if n % 4 == 3 else 0.01 * self.frames for n in range(SLIPS)]
+            return [SimpleNamespace(opening=opening) for opening in openings]
+
+    found = shut_figures(Reader(), phantom_clip.path, threshold=0.105)  # type: ignore[arg-type]
+    frames = found["frames"]
+    assert frames == len(phantom_clip.truth) > 10
+    assert found["readings"] == frames * SLIPS
+    assert found["seen"] == 0.75
+    assert found["below"] == pytest.approx(10 * 0.75 / frames)
+    assert found["opening_largest"] == pytest.approx(0.01 * frames)
