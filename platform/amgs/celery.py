@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from celery import Celery
@@ -23,5 +24,10 @@ def _leave_logging_to_django(**_: object) -> None:
 
 @worker_process_init.connect
 def _end_with_the_worker(**_: object) -> None:
-    """Let a pool process die with its worker: what it would finish then belongs to another."""
+    """Let a pool process die with its worker: what it would finish then belongs to another.
+
+    What it was born with is left out of collections, which would write to every page that it
+    shares with the worker and so make it a copy.
+    """
     die_with_parent()
+    gc.freeze()
