@@ -21,12 +21,11 @@ from models.scale import Scale, ScaleError, read_scale
 
 FORMAT = 3
 DIGEST = "DIGEST"
+GRAPHS = ("finder", "eyes", "frame", "temporal")
+"""The graphs of a bundle, each in a file `<name>.onnx`."""
 FILES = (
     "bundle.json",
-    "finder.onnx",
-    "eyes.onnx",
-    "frame.onnx",
-    "temporal.onnx",
+    *(f"{name}.onnx" for name in GRAPHS),
     "weights.safetensors",
     "config.yaml",
     "scale.toml",

@@ -11,12 +11,9 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from models import animals, context, eyes, faces, gallery, grader, looker, result, shown
-from models.bundle import Bundle
+from models.bundle import GRAPHS, Bundle
 from models.grader import Grader
 from models.scale import Cause
-
-GRAPHS = ("finder", "eyes", "frame", "temporal")
-"""The graphs of a bundle, which lie beside this description as `<name>.onnx`."""
 
 
 def device_facts(bundle: Bundle) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from models.stats.agreement import kappa_of_counts
 
@@ -133,7 +133,7 @@ def cluster_mean_interval(
         return float(1 - far), 1.0
     over = np.bincount(codes, data - mean)
     error = float(np.sqrt(number / (number - 1) * np.sum(over**2))) / data.size
-    reach = float(t.ppf((1 + level) / 2, number - 1)) * error
+    reach = float(stdtrit(number - 1, (1 + level) / 2)) * error
     return max(0.0, mean - reach), min(1.0, mean + reach)
 
 
@@ -248,7 +248,7 @@ def _mean_over_units(sums: Array, counts: Array) -> Array:
 
 def _widening(n: int, level: float) -> float:
     upper = (1 + level) / 2
-    return float(np.sqrt(n / (n - 1)) * t.ppf(upper, n - 1) / norm.ppf(upper))
+    return float(np.sqrt(n / (n - 1)) * stdtrit(n - 1, upper) / ndtri(upper))
 
 
 def _resampled(

@@ -136,7 +136,8 @@ def _page(folder: Path, bundle: Any) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     from deploy.local_stack import browser as program
-    from models.device import GRAPHS, device_facts
+    from models.bundle import GRAPHS
+    from models.device import device_facts
 
     site = folder / "site"
     shutil.copytree(MODULES, site / "device")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models import animals, context, faces, looker, result, shown
-from models.bundle import Bundle, default_bundle
-from models.device import GRAPHS, device_facts
+from models.bundle import GRAPHS, Bundle, default_bundle
+from models.device import device_facts
 from models.eyes import EyeReader
 from models.grader import Grader
 

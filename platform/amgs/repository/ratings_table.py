@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
@@ -49,12 +47,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "random_share": ("boolean", "whether the frame was drawn at random, not chosen"),
 }
 """Column → (text, integer, number or boolean; what it means)."""
-_ARROW = {
-    "text": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-}
+_ARROW = {"text": "string", "integer": "int64", "number": "float64", "boolean": "bool"}
 _FIELDS = (
     "frame__recording__public_id",
     "frame__recording__name",
@@ -224,6 +217,9 @@ def _csv_cell(value: Any) -> Any:
 
 def as_parquet(actor: Actor, version: Version, cited: Cited) -> Iterator[bytes]:
     """Yield the table as Parquet; the metadata key ``amgs`` holds licence, version and citation."""
+    import pyarrow as pa  # a process of the site that exports nothing does without
+    import pyarrow.parquet as pq
+
     told = {
         "version": version.identifier,
         "licence": version.licence,
@@ -234,7 +230,7 @@ def as_parquet(actor: Actor, version: Version, cited: Cited) -> Iterator[bytes]:
     }
     schema = pa.schema(
         [
-            pa.field(name, _ARROW[kind], metadata={"meaning": text})
+            pa.field(name, pa.type_for_alias(_ARROW[kind]), metadata={"meaning": text})
             for name, (kind, text) in COLUMNS.items()
         ],
         metadata={"amgs": json.dumps(told, ensure_ascii=False)},

@@ -22,9 +22,7 @@ from amgs.scoring.jobs import snapshot_of
 from amgs.web.offline import RUNTIME, device_kept
 from amgs.web.policy_headers import allow_wasm
 from amgs.web.vendor import static_path
-from models.bundle import BundleError, load_bundle
-from models.device import GRAPHS, device_facts
-from models.result import DISCLAIMER
+from models.bundle import GRAPHS, BundleError, load_bundle
 from models.scale import load_scale
 
 log = structlog.get_logger(__name__)
@@ -51,6 +49,8 @@ def device_base(version: ModelVersion) -> str:
 @allow_wasm
 def page(request: HttpRequest) -> HttpResponse:
     """Score a file without sending it, or say that nothing can be graded yet."""
+    from models.result import DISCLAIMER
+
     context: dict[str, Any] = {
         "refusal": "",
         "limits": LIMITS,
@@ -97,6 +97,8 @@ def _folder(version: ModelVersion) -> Path:
 @never_cache
 def facts(request: HttpRequest, digest: str) -> JsonResponse:
     """Return constants, calibration and addresses that scoring in the browser needs."""
+    from models.device import device_facts
+
     version = _version(digest)
     told = device_facts(load_bundle(_folder(version)))
     return JsonResponse(

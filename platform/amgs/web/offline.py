@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from amgs.registry.models import ModelVersion
 from amgs.web.vendor import static_path
-from models.device import GRAPHS
+from models.bundle import GRAPHS
 
 # Folders below ``static/amgs`` whose files the record page and the score page load.
 FOLDERS = ("css", "device", "images", "offline", "record", "score", "upload")

@@ -22,7 +22,6 @@ from amgs.scoring.models import ToolRun
 from amgs.web import charts
 from amgs.web.owner import key_of
 from amgs.web.people import actor
-from models.result import top_of_sum
 from models.scale import load_scale
 
 OPENED = (extras.PLAYER, extras.EXPLANATION)
@@ -35,6 +34,8 @@ BUTTONS = {extras.WORKBOOK: "Excel workbook", extras.ANNOTATED: "Film with grade
 
 def shown(request: HttpRequest, row: ToolRun, found: dict[str, Any]) -> dict[str, Any]:
     """Return what the page of a result draws; figures rest on corrections where that is ticked."""
+    from models.result import top_of_sum  # NumPy and SciPy: not before a result is looked at
+
     made = extras.summary(row)
     ready = made.get(extras.CORRECTED, {})
     ticked = BY_HAND in request.GET

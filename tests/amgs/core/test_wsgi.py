@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 from amgs.wsgi import in_large_pieces
 
@@ -45,3 +49,26 @@ def test_other_servers_and_methods_keep_their_stream() -> None:
         environ = {"REQUEST_METHOD": method, "wsgi.input": stream}
         in_large_pieces(lambda environ, start: [])(environ, None)
         assert environ["wsgi.input"] is stream
+
+
+def test_a_process_that_serves_pages_starts_without_the_libraries_of_science(tmp_path):
+    """They cost 60 MiB and a second, and most processes never use them."""
+    root = Path(__file__).resolve().parents[3]
+    script = (
+        "import sys, django; django.setup(); import amgs.urls, amgs.wsgi;"
+        "print(sorted({'torch', 'pandas', 'scipy', 'pyarrow', 'onnxruntime', 'cv2', 'av',"
+        " 'matplotlib'} & set(sys.modules)))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{root}{os.pathsep}{root / 'platform'}",
+            "DJANGO_SETTINGS_MODULE": "amgs.settings.base",
+            "AMGS_VAR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "[]"
