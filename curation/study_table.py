@@ -161,6 +161,8 @@ def understood(sheet: Sheet) -> Reading:
     """Read the lines of a sheet whose header names the columns."""
     keys = [_key(text) for text in sheet.header]
     problems = list(_of_header(sheet, keys))
+    if not problems and not sheet.rows:
+        problems.append(Problem("There are no rows below the names of the columns.", sheet.name))
     if not problems and len(sheet.rows) > MOST_ROWS:
         problems.append(Problem(f"A study has at most {MOST_ROWS} rows.", sheet.name))
     if problems:

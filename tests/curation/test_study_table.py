@@ -54,6 +54,14 @@ def test_what_was_written_is_read(rows, delimiter):
         assert line.cells == {key: row[key] for key in keys if key != "name"}
 
 
+def test_names_of_columns_alone_are_no_table():
+    found = read("table.csv", b"name,group")
+    assert not found.lines
+    assert [problem.sentence for problem in found.problems] == [
+        "There are no rows below the names of the columns."
+    ]
+
+
 @given(st.binary(max_size=400))
 def test_whatever_comes_is_read_or_refused_with_a_sentence(data):
     try:

@@ -131,7 +131,7 @@ def test_the_command_says_what_came_of_it(make_bundle):
 @pytest.mark.django_db
 def test_serving_a_fresh_site_begins_with_it(make_bundle, settings, monkeypatch):
     settings.SHIPPED_MODEL = make_bundle()
-    monkeypatch.setattr("amgs.core.supervisor.Supervisor.run", lambda self: None)
+    monkeypatch.setattr("amgs.core.supervisor.Supervisor.run", lambda self: self.prepare())
     settings.VAR.mkdir(parents=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -203,7 +203,7 @@ def published(scored, begun, alice, cora, rita, person, take, run_jobs):
     run = scored(user=alice)
     made = give(run, alice, begun)
     run_jobs()
-    places = undrawn(run, made.recording)[:2]
+    places = undrawn(run, made.recording)[:3]
     for place in places:
         corrections.correct(by=alice, run=run, place=place, said=dict.fromkeys(UNITS, "2"))
     run_jobs()
@@ -214,12 +214,14 @@ def published(scored, begun, alice, cora, rita, person, take, run_jobs):
     run_jobs()
     take(begun, ("accept", cora), ("publish", cora))
     frames = Frame.objects.filter(recording=made.recording, number__in=places)
-    return begun, run, set(frames.values_list("pk", flat=True))
+    # Now and then the audit draws one of them: it was asked about already, as any frame.
+    audited = Task.objects.exclude(audit=None).values("frame")
+    return begun, run, set(frames.exclude(pk__in=audited).values_list("pk", flat=True))
 
 
 def test_they_are_asked_first_and_nobody_is_told(published, person, run_jobs):
     _, _, frames = published
-    assert len(frames) == 2
+    assert frames
     enqueue("review.fill_queue")
     run_jobs()
     asked = Task.objects.filter(audit=None).order_by("priority")
