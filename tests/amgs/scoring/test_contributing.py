@@ -199,7 +199,7 @@ def test_corrected_frames_are_named_in_the_draft_and_no_later(scored, begun, ali
 
 @pytest.fixture
 def published(scored, begun, alice, cora, rita, person, take, run_jobs):
-    """Publish a dataset with a contributed recording, two frames of which were corrected."""
+    """Publish a dataset with a contributed recording, three frames of which were corrected."""
     run = scored(user=alice)
     made = give(run, alice, begun)
     run_jobs()
@@ -214,13 +214,13 @@ def published(scored, begun, alice, cora, rita, person, take, run_jobs):
     run_jobs()
     take(begun, ("accept", cora), ("publish", cora))
     frames = Frame.objects.filter(recording=made.recording, number__in=places)
-    # Now and then the audit draws one of them: it was asked about already, as any frame.
-    audited = Task.objects.exclude(audit=None).values("frame")
-    return begun, run, set(frames.exclude(pk__in=audited).values_list("pk", flat=True))
+    return begun, run, set(frames.values_list("pk", flat=True))
 
 
 def test_they_are_asked_first_and_nobody_is_told(published, person, run_jobs):
     _, _, frames = published
+    # Now and then the audit draws one of them: it was asked about already, as any frame.
+    frames -= set(Task.objects.exclude(audit=None).values_list("frame", flat=True))
     assert frames
     enqueue("review.fill_queue")
     run_jobs()
