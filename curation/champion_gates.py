@@ -72,13 +72,10 @@ def group_non_inferiority(evidence: Evidence, profile: Profile) -> Iterator[Verd
 
 def coverage_kept(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:
     """The challenger does not buy its figures by refusing frames that the champion grades."""
-    if evidence.champion is None or not _same_benchmark(evidence):
+    comparison, most = evidence.comparison, profile.coverage_lost
+    if evidence.champion is None or comparison is None or most is None:
         return
-    comparison = evidence.comparison or {}
-    if profile.coverage_lost is not None and "coverage_lost" in comparison:
-        yield _covers(
-            "coverage_kept", "Grades as many frames", "overall", comparison, profile.coverage_lost
-        )
+    yield _covers("coverage_kept", "Grades as many frames", "overall", comparison, most)
 
 
 def group_coverage_kept(evidence: Evidence, profile: Profile) -> Iterator[Verdict]:

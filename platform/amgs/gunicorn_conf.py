@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from amgs.processes import die_with_parent, wait_at_gate
 
@@ -28,7 +29,7 @@ def post_fork(server: object, worker: object) -> None:
     die_with_parent()
 
 
-def post_worker_init(worker: object) -> None:
+def post_worker_init(worker: Any) -> None:
     """Load what the first request needs, and wait while ``serve`` brings the database up to date.
 
     Whoever asks meanwhile is answered afterwards.
@@ -36,4 +37,4 @@ def post_worker_init(worker: object) -> None:
     from django.urls import get_resolver
 
     _ = get_resolver().url_patterns
-    wait_at_gate()
+    wait_at_gate(worker.notify)  # gunicorn ends who is silent for longer than `timeout`

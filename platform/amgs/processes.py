@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
+from collections.abc import Callable
 
 GATE = "AMGS_GATE"
 """Variable with the reading end of a pipe: a child may go on once its parent closed the other."""
+SIGN_OF_LIFE_S = 10.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -22,7 +25,12 @@ def die_with_parent() -> None:
         os._exit(1)
 
 
-def wait_at_gate() -> None:
-    """Wait until the parent opens the gate that it gave this process, if it gave it one."""
+def wait_at_gate(alive: Callable[[], object] = lambda: None) -> None:
+    """Wait until the parent opens the gate that it gave this process, if it gave it one.
+
+    ``alive`` is called now and then meanwhile, for whoever would take the wait for a hang.
+    """
     if (number := os.environ.get(GATE)) is not None:
-        os.read(int(number), 1)  # nothing is ever written: it ends when the other end is closed
+        # Nothing is ever written: the end is there to be read once the other end is closed.
+        while not select.select([int(number)], [], [], SIGN_OF_LIFE_S)[0]:
+            alive()

@@ -268,15 +268,18 @@ def test_refusing_frames_that_the_champion_grades_is_no_way_to_pass(challenger: 
     assert refused_by(judge(replace(challenger, comparison=comparison), STANDARD)) == ()
 
 
-def test_what_was_compared_before_coverage_was_is_judged_as_it_was(challenger: Evidence) -> None:
+def test_a_comparison_without_coverage_is_no_evidence_unless_the_run_began_before_it_was(
+    challenger: Evidence,
+) -> None:
     old = copy.deepcopy(dict(challenger.comparison or {}))
     for row in (old, *old["groups"].values()):
         for name in [name for name in row if "coverage" in name or name == "n_rated_animals"]:
             del row[name]
-    verdicts = judge(replace(challenger, comparison=old), STANDARD)
-    assert refused_by(verdicts) == not_assessed(verdicts) == ()
+    without = replace(challenger, comparison=old)
+    assert refused_by(judge(without, STANDARD)) == ("coverage_kept",)
     kept = {name: value for name, value in STANDARD.to_json().items() if "coverage_" not in name}
-    assert Profile.from_json(kept).group_coverage_lost is None
+    verdicts = judge(without, Profile.from_json(kept))
+    assert refused_by(verdicts) == not_assessed(verdicts) == ()
 
 
 @pytest.mark.parametrize("change", [{"n_animals": 7}, {"assessed": False}])
