@@ -20,6 +20,9 @@ from models.scale import load_scale
 
 Json = dict[str, Any]
 
+SCORABLE = 0.5
+"""Chance that a unit can be scored under which it is proposed as not scorable."""
+
 
 def counts() -> Json:
     """Return how many gold frames there are, and how many a training set needs."""
@@ -106,7 +109,7 @@ def candidates(user: User, *, unit: str = "", grade: int | None = None) -> Query
         if grade is not None:
             if not 0 <= grade < len(scale.unit(unit).grades):
                 raise Refused(f"{scale.unit(unit).title} has no grade {grade}.", field="grade")
-            likely |= {f"probabilities__{grade}__gte": LIKELY}
+            likely |= {f"probabilities__{grade}__gte": LIKELY, "scorable__gte": SCORABLE}
         rows = rows.filter(Exists(of_frame.filter(**likely)))
     return rows.distinct()
 
@@ -135,7 +138,7 @@ def proposals(frames: Iterable[Frame]) -> list[Json]:
 
 def _grade(row: Consensus | None) -> int | None:
     """Return the grade that a consensus makes likeliest; ``None`` where it is not scorable."""
-    if row is None or row.scorable < 1 / 2 or row.probabilities[0] is None:
+    if row is None or row.scorable < SCORABLE or row.probabilities[0] is None:
         return None
     return max(range(len(row.probabilities)), key=lambda grade: row.probabilities[grade])
 

@@ -39,6 +39,12 @@ def test_settled_frames_of_other_labs_are_proposed_with_their_grades(published, 
     assert not golden.candidates(carl)  # of the lab itself
     assert golden.candidates(cora, unit=UNITS[0], grade=1).exists()
     assert not golden.candidates(cora, unit=UNITS[0], grade=2).exists()
+    # Of the few who graded the unit all say 1, but most found it not scorable.
+    refused = Consensus.objects.filter(unit=UNITS[0])
+    refused.update(scorable=0.2)
+    assert not golden.candidates(cora, unit=UNITS[0], grade=1).exists()
+    assert golden.candidates(cora, unit=UNITS[0]).exists()
+    refused.update(scorable=1.0)
     unsettled = frames.first()
     row = Consensus.objects.filter(frame=unsettled)
     votes = row.first().votes
