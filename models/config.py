@@ -17,6 +17,7 @@ import yaml
 SHIPPED = Path(__file__).parent / "configs"
 PRECISIONS = ("float32", "bf16")
 ACCELERATORS = ("auto", "cpu", "gpu")
+EVENED_BY = ("crop", "face")
 
 
 class ConfigError(ValueError):
@@ -135,6 +136,9 @@ class NetConfig:
     shares of the face box (recipe `windows`)."""
     dropout: float = 0.2
     """Dropout before the heads."""
+    evened_by: str = _later("crop")
+    """What the light of a crop is evened by: the mean and deviation of the whole `crop`, or of its
+    middle, the `face`, so that the wall behind an animal does not change how it looks."""
     pretrained: bool = False
     """Begin with the weights of the shipped bundle, learnt from rendered faces, where no other is
     named; the network must be the one stated here."""
@@ -155,6 +159,8 @@ class NetConfig:
     def __post_init__(self) -> None:
         if self.image_size < 0:
             raise ConfigError("net: “image_size” must be 0 or a number of pixels.")
+        if self.evened_by not in EVENED_BY:
+            raise ConfigError(f"net: “evened_by” must be one of {', '.join(EVENED_BY)}.")
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,13 @@ class FitConfig:
     """Share of training faces with the glare of a pane before them."""
     region_mix: float = 0.0
     """Share of training faces that get the region of one unit from another face."""
+    blur: float = _later(0.125)
+    """Share of training crops that are blurred, as another lens would."""
+    sharpen: float = _later(0.0)
+    """Share of training crops that are sharpened, as another camera would."""
+    contrast: float = _later(0.0)
+    """How far the contrast of a crop of even light is changed at random, up or down (logarithm),
+    and its level (deviations): walls and bedding differ from lab to lab."""
     precision: str = _later("float32")
     """`float32`, or `bf16` for the layers that bear it (losses and places stay float32)."""
     accelerator: str = _later("auto")

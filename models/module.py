@@ -14,7 +14,7 @@ from torch.nn import functional
 from models import zoo
 from models.config import RunConfig
 from models.data.stream import Batch
-from models.nets.frame import FrameOutputs, evened
+from models.nets.frame import FrameOutputs
 from models.scale import Scale
 
 FEWEST_STEPS = 6
@@ -111,7 +111,8 @@ class FrameModule(pl.LightningModule):
         """The losses of all heads and their weighted sum `loss`, float32 in any precision."""
         crops = batch.crops.contiguous(memory_format=torch.channels_last)
         faces = int(batch.familiar.sum())
-        even = evened(crops)
+        contrast, level = (part[:, None, None, None] for part in batch.light.unbind(1))
+        even = self.net.evened(crops) * contrast + level
         familiar = self.net.familiar(even).float()
         some = self.net.grade(even[:faces], familiar[:faces])
         outputs = FrameOutputs(*(part.float() for part in some))

@@ -89,6 +89,9 @@ def prepare(
     refuse_locked(known)
     net, backbone = resolved(config.net)
     beginning = _beginning(config, warm_start, shuffle_labels)
+    if beginning is not None:
+        # Weights that learnt from crops of one light say nothing of crops of another.
+        net = replace(net, evened_by=beginning.config.net.evened_by)
     if net.frozen and backbone is None and beginning is None:
         raise ConfigError(
             "net: a “frozen” backbone never learns; name “weights”, a “folder” or a bundle that it "

@@ -121,7 +121,9 @@ EYE_NETS: dict[str, Callable[[EyesConfig], EyesNet]] = {"gravity": gravity}
 
 def frame_net(config: NetConfig, crop: CropConfig, scale: Scale) -> FrameNet:
     """The frame network a configuration names, for crops of a size; raises ConfigError."""
-    return _named(FRAME_NETS, config.recipe)(config, crop, scale)
+    net = _named(FRAME_NETS, config.recipe)(config, crop, scale)
+    net.evened_by = config.evened_by
+    return net
 
 
 def trained_frame_net(bundle: Bundle) -> FrameNet:

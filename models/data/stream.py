@@ -25,6 +25,9 @@ from models.config import FitConfig
 
 Array = NDArray[np.float64]
 
+AS_IT_IS = (1.0, 0.0)
+"""The `light` of a crop that is not changed."""
+
 
 @dataclass(frozen=True)
 class Labelled:
@@ -63,6 +66,7 @@ class Batch(NamedTuple):
     """`Labelled` rows as float32 tensors; crops (n, 1, size, size) in 0..1.
 
     `places` (n, landmarks, 2) of the labelled rows alone; of no landmark where none is known.
+    `light` (n, 2) changes crops once their light is even: contrast (factor) and level (deviations).
     """
 
     crops: Tensor
@@ -71,15 +75,22 @@ class Batch(NamedTuple):
     states: Tensor
     familiar: Tensor
     places: Tensor
+    light: Tensor
 
 
-def batch_of(data: Labelled, strange: NDArray[np.uint8] | None = None) -> Batch:
-    """The batch of these (augmented) crops, and strange ones of unknown targets."""
+def batch_of(
+    data: Labelled, strange: NDArray[np.uint8] | None = None, light: Array | None = None
+) -> Batch:
+    """The batch of these (augmented) crops, and strange ones of unknown targets.
+
+    `light` (n, 2) of both, in this order; (1, 0) where none is given.
+    """
     crops, more = data.crops, 0 if strange is None else len(strange)
     if strange is not None:
         crops = np.concatenate([crops, strange])
 
     places = np.zeros((len(data), 0, 2)) if data.places is None else data.places
+    light = np.tile(AS_IT_IS, (len(crops), 1)) if light is None else light
 
     def targets(values: Array, unknown: float) -> Tensor:
         rest = np.full((more, *values.shape[1:]), unknown)
@@ -92,6 +103,7 @@ def batch_of(data: Labelled, strange: NDArray[np.uint8] | None = None) -> Batch:
         targets(data.states, 0.0),
         torch.cat([torch.ones(len(data)), torch.zeros(more)]),
         torch.from_numpy(places.astype(np.float32)),
+        torch.from_numpy(light.astype(np.float32)),
     )
 
 
@@ -212,7 +224,8 @@ class TrainingStream:
         data = replace(
             data, crops=_pictures(faces, data.crops), places=self._moved(data.places, faces)
         )
-        return batch_of(data, _pictures(strange, data.crops))
+        light = np.array([one.light for one in (*faces, *strange)])
+        return batch_of(data, _pictures(strange, data.crops), light)
 
     def _moved(self, places: Array | None, faces: Sequence[Drawn]) -> Array | None:
         if places is None:
@@ -221,7 +234,7 @@ class TrainingStream:
             raise ValueError("Landmarks can be mirrored only where their sides are known.")
         size = self.data.crops.shape[1]
         result = np.empty_like(places)
-        for row, (_, matrix, mirrored) in enumerate(faces):
+        for row, (_, matrix, mirrored, _) in enumerate(faces):
             own = places[row] * size - 0.5
             own = (own @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size
             result[row] = own[self.sides] if mirrored else own
@@ -255,15 +268,17 @@ def steps_per_epoch(frames: int, fit: FitConfig) -> int:
 
 
 class Drawn(NamedTuple):
-    """An augmented crop, the matrix (2, 3) that moved its pixels, and whether it was mirrored."""
+    """An augmented crop, the matrix (2, 3) that moved its pixels, whether it was mirrored, and what
+    is to change in its light once that is even (see `Batch`)."""
 
     crop: NDArray[np.uint8]
     matrix: Array
     mirrored: bool
+    light: tuple[float, float] = AS_IT_IS
 
 
 def augmented(crop: NDArray[np.uint8], rng: np.random.Generator, fit: FitConfig) -> Drawn:
-    """A crop mirrored, turned, moved, scaled, relit, blurred and made noisy at random.
+    """A crop mirrored, turned, moved, scaled, relit, blurred or sharpened and made noisy at random.
 
     With the chance `fit.glare` a pane before it shines.
     """
@@ -271,7 +286,7 @@ def augmented(crop: NDArray[np.uint8], rng: np.random.Generator, fit: FitConfig)
     if strength <= 0:
         return Drawn(crop, np.eye(2, 3), False)
     size = crop.shape[0]
-    turn, zoom, dx, dy, gain, gamma, blur, noise, mirror = rng.uniform(-1, 1, 9)
+    turn, zoom, dx, dy, gain, gamma, lens, noise, mirror = rng.uniform(-1, 1, 9)
     centre = (size - 1) / 2
     matrix = np.asarray(
         cv2.getRotationMatrix2D((centre, centre), 12 * strength * turn, 1 + 0.12 * strength * zoom),
@@ -280,9 +295,8 @@ def augmented(crop: NDArray[np.uint8], rng: np.random.Generator, fit: FitConfig)
     matrix[:, 2] += 0.06 * strength * size * np.array([dx, dy])
     if mirror > 0:
         matrix = np.array([[-1.0, 0, size - 1], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
-    moved = cv2.warpAffine(crop, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-    if blur > 0.75:
-        moved = cv2.GaussianBlur(moved, (3, 3), 0.4 + 3 * strength * (blur - 0.75))
+    warped = cv2.warpAffine(crop, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    moved = _through_lens(np.asarray(warped, np.uint8), (1 + lens) / 2, fit)
     levels = np.linspace(0, 1, 256) ** np.exp(0.3 * strength * gamma)
     levels = np.clip(levels * (1 + 0.2 * strength * gain), 0, 1) * 255
     lit = levels.astype(np.float32)[moved]
@@ -290,7 +304,28 @@ def augmented(crop: NDArray[np.uint8], rng: np.random.Generator, fit: FitConfig)
         lit += shine(size, rng)
     if noise > 0:
         lit += rng.standard_normal(lit.shape, np.float32) * np.float32(6 * strength * noise)
-    return Drawn(np.asarray(np.clip(lit, 0, 255), np.uint8), matrix, mirror > 0)
+    light = AS_IT_IS
+    if fit.contrast > 0:
+        more, level = rng.uniform(-1, 1, 2)
+        light = (math.exp(fit.contrast * more), fit.contrast * level)
+    return Drawn(np.asarray(np.clip(lit, 0, 255), np.uint8), matrix, mirror > 0, light)
+
+
+def _through_lens(crop: NDArray[np.uint8], lot: float, fit: FitConfig) -> NDArray[np.uint8]:
+    """A crop as a softer lens or a camera that sharpens would show it; `lot` (0..1) decides.
+
+    The highest lots are blurred, up to a standard deviation of 0.4 + 0.75 `fit.augment` pixels, the
+    lowest sharpened by an unsharp mask.
+    """
+    if lot > 1 - fit.blur:
+        part = (lot - 1 + fit.blur) / fit.blur
+        soft = cv2.GaussianBlur(crop, (0, 0), 0.4 + 0.75 * fit.augment * part)
+        return np.asarray(soft, np.uint8)
+    if lot < fit.sharpen:
+        part = 0.3 + 1.3 * (1 - lot / fit.sharpen)
+        sharp = cv2.addWeighted(crop, 1 + part, cv2.GaussianBlur(crop, (0, 0), 1.1), -part, 0)
+        return np.asarray(sharp, np.uint8)
+    return crop
 
 
 def shine(size: int, rng: np.random.Generator) -> NDArray[np.float32]:

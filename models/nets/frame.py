@@ -14,6 +14,10 @@ from models.regions import Window
 
 OUTSIDE = 0.02
 """Weight of a place outside a unit's region before anything is learnt, where 1 is inside."""
+FACE_ROWS, FACE_COLUMNS = (0.3, 0.85), (0.25, 0.75)
+"""The middle of the face in a crop, from under the ears to the chin, in shares of its sides."""
+FURTHEST = 4.0
+"""Deviations of the face's middle from which brightness is cut off."""
 
 
 class FrameOutputs(NamedTuple):
@@ -41,6 +45,8 @@ class FrameNet(nn.Module, ABC):
 
     backbone: nn.Module
     """What the heads stand on."""
+    evened_by: str = "crop"
+    """What the light is evened by: the whole crop or the `face` in its middle."""
 
     def __init__(self, steps: Sequence[int], features: int, landmarks: int) -> None:
         super().__init__()
@@ -78,8 +84,27 @@ class FrameNet(nn.Module, ABC):
         Given `places` are believed instead of its own: of a crop of which parts are taken away,
         say, the parts that are left are looked at where they lay.
         """
-        even = evened(crops)
+        even = self.evened(crops)
         return self.grade(even, self.familiar(even), places)
+
+    def evened(self, crops: Tensor) -> Tensor:
+        """Crops (n, 1, size, size) whose exposure and coat need not be learnt.
+
+        Less the mean and over the deviation of the whole crop, or of the middle of the face. A dark
+        wall makes the face before it bright, where the whole crop counts, and its whiskers strong;
+        where the face alone counts, what is far brighter or darker than it is cut off.
+        """
+        part = crops
+        if self.evened_by == "face":
+            (top, bottom), (left, right) = (
+                [round(share * int(crops.shape[axis])) for share in shares]
+                for axis, shares in ((2, FACE_ROWS), (3, FACE_COLUMNS))
+            )
+            part = crops[:, :, top:bottom, left:right]
+        mean = part.mean(dim=(2, 3), keepdim=True)
+        deviation = (part - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
+        even = (crops - mean) / (deviation + 0.02)
+        return even.clamp(-FURTHEST, FURTHEST) if self.evened_by == "face" else even
 
     def familiar(self, even: Tensor) -> Tensor:
         """Logit (n,) that a crop of `evened` light is a face like those of training."""
@@ -250,9 +275,10 @@ class WindowNet(FrameNet):
         """0 round these landmarks and 1 elsewhere (n, size, size)."""
         along = (torch.arange(size, device=places.device) + 0.5) / size
         near = (along - places[:, list(hides), :, None]).abs()
-        columns, rows = (near[:, :, k] < self.blot[k] for k in (0, 1))
-        hidden = rows[:, :, :, None] & columns[:, :, None, :]
-        return 1 - hidden.to(places.dtype).amax(dim=1)
+        columns, rows = ((near[:, :, k] < self.blot[k]).to(places.dtype) for k in (0, 1))
+        # How many of the landmarks hide each pixel, as one product of matrices.
+        hidden = rows.transpose(1, 2) @ columns
+        return 1 - hidden.clamp(max=1)
 
     def _cut(self, pictures: Tensor, places: Tensor, window: Window) -> Tensor:
         """The window (n, height, width) of pictures (n, size, size), borders repeated."""
@@ -278,10 +304,3 @@ def backbone(widths: Sequence[int]) -> nn.Sequential:
     for inputs, outputs in zip(widths[:-1], rest, strict=True):
         stages += [convolution(inputs, outputs, stride=2), Residual(outputs)]
     return nn.Sequential(*stages)
-
-
-def evened(crops: Tensor) -> Tensor:
-    """Crops less their mean, over their deviation: exposure and coat need not be learnt."""
-    mean = crops.mean(dim=(2, 3), keepdim=True)
-    deviation = (crops - mean).square().mean(dim=(2, 3), keepdim=True).sqrt()
-    return (crops - mean) / (deviation + 0.02)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -15,12 +16,14 @@ from models.data.stream import (
     RegionMixer,
     TrainingStream,
     augmented,
+    batch_of,
     shine,
     steps_per_epoch,
 )
 from models.module import landmark_loss, ordinal_loss, scorable_loss, state_loss, state_rarity
 from models.nets.export import finder_graph, frame_graph
 from models.nets.finder_fit import cached_finder, finder_digest
+from models.nets.frame import FURTHEST
 from models.regions import landmark_homes, region_windows
 from models.scale import Scale
 from models.stats.ordinal import corn_probabilities
@@ -28,6 +31,7 @@ from models.stats.ordinal import corn_probabilities
 NET = NetConfig(widths=(4, 8, 16))
 WINDOWS = NetConfig(recipe="windows", widths=(4, 8, 16), window_widths=(4, 6, 8))
 CROP = CropConfig(size=32)
+FACE = replace(WINDOWS, evened_by="face")
 
 
 @pytest.mark.parametrize("config", [NET, WINDOWS], ids=["small", "windows"])
@@ -107,6 +111,23 @@ def test_both_sides_of_a_face_are_seen_alike(scale: Scale) -> None:
     assert torch.allclose(told[0][:, paired], told[1][:, paired], atol=1e-5)
 
 
+def test_a_wall_behind_the_face_changes_no_face_that_is_evened_by_itself(scale: Scale) -> None:
+    torch.manual_seed(0)
+    crops = torch.rand(2, 1, 32, 32)
+    walled = crops.clone()
+    walled[:, :, :8] = 0.9
+    middle = (slice(None), slice(None), slice(10, 27), slice(8, 24))
+    for config, same in ((WINDOWS, False), (FACE, True)):
+        net = zoo.frame_net(config, CROP, scale)
+        one, other = net.evened(crops), net.evened(walled)
+        assert torch.allclose(one[middle], other[middle]) == same
+    # Twice the contrast and another level are the same face, and a lamp cannot be far brighter.
+    net = zoo.frame_net(FACE, CROP, scale)
+    assert torch.allclose(net.evened(200 * crops), net.evened(400 * crops + 30), atol=1e-3)
+    walled[:, :, 0, 0] = 1000.0
+    assert float(net.evened(walled).max()) == FURTHEST
+
+
 def test_landmarks_are_centres_of_gravity(scale: Scale) -> None:
     net = zoo.frame_net(WINDOWS, CROP, scale).eval()
     with torch.no_grad():
@@ -124,7 +145,7 @@ def test_landmarks_are_centres_of_gravity(scale: Scale) -> None:
     assert float(landmark_loss(found, off)) == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("config", [NET, WINDOWS], ids=["small", "windows"])
+@pytest.mark.parametrize("config", [NET, WINDOWS, FACE], ids=["small", "windows", "face"])
 def test_the_onnx_graphs_equal_the_networks(config: NetConfig, scale: Scale) -> None:
     torch.manual_seed(0)
     net = zoo.frame_net(config, CROP, scale).eval()
@@ -240,6 +261,36 @@ def test_augmentation_is_a_function_of_its_generator() -> None:
     assert np.array_equal(one, two)
     assert not np.array_equal(one, augmented(crop, np.random.default_rng(4), fit).crop)
     assert augmented(crop, np.random.default_rng(3), FitConfig(augment=0)).crop is crop
+
+
+def test_a_lens_blurs_some_crops_and_a_camera_sharpens_others() -> None:
+    crop = np.random.default_rng(1).integers(60, 190, (48, 48)).astype(np.uint8)
+    plain = FitConfig(augment=1.0, blur=0.0)
+    soft, sharp = replace(plain, blur=0.5), replace(plain, sharpen=0.5)
+
+    def detail(fit: FitConfig) -> list[float]:
+        found = (augmented(crop, np.random.default_rng(seed), fit).crop for seed in range(40))
+        return [cv2.Laplacian(one, cv2.CV_64F).var() for one in found]
+
+    usual, blurred, sharpened = detail(plain), detail(soft), detail(sharp)
+    less = np.array([after < before for before, after in zip(usual, blurred, strict=True)])
+    more = np.array([after > before for before, after in zip(usual, sharpened, strict=True)])
+    assert 10 < less.sum() < 30
+    assert 10 < more.sum() < 30
+    assert not (less & more).any()
+
+
+def test_contrast_and_level_are_changed_once_the_light_is_even() -> None:
+    data, fit = labelled(64), FitConfig(epochs=1, batch=64, augment=1.0, contrast=0.3)
+    batch = TrainingStream(data, data.crops[:4], fit, seed=1).batch(0)
+    assert batch.light.shape == (len(batch.crops), 2)
+    contrast, level = batch.light.unbind(1)
+    assert 0.7 < float(contrast.min()) < 0.97 < 1.03 < float(contrast.max()) < 1.4
+    assert -0.3 <= float(level.min()) < 0 < float(level.max()) <= 0.3
+    assert set(map(tuple, batch_of(data).light.tolist())) == {(1.0, 0.0)}
+    plain = TrainingStream(data, data.crops[:4], replace(fit, contrast=0.0), seed=1).batch(0)
+    assert set(map(tuple, plain.light.tolist())) == {(1.0, 0.0)}
+    assert torch.equal(plain.crops, batch.crops)
 
 
 def test_glare_only_adds_light() -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.nets.export import load_matching
 from models.nets.eyes_fit import cached_eyes
 from models.nets.finder_fit import cached_finder
 from models.phantom.study import write_unseen_clip
+from models.runs import prepare
 from models.scale import Scale
 from models.scoring import score_files
 from models.shipped import PARTS, shipped_part
@@ -97,3 +99,14 @@ def test_the_shipped_bundle_grades_a_rendered_film_it_never_saw(tmp_path: Path) 
     assert abs(said - true) < 0.5
     asleep = [score[frame.frame] for frame in truth if frame.face.state == "asleep"]
     assert sum(value is not None for value in asleep) <= 0.25 * len(asleep)
+
+
+def test_a_warm_start_keeps_what_its_network_evens_light_by(study, tmp_path: Path) -> None:
+    shipped = default_bundle()
+    config = load_config("demo")
+    for way in ("crop", "face"):
+        other = replace(config, net=replace(config.net, evened_by=way, pretrained=False))
+        alone = prepare(other, study.training, study.media, tmp_path / f"alone-{way}")
+        assert alone.config.net.evened_by == way
+        run = prepare(other, study.training, study.media, tmp_path / way, warm_start=shipped.path)
+        assert run.config.net.evened_by == shipped.config.net.evened_by
