@@ -21,7 +21,12 @@ from models.stats.bootstrap import (
     kappa_draws,
     percentile_interval,
 )
-from models.stats.calibration import area_under_roc, expected_calibration_error, reliability
+from models.stats.calibration import (
+    area_under_roc,
+    calibration_error_by_chance,
+    expected_calibration_error,
+    reliability,
+)
 from models.stats.errors import mae, pearson, rmse
 from models.stats.ordinal import nearest_grade
 from models.stats.risk import risk_coverage
@@ -139,8 +144,13 @@ def more_of_unit(
             whole[known], nearest_grade(oracle[both][known]), grades
         )
     given = votes.of_unit(scale.unit_keys.index(unit.key))
+    stated = shares(graded, unit, "p")[both][np.arange(len(said)), said]
+    told = np.isfinite(stated)
     return {
         "interval": interval,
+        "ece_by_chance": calibration_error_by_chance(
+            stated[told], np.isfinite(given)[both][told].sum(1), seed=seed
+        ),
         "scorable_auc": area_under_roc(scorable[rated], seen[rated] >= 0.5),
         "confusion": confusion(whole, said, grades).tolist(),
         "reliability": _reliability(graded, unit),

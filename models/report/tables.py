@@ -74,10 +74,11 @@ def units(report: Row, scale: Scale) -> str:
     errors = table(
         "Errors per unit in grades, and how far stated probabilities are off",
         ["unit", "RMSE", "95 %", "one rater", "constant", "r", "MAE", "calibration error",
-         "AUC scorable"],
+         "by chance", "AUC scorable"],
         [[html.escape(unit.title), number(row["rmse"]), span(row["interval"]["rmse"]),
           number(row["human_rmse"]), number(row["constant_rmse"]), number(row["r"]),
-          number(row["mae"]), number(row["ece"], 3), number(row["scorable_auc"])]
+          number(row["mae"]), number(row["ece"], 3), number(row.get("ece_by_chance"), 3),
+          number(row["scorable_auc"])]
          for unit, row in told],
     )  # fmt: skip
     return agreement + errors

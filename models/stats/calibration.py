@@ -57,6 +57,27 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
     return sum(row.n * abs(row.observed - row.confidence) for row in rows) / total
 
 
+def calibration_error_by_chance(
+    confidence: ArrayLike, votes: ArrayLike, bins: int = 10, draws: int = 200, seed: int = 0
+) -> float:
+    """The mean ECE of probabilities that are right to the last digit; NaN without data.
+
+    Few votes differ from the probability they come from, so that no ECE of them is 0. Each of n
+    answers of stated `confidence` is agreed to by a binomial number of its `votes` (n,); the mean
+    is over `draws` of all of them. Answers about one animal resemble each other, which only makes
+    the ECE by chance larger. Source: consistency resampling, Bröcker and Smith 2007, Weather and
+    Forecasting 22:651.
+    """
+    stated = np.clip(np.asarray(confidence, np.float64), 0.0, 1.0)
+    count = np.asarray(votes, np.int64)
+    stated, count = stated[count > 0], count[count > 0]
+    if not len(stated):
+        return float("nan")
+    rng = np.random.default_rng(seed)
+    agreed = rng.binomial(count, stated, (draws, len(stated))) / count
+    return float(np.mean([expected_calibration_error(stated, one, bins) for one in agreed]))
+
+
 def area_under_roc(score: ArrayLike, positive: ArrayLike) -> float:
     """Area under the ROC curve, (R₊ - n₊(n₊+1)/2) / (n₊·n₋), with mid-ranks for ties.
 

@@ -145,7 +145,7 @@ def shipped(state: Any) -> Iterator[Row]:
     yield _row("scorer.known_labs_r", image["r"], "", "≥ 0.87")
     yield _row("scorer.known_labs_coat_gap_rmse", report["coat_gap"]["largest"], "grades", "≤ 0.03")
     for unit, row in report["units"].items():
-        yield _row(f"scorer.known_labs_{unit}_ece", row["ece"], "", "≤ 0.03")
+        yield from _calibration_rows(f"known_labs_{unit}", row)
     PAGES.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(WORK / "left-out" / "report.html", PAGES / "left-out.html")
     shutil.copyfile(out / "against-evaluation" / "report.html", PAGES / "shipped.html")
@@ -332,7 +332,13 @@ def _unit_rows(report: Mapping[str, Any]) -> Iterator[Row]:
     for unit, row in report["units"].items():
         gain = row["against_one_rater"]["lower"]
         yield _row(f"scorer.left_out_{unit}_kappa_over_one_rater", gain, "", "≥ 0")
-        yield _row(f"scorer.left_out_{unit}_ece", row["ece"], "", "≤ 0.03")
+        yield from _calibration_rows(f"left_out_{unit}", row)
+
+
+def _calibration_rows(name: str, row: Mapping[str, Any]) -> Iterator[Row]:
+    yield _row(f"scorer.{name}_ece", row["ece"], "", "≤ 0.03")
+    # What stated probabilities would show that are right.
+    yield _row(f"scorer.{name}_ece_by_chance", row["ece_by_chance"], "")
 
 
 def _state_rows(report: Mapping[str, Any]) -> Iterator[Row]:

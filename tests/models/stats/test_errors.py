@@ -10,7 +10,12 @@ from models.stats.bootstrap import (
     error_draws,
     percentile_interval,
 )
-from models.stats.calibration import area_under_roc, expected_calibration_error, reliability
+from models.stats.calibration import (
+    area_under_roc,
+    calibration_error_by_chance,
+    expected_calibration_error,
+    reliability,
+)
 from models.stats.errors import (
     bias,
     bland_altman,
@@ -134,3 +139,23 @@ def test_only_pairs_with_both_values_count_and_shapes_must_agree() -> None:
 
 def test_the_sigmoid_never_overflows() -> None:
     assert sigmoid([0.0, np.log(3), -800.0, 800.0]) == pytest.approx([0.5, 0.75, 0.0, 1.0])
+
+
+def test_a_calibration_error_by_chance_is_what_true_probabilities_show() -> None:
+    rng = np.random.default_rng(2)
+    stated = rng.uniform(0.34, 1.0, 600)
+
+    def told(votes: int) -> list[float]:
+        agreed = (rng.binomial(votes, stated) / votes for _ in range(40))
+        return [expected_calibration_error(stated, one) for one in agreed]
+
+    by_chance = [calibration_error_by_chance(stated, np.full(600, n)) for n in (1, 8)]
+    assert by_chance == pytest.approx([np.mean(told(1)), np.mean(told(8))], rel=0.15)
+    assert by_chance[0] > 2 * by_chance[1]
+    assert calibration_error_by_chance([1.0, 0.0], [3, 3]) == 0
+    # Who was not asked says nothing.
+    votes = np.where(np.arange(600) < 300, 8, 0)
+    assert calibration_error_by_chance(stated, votes) == calibration_error_by_chance(
+        stated[:300], votes[:300]
+    )
+    assert np.isnan(calibration_error_by_chance([0.5], [0]))
