@@ -10,6 +10,7 @@ import pytest
 pytestmark = [pytest.mark.service("browser"), pytest.mark.django_db(transaction=True)]
 
 PHONE = {"width": 390, "height": 844}
+ANSWERED = re.compile(r"/api/rating/[0-9a-z]{26}$")
 
 
 @pytest.fixture
@@ -181,6 +182,42 @@ def test_a_frame_is_taken_back_with_its_answers_and_committed_anew(queue, open_p
     grades = dict(Rating.objects.filter(rater=rita).values_list("unit", "grade"))
     assert grades == dict.fromkeys(units, 1) | {units[0]: 2}
     assert Assignment.objects.get(rater=rita, rated_at__isnull=False).viewing["zoom"] == 1
+
+
+def test_an_answer_on_its_way_is_taken_back_once_it_is_there(queue, open_page, units):
+    from amgs.repository.models import Rating
+
+    rita, _ = queue(animals=1, frames=4)
+    page = open_page(rita)
+    begin(page)
+    fetched_ahead(page)
+    first = page.locator("#still").get_attribute("src")
+    held = []
+    page.route(ANSWERED, lambda route: held.append(route))
+    for _ in units:
+        page.keyboard.press("1")
+    next_frame(page, lambda: page.keyboard.press("Enter"))
+    page.keyboard.press("u")
+    page.get_by_text("The last frame is being taken back.").wait_for()
+    page.keyboard.press("1")  # one grade of the frame that is shown meanwhile
+    assert page.locator("#still").get_attribute("src") != first
+    next_frame(page, lambda: held[0].continue_())
+    page.unroute(ANSWERED)
+    assert page.locator("#still").get_attribute("src") == first
+    assert page.locator("#refusal").inner_text() == ""
+    assert not Rating.objects.filter(rater=rita).exists()
+    # What may have arrived before the connection broke is not taken back in the dark.
+    page.route(ANSWERED, lambda route: route.abort())
+    next_frame(page, lambda: page.keyboard.press("Enter"))
+    page.locator("#waiting:not([hidden])").wait_for()
+    page.keyboard.press("u")
+    page.get_by_text("may have the last frame already").wait_for()
+    page.unroute(ANSWERED)
+    settled(page)
+    next_frame(page, lambda: page.keyboard.press("u"))
+    assert page.locator("#still").get_attribute("src") == first
+    assert page.locator("#refusal").inner_text() == ""
+    assert not Rating.objects.filter(rater=rita).exists()
 
 
 def test_zoom_and_contrast_are_kept_with_the_grades(queue, open_page, units):

@@ -98,6 +98,21 @@ export class Outbox extends EventTarget {
     return true;
   }
 
+  // Resolves when an answer that is being sent has arrived or was refused: true; false where the
+  // site cannot be reached, which may have the answer or not.
+  settled(id) {
+    const over = () => !this.#rows.has(id) || !this.connected;
+    if (over()) return Promise.resolve(!this.#rows.has(id));
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!over()) return;
+        this.removeEventListener("change", look);
+        resolve(!this.#rows.has(id));
+      };
+      this.addEventListener("change", look);
+    });
+  }
+
   // Resolves when nothing waits any more.
   empty() {
     if (this.size === 0) return Promise.resolve();

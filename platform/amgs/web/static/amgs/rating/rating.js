@@ -186,16 +186,27 @@ async function undo() {
     answers.undo();
     return;
   }
-  const last = before.pop();
-  if (!last) return;
+  const last = before.at(-1);
+  if (!last || moving) return;
+  moving = true;
   try {
     if (!(await outbox.take(last.frame.id))) {
+      told.textContent = "The last frame is being taken back.";
+      // An answer on its way cannot be stopped: it arrives and is taken back there.
+      if (!(await outbox.settled(last.frame.id))) {
+        refuse("The site cannot be reached and may have the last frame already. Take it back when it can be reached.");
+        return;
+      }
       await ask("POST", `rating/${last.frame.id}/take-back`);
       await outbox.forget(last.frame.id);
     }
+    before.pop();
+    refuse("");
   } catch (problem) {
     refuse(problem.message);
     return;
+  } finally {
+    moving = false;
   }
   ahead.back(current);
   show(last.frame);
@@ -259,7 +270,11 @@ for (const button of root.querySelectorAll("[data-look]")) {
 }
 
 outbox.addEventListener("change", tellWaiting);
-outbox.addEventListener("refused", ({ detail }) => refuse(`${detail.sentence} The answers to that frame were not stored.`));
+outbox.addEventListener("refused", ({ detail }) => {
+  const place = before.findIndex(({ frame }) => frame.id === detail.id);
+  if (place >= 0) before.splice(place, 1);
+  refuse(`${detail.sentence} The answers to that frame were not stored.`);
+});
 outbox.addEventListener("signin", ({ detail }) => refuse(`${detail} Sign in again in another window and reload this page: ${outbox.size} answered frames are kept here.`));
 
 async function begin() {
