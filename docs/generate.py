@@ -259,13 +259,62 @@ def shipped_page() -> str:
         if (OUT / "reports" / name).exists():
             lines.append(f"- [{title}](reports/{name})")
     lines += ["", *_context_lines(rows), *_oracle_lines(rows), "## Every figure", ""]
-    lines += ["| figure | value | target | met |", "| --- | --- | --- | --- |"]
+    return "\n".join([*lines, *_figure_lines(rows)])
+
+
+def _figure_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """A table of figures with their targets."""
+    lines = ["| figure | value | target | met |", "| --- | --- | --- | --- |"]
     for row in rows:
         value = (
             "not measured" if row["value"] is None else f"{row['value']:g} {row['unit']}".strip()
         )
         said = ("yes" if row["ok"] else "**no**") if row["target"] else ""
         lines.append(f"| `{row['name']}` | {value} | {row['target'] or ''} | {said} |")
+    return [*lines, ""]
+
+
+SUBJECTS = {
+    "loop": "The loop on one machine",
+    "scorer": "The scorer",
+    "repository": "The repository",
+    "curation": "Curation",
+    "retraining": "Retraining and promotion",
+    "public_scorer": "The public scorer",
+    "core": "Jobs",
+}
+
+
+def figures_page() -> str:
+    """Speed, memory and what endures, from ``bench.json`` and ``endurance.json``."""
+    quick, long = (
+        json.loads((OUT / f"{name}.json").read_text()) for name in ("bench", "endurance")
+    )
+    judged = [row for row in (*quick, *long) if row["target"]]
+    met = sum(row["ok"] for row in judged)
+    lines = [
+        "# Figures",
+        "",
+        "`make bench` measures speed and memory, `make endurance` what takes hours or kills "
+        "hundreds of processes. Speeds are told as ratios taken in one run wherever there is "
+        "something to compare with; seconds hold for the machine they were measured on. What needs "
+        "training is on the page of [the shipped model](shipped-model.md).",
+        "",
+        f"{met} of {len(judged)} figures meet their target. Why the others do not: "
+        "[out of reach so far](../explanation/out-of-reach.md).",
+        "",
+    ]
+    for key, title in SUBJECTS.items():
+        some = [row for row in (*quick, *long) if row["name"].split(".")[0] == key]
+        lines += [f"## {title}", "", *_figure_lines(sorted(some, key=lambda row: row["name"]))]
+    lines += ["## Where and when", "", "| commit | day | machine | figures |"]
+    lines.append("| --- | --- | --- | --- |")
+    places: dict[tuple[str, str, str], int] = {}
+    for row in (*quick, *long):
+        place = (row["date"], row["commit"][:12], row["machine"])
+        places[place] = places.get(place, 0) + 1
+    for (date, commit, machine), count in sorted(places.items()):
+        lines.append(f"| `{commit}` | {date} | {machine} | {count} |")
     return "\n".join([*lines, ""])
 
 
@@ -399,6 +448,7 @@ PAGES = {
     "api.md": api_page,
     "gates.md": gates_page,
     "checks.md": checks_page,
+    "figures.md": figures_page,
 }
 
 
