@@ -296,8 +296,8 @@ def _figures(
     table = graded.merge(known, on="frame", how="left", validate="one_to_one")
     # All frames of all labs but the independent ones: one fold with its benchmark.
     fold = sorted(WORK.glob("without-*.benchmark.parquet"))[0]
-    training = fold.with_name(fold.name.replace(".benchmark", ""))
-    frames = pd.concat([read_manifest(path).frames for path in (training, fold)])
+    learnt = fold.with_name(fold.name.replace(".benchmark", ""))
+    frames = pd.concat([read_manifest(path).frames for path in (learnt, fold)])
     constant = constants(with_truth(frames.sort_values("frame"), scale), scale)
     report = compute_report(
         table,
