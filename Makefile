@@ -46,6 +46,7 @@ lint: setup-test ## style, import contracts, types
 	@.venv/bin/ruff format --check .
 	@PYTHONPATH=.:platform .venv/bin/lint-imports
 	@.venv/bin/mypy
+	@.venv/bin/mypy tests/benchmarks/run.py tests/benchmarks/*_scorer.py
 
 docs: setup-test ## the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet

@@ -63,9 +63,9 @@ def speed() -> Iterator[Row]:
         film, name = _film(size, mbit), f"{size}_{mbit}mbit"
         spent = _rounds(
             {
-                "ffmpeg": lambda film=film: _ffmpeg(film),
-                "read": lambda film=film: _read(film),
-                "score": lambda film=film: _score(film),
+                "ffmpeg": functools.partial(_ffmpeg, film),
+                "read": functools.partial(_read, film),
+                "score": functools.partial(_score, film),
             }
         )
         yield _row(f"decode_ratio_{name}", spent("ffmpeg", "read", 0), "× ffmpeg", "≥ 0.9")

@@ -9,6 +9,7 @@ are not worth keeping.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -383,6 +384,9 @@ def _effect_rows(labs: list[str]) -> Iterator[Row]:
     from models.scale import load_scale
     from models.stats.bootstrap import cluster_interval
 
+    def mean(rows: Any, values: Any) -> float:
+        return float(values[rows].mean())
+
     table = observation_scores(pd.read_parquet(_left_out(labs)), load_scale())
     for lab in labs:
         mine = table[table["lab"] == lab]
@@ -390,7 +394,7 @@ def _effect_rows(labs: list[str]) -> Iterator[Row]:
             wide = mine.pivot(index="animal", columns="observation", values=who).dropna()
             change = (wide[AFTER] - wide[BASELINE]).to_numpy(np.float64)
             low, high = cluster_interval(
-                lambda rows, values=change: float(values[rows].mean()), wide.index.tolist(), 1000, 0
+                functools.partial(mean, values=change), wide.index.tolist(), 1000, 0
             )
             short = lab.removeprefix("phantom-")
             name = f"scorer.left_out_{short}_change_by_{'model' if who == 'score' else 'raters'}"
