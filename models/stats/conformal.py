@@ -6,28 +6,23 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
 
-def conformal_threshold(
-    probabilities: Array, target: Array, alpha: float, weights: ArrayLike | None = None
-) -> float:
+def conformal_threshold(probabilities: Array, target: Array, alpha: float) -> float:
     """The least probability a grade needs to be in the set that misses a rater's grade ≤ alpha.
 
     Split conformal prediction with the score 1 - p(grade) (Sadinle, Lei, Wasserman 2019, JASA
     114:223). Raters' votes are soft, so that each grade counts with its share; the threshold is the
     weighted alpha-quantile of p(grade) with the finite-sample correction (n + 1) · alpha / n. Both
-    arrays are (n, grades); `weights` (n,), of mean 1, let some rows count more.
+    arrays are (n, grades).
     """
     n = len(probabilities)
     level = alpha * (n + 1) - 1
     if n == 0 or level < 0:
         return 0.0
-    if weights is not None:
-        scale = np.asarray(weights, np.float64)
-        target = target * (scale * n / scale.sum())[:, None]
     return _quantile(probabilities, target, level)
 
 

@@ -366,8 +366,12 @@ def _set_rows(sets: Mapping[str, Any]) -> Iterator[Row]:
         upper = [group["interval"][1] for group in large]
         if upper:
             yield _row(f"scorer.{unit}_set_lowest_group_upper", min(upper), "", "≥ 0.88")
-        away = [lab["coverage"] for lab in (row["left_out"] or {}).values()]
-        yield _row(f"scorer.{unit}_set_lowest_left_out", min(away, default=None), "", "≥ 0.8")
+        away = list((row["left_out"] or {}).values())
+        lowest = min((lab["coverage"] for lab in away), default=None)
+        yield _row(f"scorer.{unit}_set_lowest_left_out", lowest, "", "≥ 0.8")
+        # What that costs: the more grades a set holds, the less it says.
+        size = sum(lab["size"] for lab in away) / len(away) if away else None
+        yield _row(f"scorer.{unit}_set_size_left_out", size, "grades")
 
 
 def _effect_rows(labs: list[str]) -> Iterator[Row]:

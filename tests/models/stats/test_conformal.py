@@ -36,9 +36,6 @@ def test_the_threshold_is_the_corrected_quantile() -> None:
     # (19 + 1) · 0.1 - 1 = 1 vote may lie below.
     assert conformal_threshold(p, votes, ALPHA) == pytest.approx(0.10)
     assert conformal_threshold(p[:5], votes[:5], ALPHA) == 0.0
-    heavy = np.ones(19)
-    heavy[:2] = 0.1
-    assert conformal_threshold(p, votes, ALPHA, heavy) > 0.10
 
 
 def test_clusters_of_one_are_the_plain_case() -> None:
@@ -125,16 +122,23 @@ def test_who_gets_which_threshold() -> None:
     assert threshold_for(without, "u", None) == without["units"]["u"]["pooled"]["threshold"]
 
 
-def test_left_out_labs_count_the_same_and_are_judged_by_the_others() -> None:
+def test_unseen_labs_get_the_threshold_of_the_hardest_and_each_is_judged_by_the_others() -> None:
     rng = np.random.default_rng(2)
-    big, small = sample(rng, 2000), sample(rng, 100, honest=0.2)
-    p, votes = (np.concatenate(two) for two in zip(big, small, strict=True))
-    left = LeftOut([p], [votes], ["big"] * 2000 + ["small"] * 100)
-    found = fit_sets(["u"], [p], [votes], ["x"] * 2100, ["c"] * 2100, ALPHA, left)["units"]["u"]
-    assert found["elsewhere"]["threshold"] < found["pooled"]["threshold"]
-    assert found["elsewhere"]["labs"]["small"]["coverage"] < 0.85
-    assert found["elsewhere"]["labs"]["big"]["coverage"] > 0.9
-    assert found["elsewhere"]["labs"]["big"]["n"] == 2000
+    parts = [sample(rng, 2000), sample(rng, 2000, honest=0.5), sample(rng, 100, honest=0.2)]
+    p, votes = (np.concatenate(two) for two in zip(*parts, strict=True))
+    labs = ["easy"] * 2000 + ["middling"] * 2000 + ["hard"] * 100
+    left = LeftOut([p], [votes], labs)
+    found = fit_sets(["u"], [p], [votes], ["x"] * 4100, ["c"] * 4100, ALPHA, left)["units"]["u"]
+    hardest = conformal_threshold(p[4000:], votes[4000:], ALPHA)
+    assert found["elsewhere"]["threshold"] == hardest < found["pooled"]["threshold"]
+    tried = found["elsewhere"]["labs"]
+    assert {name: row["n"] for name, row in tried.items()} == {
+        "easy": 2000, "middling": 2000, "hard": 100,
+    }  # fmt: skip
+    middling = conformal_threshold(p[2000:4000], votes[2000:4000], ALPHA)
+    held = covered(grade_sets(p[4000:], middling), votes[4000:])
+    assert tried["hard"]["coverage"] == held.mean() < 0.9
+    assert min(tried["easy"]["coverage"], tried["middling"]["coverage"]) > 0.9
 
 
 def test_unknown_targets_are_left_out_and_nothing_is_promised_on_nothing() -> None:
