@@ -2,7 +2,8 @@
 
 Three kinds of threshold per unit: `pooled` over all calibration animals, one per lab × coat with
 enough of them, and `elsewhere` for labs that calibration has not seen, from predictions on labs
-that were left out of training: that of the hardest of them. Numpy only; the content lies in `calibration.json` under `sets`.
+that were left out of training: that of the hardest of them. Numpy only; the content lies in
+`calibration.json` under `sets`.
 """
 
 from __future__ import annotations
