@@ -187,15 +187,25 @@ def sets(report: Row, scale: Scale) -> str:
     for unit in scale.units:
         row = figures["units"][unit.key]
         pooled, worst = row["pooled"], _lowest(row["groups"])
-        away = _lowest(row["elsewhere"] or row["left_out"] or {})
+        away = row["elsewhere"] or row["left_out"] or {}
+        sizes = [lab["size"] for lab in away.values() if lab["size"] is not None]
         rows.append(
             [html.escape(unit.title), percent(pooled["coverage"]),
-             span(pooled["interval"], percent), number(pooled["size"]), worst, away]
+             span(pooled["interval"], percent), number(pooled["size"]), worst, _lowest(away),
+             number(sum(sizes) / len(sizes)) if sizes else "–"]
         )  # fmt: skip
     return table(
         f"Prediction sets that aim to hold a rater's grade in {100 * (1 - figures['alpha']):.0f} % "
         "of frames",
-        ["unit", "held", "95 %", "grades in a set", "lowest lab × coat", "lowest unseen lab"],
+        [
+            "unit",
+            "held",
+            "95 %",
+            "grades in a set",
+            "lowest lab × coat",
+            "lowest unseen lab",
+            "grades in a set, unseen labs",
+        ],  # fmt: skip
         rows,
     )
 
