@@ -205,7 +205,7 @@ def sets(report: Row, scale: Scale) -> str:
             "lowest lab × coat",
             "lowest unseen lab",
             "grades in a set, unseen labs",
-        ],  # fmt: skip
+        ],
         rows,
     )
 
