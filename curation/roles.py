@@ -20,6 +20,9 @@ ROLES: dict[str, str] = {
 }
 """Role key → what it means. `system` is never given to a person."""
 
+GIVEN = (RATER, CURATOR, MAINTAINER)
+"""What a maintainer gives to a person; contributors are whoever belongs to a lab."""
+
 Scope = Literal["any", "own_lab", "other_labs"]
 
 

@@ -167,6 +167,8 @@ def site(story):
         ("review", cora, f"/review/{ref(review)}/"),
         ("review-recording", cora, filled.first_recording(review)),
         ("review-disagreements", cora, f"/review/{ref(review)}/disagreements"),
+        ("people", mia, "/people/"),
+        ("people-none", mia, "/people/?q=nobody-of-this-name"),
         ("inbox", bob, "/inbox/"),
         ("inbox-curator", cora, "/inbox/"),
         ("mail-stop", None, f"/mail/stop/{stop_token(alice)}/"),

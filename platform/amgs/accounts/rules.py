@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amgs.accounts.models import ApiToken, Lab, User
+from amgs.accounts.models import ApiToken, Lab, Membership, User
 from amgs.core.base import Actor
 from amgs.core.policy import rule
 from curation.roles import ACTS
@@ -17,15 +17,34 @@ def _create_lab(actor: Actor, subject: None) -> str | None:
 
 @rule("accounts.lab.add_member")
 def _add_member(actor: Actor, lab: Lab) -> str | None:
-    if not actor.roles.isdisjoint({"maintainer", "system"}):
-        return None
-    if isinstance(actor, User) and lab.memberships.filter(user=actor, is_head=True).exists():
+    if _runs(actor, lab):
         return None
     return f"Only the head of '{lab.name}' lets people in; ask them to add you."
 
 
-@rule("accounts.user.grant_role")
-def _grant_role(actor: Actor, user: User) -> str | None:
+@rule("accounts.lab.remove_member")
+def _remove_member(actor: Actor, membership: Membership) -> str | None:
+    if actor == membership.user or _runs(actor, membership.lab):
+        return None
+    return f"Only the head of '{membership.lab.name}' lets people go; everybody may leave."
+
+
+@rule("accounts.lab.set_head")
+def _set_head(actor: Actor, membership: Membership) -> str | None:
+    if _runs(actor, membership.lab):
+        return None
+    return f"Only the head of '{membership.lab.name}' says who else is its head."
+
+
+def _runs(actor: Actor, lab: Lab) -> bool:
+    """Whether somebody is a head of the lab, or looks after all of them."""
+    if not actor.roles.isdisjoint({"maintainer", "system"}):
+        return True
+    return isinstance(actor, User) and lab.memberships.filter(user=actor, is_head=True).exists()
+
+
+@rule("accounts.user.see_all", "accounts.user.grant_role")
+def _grant_role(actor: Actor, user: User | None) -> str | None:
     # The first maintainer is made by whoever runs the installation.
     if "system" in actor.roles or getattr(actor, "is_superuser", False):
         return None

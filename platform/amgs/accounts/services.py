@@ -9,15 +9,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from amgs.accounts.holders import token_with
 from amgs.accounts.models import ApiToken, Grant, Lab, Membership, User
-from amgs.core import policy, vocabulary
+from amgs.accounts.notices import tell
+from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.decisions import record
-from amgs.core.errors import Refused
+from amgs.core.errors import NotFound, Refused
+from curation.roles import GIVEN, MAINTAINER, ROLES
 
 SCOPES = {
     "read": "see what you may see",
@@ -29,6 +31,7 @@ SCOPES = {
 }
 # How stale "last used" may be; a write for every request would be a write for every read.
 LAST_USED_STEP = timedelta(minutes=5)
+MOST_WORDS = 8
 
 
 @transaction.atomic
@@ -61,16 +64,117 @@ def add_member(*, lab: Lab, user: User, by: Actor) -> tuple[Membership, bool]:
 
 
 @transaction.atomic
+def remove_member(*, lab: Lab, user: User, by: Actor) -> None:
+    """End a membership, one's own or that of somebody one is head of; the lab keeps its data."""
+    membership = _membership(lab, user)
+    policy.require(by, "accounts.lab.remove_member", membership)
+    _needs_other_head(membership)
+    membership.delete()
+    record(lab, "remove_member", by=by, facts={"user": user.public_id, "name": user.name})
+    tell(
+        [user],
+        title=f"You no longer belong to {lab.name}",
+        text="Its drafts and private data are closed to you; what you contributed stays with it.",
+        about=lab,
+        by=by,
+    )
+    _forget_cached(user)
+
+
+@transaction.atomic
+def set_head(*, lab: Lab, user: User, head: bool, by: Actor) -> None:
+    """Make a member a head of the lab, or no longer one; a lab may have several."""
+    membership = _membership(lab, user)
+    policy.require(by, "accounts.lab.set_head", membership)
+    if membership.is_head == head:
+        return
+    if not head:
+        _needs_other_head(membership)
+    membership.is_head = head
+    membership.save(update_fields=["is_head"])
+    record(
+        lab,
+        "make_head" if head else "end_head",
+        by=by,
+        facts={"user": user.public_id, "name": user.name},
+    )
+    tell(
+        [user],
+        title=f"You are {'now' if head else 'no longer'} a head of {lab.name}",
+        text="A head lets people in and lets them go." if head else "You still belong to it.",
+        about=lab,
+        by=by,
+    )
+
+
+def _membership(lab: Lab, user: User) -> Membership:
+    """Return a membership; the lab is locked, so that of two heads one stays."""
+    Lab.objects.select_for_update().get(pk=lab.pk)
+    found = Membership.objects.select_related("lab", "user").filter(lab=lab, user=user).first()
+    if found is None:
+        raise NotFound(f"{user.name} does not belong to '{lab.name}'.")
+    return found
+
+
+def _needs_other_head(membership: Membership) -> None:
+    heads = membership.lab.memberships.filter(is_head=True).exclude(pk=membership.pk)
+    if membership.is_head and not heads.exists():
+        raise Refused(
+            f"'{membership.lab.name}' has no other head; make another member its head first."
+        )
+
+
+@transaction.atomic
 def grant_role(*, user: User, role: str, by: Actor) -> Grant:
     """Give a person a role on the whole site."""
     policy.require(by, "accounts.user.grant_role", user)
-    if role not in dict(vocabulary.roles()):
-        raise Refused(f"There is no role called '{role}'.", field="role")
+    if role not in GIVEN:
+        raise Refused(
+            f"A role that can be given is one of {', '.join(GIVEN)}, not '{role}'.", field="role"
+        )
     grant, created = Grant.objects.get_or_create(user=user, role=role)
     if created:
         record(user, "grant_role", by=by, facts={"role": role})
+        if isinstance(by, User):
+            tell([user], title=f"You are a {role} now", text=f"{ROLES[role]}.", about=user, by=by)
     _forget_cached(user)
     return grant
+
+
+@transaction.atomic
+def take_role(*, user: User, role: str, by: Actor) -> None:
+    """Take a role from a person; what they did while they held it stays."""
+    policy.require(by, "accounts.user.grant_role", user)
+    # All of them are locked, so that of two maintainers one stays.
+    holders = list(Grant.objects.select_for_update().filter(role=role).select_related("user"))
+    mine = [grant for grant in holders if grant.user_id == user.pk]
+    if not mine:
+        raise NotFound(f"{user.name} does not hold the role '{role}'.")
+    others = [grant for grant in holders if grant.user_id != user.pk and grant.user.is_active]
+    if role == MAINTAINER and not others:
+        raise Refused("There is no other maintainer; give somebody else the role first.")
+    mine[0].delete()
+    record(user, "take_role", by=by, facts={"role": role})
+    title = f"You are no longer a {role}"
+    tell([user], title=title, text="What you did as one stays.", about=user, by=by)
+    _forget_cached(user)
+
+
+def people(*, by: Actor, words: str = "") -> QuerySet[User]:
+    """Return everybody with an account whose name or address holds these words."""
+    policy.require(by, "accounts.user.see_all")
+    found = User.objects.filter(is_active=True)
+    for word in words.split()[:MOST_WORDS]:
+        found = found.filter(Q(full_name__icontains=word) | Q(email__icontains=word))
+    return found.prefetch_related("grants", "labs")
+
+
+def person(*, by: Actor, public_id: str) -> User:
+    """Return one of `people`; raises ``NotFound``."""
+    found = people(by=by).filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("There is no such person.")
+    return found
 
 
 def _forget_cached(user: User) -> None:

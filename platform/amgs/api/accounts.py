@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -13,13 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from amgs.accounts import services
-from amgs.accounts.models import ApiToken, Lab, User
+from amgs.accounts.models import ApiToken, Lab
 from amgs.api.authentication import Scoped
 from amgs.api.details import DETAIL, detail
 from amgs.api.paging import LIST, page
 from amgs.api.problems import documented
-from amgs.core import policy
-from amgs.core.errors import NotFound, Refused
+from amgs.core.errors import NotFound
 
 
 class LabBody(serializers.Serializer):
@@ -45,12 +44,6 @@ class MeView(serializers.Serializer):
     email = serializers.EmailField()
     roles = serializers.ListField(child=serializers.CharField())
     labs = LabView(many=True)
-
-
-class MemberBody(serializers.Serializer):
-    """A person to be added to a lab."""
-
-    email = serializers.EmailField()
 
 
 class TokenBody(serializers.Serializer):
@@ -148,38 +141,6 @@ class Labs(APIView):
         return Response(lab_json(services.create_lab(by=request.user, **body.validated_data)), 201)
 
 
-class Members(APIView):
-    """The people of a lab."""
-
-    permission_classes = [IsAuthenticated, Scoped]
-    scope = "contribute"
-
-    @extend_schema(
-        request=MemberBody,
-        responses={
-            200: OpenApiResponse(LabView, "The person belonged to it before."),
-            201: LabView,
-            **documented(400, 401, 403, 404),
-        },
-    )
-    def post(self, request: Request, public_id: str) -> Response:
-        """Add a person who has an account to a lab whose head I am."""
-        body = MemberBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        lab = request.user.labs.filter(public_id=public_id).first()
-        if lab is None:
-            raise NotFound("You belong to no such lab.")
-        policy.require(request.user, "accounts.lab.add_member", lab)
-        user = User.objects.filter(email__iexact=body.validated_data["email"]).first()
-        if user is None:
-            raise Refused(
-                "Nobody has an account with this address; ask them to make one first.",
-                field="email",
-            )
-        _, is_new = services.add_member(lab=lab, user=user, by=request.user)
-        return Response(lab_json(lab), 201 if is_new else 200)
-
-
 class Tokens(APIView):
     """My tokens. A token cannot make tokens."""
 
@@ -223,7 +184,6 @@ class Token(APIView):
 urlpatterns = [
     path("me", Me.as_view()),
     path("labs", Labs.as_view()),
-    path("labs/<str:public_id>/members", Members.as_view()),
     path("tokens", Tokens.as_view()),
     path("tokens/<str:public_id>", Token.as_view()),
 ]

@@ -10,6 +10,7 @@ from amgs.api.problems import nothing_here
 # In the order in which the documentation shows them.
 NOUNS = (
     "accounts",
+    "people",
     "uploads",
     "datasets",
     "versions",

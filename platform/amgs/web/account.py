@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from amgs.accounts import services
-from amgs.accounts.models import Mail, User
+from amgs.accounts.models import Lab, Mail, User
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
 from curation.roles import ROLES
@@ -125,6 +125,44 @@ def add_member(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("account")
 
 
+def _member(request: HttpRequest, public_id: str, person: str) -> tuple[Lab, User]:
+    """Return a lab of mine and somebody who belongs to it."""
+    lab = request.user.labs.filter(public_id=public_id).first()
+    user = lab and lab.members.filter(public_id=person).first()
+    if user is None:
+        raise NotFound("You belong to no such lab, or this person does not.")
+    return lab, user
+
+
+@require_POST
+@login_required
+def remove_member(request: HttpRequest, public_id: str, person: str) -> HttpResponse:
+    """Let somebody go from a lab of mine, or leave it."""
+    lab, user = _member(request, public_id, person)
+    try:
+        services.remove_member(lab=lab, user=user, by=request.user)
+    except Refused as refused:
+        return _again(request, refused, public_id)
+    who = "You no longer belong" if user == request.user else f"{user.name} no longer belongs"
+    messages.success(request, f"{who} to “{lab.name}”.")
+    return redirect("account")
+
+
+@require_POST
+@login_required
+def set_head(request: HttpRequest, public_id: str, person: str) -> HttpResponse:
+    """Make somebody a head of a lab of mine, or no longer one."""
+    lab, user = _member(request, public_id, person)
+    head = request.POST.get("head") == "yes"
+    try:
+        services.set_head(lab=lab, user=user, head=head, by=request.user)
+    except Refused as refused:
+        return _again(request, refused, public_id)
+    who = "You are" if user == request.user else f"{user.name} is"
+    messages.success(request, f"{who} {'now' if head else 'no longer'} a head of “{lab.name}”.")
+    return redirect("account")
+
+
 @require_POST
 @login_required
 def create_token(request: HttpRequest) -> HttpResponse:
@@ -162,6 +200,12 @@ urlpatterns = [
     path("account/", account, name="account"),
     path("account/labs", create_lab, name="lab-create"),
     path("account/labs/<str:public_id>/members", add_member, name="lab-member"),
+    path(
+        "account/labs/<str:public_id>/members/<str:person>/remove",
+        remove_member,
+        name="lab-member-remove",
+    ),
+    path("account/labs/<str:public_id>/members/<str:person>/head", set_head, name="lab-head"),
     path("account/tokens", create_token, name="token-create"),
     path("account/tokens/<str:public_id>/revoke", revoke_token, name="token-revoke"),
 ]

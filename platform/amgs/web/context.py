@@ -23,6 +23,8 @@ class Place:
     roles: frozenset[str] = frozenset()
 
 
+SUPERUSER = "superuser"
+"""No role: whoever runs the installation and makes the first maintainer."""
 PLACES = (
     Place("Score a video", "score", ("/score", "/scores")),
     Place("Tools", "tools", ("/tools",)),
@@ -33,6 +35,7 @@ PLACES = (
     Place("Models", "models", ("/models",)),
     Place("Training", "training", ("/training",), frozenset({"maintainer", "curator"})),
     Place("Watch", "watch", ("/watch",), frozenset({"maintainer", "curator"})),
+    Place("People", "people", ("/people",), frozenset({"maintainer", SUPERUSER})),
 )
 
 
@@ -40,6 +43,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
     """Return the navigation with the current place marked, and the phantom statement's switch."""
     user = getattr(request, "user", None)
     roles = user.roles if user is not None and user.is_authenticated else frozenset()
+    seen = roles | ({SUPERUSER} if getattr(user, "is_superuser", False) else set())
     places = [
         {
             "title": place.title,
@@ -50,7 +54,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
             ),
         }
         for place in PLACES
-        if not place.roles or place.roles & roles
+        if not place.roles or place.roles & seen
     ]
     return {
         "places": places,

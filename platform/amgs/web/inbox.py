@@ -20,6 +20,8 @@ from amgs.web import paging
 
 WATCHED = {"review.callfordata", "scoring.probereading"}
 """What stands on the page Watch."""
+PERSONAL = {"accounts.lab", "accounts.user"}
+"""What stands on the account page."""
 
 
 @require_safe
@@ -55,6 +57,8 @@ def notice(request: HttpRequest, public_id: str) -> HttpResponse:
         run = ToolRun.objects.filter(user=request.user, public_id=row.subject).first()
         if run is not None:
             return redirect("score-result", run.token)
+    if row.subject_kind in PERSONAL:
+        return redirect("account")
     if row.subject_kind in WATCHED and policy.may(request.user, "scoring.see_watch"):
         return redirect("watch")
     return redirect("inbox")

@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 
 from amgs.accounts import services
-from amgs.accounts.models import ApiToken, Membership, User
+from amgs.accounts.models import ApiToken, Membership, Notice, User
 from amgs.core.base import PUBLIC, SYSTEM
 from amgs.core.decisions import history
-from amgs.core.errors import NotAllowed, Refused
+from amgs.core.errors import NotAllowed, NotFound, Refused
 
 pytestmark = pytest.mark.django_db
 
@@ -74,10 +74,83 @@ def test_the_first_maintainer_is_made_by_who_runs_the_site(petra):
     assert "maintainer" in petra.roles & root.roles
 
 
-@pytest.mark.parametrize("role", ["system", "king"])
-def test_a_role_that_nobody_holds_is_refused(petra, mia, role):
-    with pytest.raises(Refused, match="no role called"):
+@pytest.mark.parametrize("role", ["system", "king", "contributor"])
+def test_a_role_that_nobody_gives_is_refused(petra, mia, role):
+    with pytest.raises(Refused, match=f"one of rater, curator, maintainer, not '{role}'"):
         services.grant_role(user=petra, role=role, by=mia)
+
+
+def test_a_role_is_taken_and_the_person_told_both_times(petra, mia, alice):
+    services.grant_role(user=petra, role="rater", by=mia)
+    with pytest.raises(NotAllowed, match="Only a maintainer"):
+        services.take_role(user=petra, role="rater", by=alice)
+    services.take_role(user=petra, role="rater", by=mia)
+    assert petra.roles == frozenset()
+    assert [row.action for row in history(petra)] == ["grant_role", "take_role"]
+    titles = Notice.objects.filter(user=petra).order_by("pk").values_list("title", flat=True)
+    assert list(titles) == ["You are a rater now", "You are no longer a rater"]
+    with pytest.raises(NotFound, match="does not hold"):
+        services.take_role(user=petra, role="rater", by=mia)
+
+
+def test_one_maintainer_stays(petra, mia):
+    with pytest.raises(Refused, match="no other maintainer"):
+        services.take_role(user=mia, role="maintainer", by=mia)
+    services.grant_role(user=petra, role="maintainer", by=mia)
+    User.objects.filter(pk=petra.pk).update(is_active=False)
+    with pytest.raises(Refused, match="no other maintainer"):
+        services.take_role(user=mia, role="maintainer", by=mia)
+    User.objects.filter(pk=petra.pk).update(is_active=True)
+    services.take_role(user=mia, role="maintainer", by=mia)
+    assert "maintainer" not in mia.roles
+
+
+def test_who_leaves_a_lab_sees_its_data_no_more(petra, bob, rita):
+    lab = services.create_lab(name="Ridge", by=petra)
+    for user in (bob, rita):
+        services.add_member(lab=lab, user=user, by=petra)
+    with pytest.raises(NotAllowed, match="everybody may leave"):
+        services.remove_member(lab=lab, user=rita, by=bob)
+    services.remove_member(lab=lab, user=bob, by=bob)
+    services.remove_member(lab=lab, user=rita, by=petra)
+    assert lab.pk not in bob.lab_ids | rita.lab_ids
+    assert history(lab)[0].action in {"create_lab", "remove_member"}
+    # Who leaves is not told of it, who is let go is.
+    assert not Notice.objects.filter(user=bob).exists()
+    assert Notice.objects.get(user=rita).title == "You no longer belong to Ridge"
+    with pytest.raises(NotFound, match="does not belong"):
+        services.remove_member(lab=lab, user=bob, by=petra)
+
+
+def test_a_lab_keeps_a_head(petra, bob, mia):
+    lab = services.create_lab(name="Ridge", by=petra)
+    services.add_member(lab=lab, user=bob, by=petra)
+    for act in (
+        lambda: services.remove_member(lab=lab, user=petra, by=petra),
+        lambda: services.set_head(lab=lab, user=petra, head=False, by=petra),
+        lambda: services.remove_member(lab=lab, user=petra, by=mia),
+    ):
+        with pytest.raises(Refused, match="no other head"):
+            act()
+    with pytest.raises(NotAllowed, match="who else is its head"):
+        services.set_head(lab=lab, user=bob, head=True, by=bob)
+    services.set_head(lab=lab, user=bob, head=True, by=petra)
+    services.set_head(lab=lab, user=bob, head=True, by=petra)
+    assert Notice.objects.get(user=bob).title == "You are now a head of Ridge"
+    services.set_head(lab=lab, user=petra, head=False, by=bob)
+    services.remove_member(lab=lab, user=petra, by=petra)
+    assert set(lab.members.all()) == {bob}
+
+
+def test_people_are_found_by_parts_of_name_and_address(petra, alice, mia):
+    found = services.people(by=mia, words=f"{petra.full_name.split()[0][:4]} @")
+    assert petra in found
+    assert alice not in found
+    assert alice in services.people(by=mia)
+    with pytest.raises(NotAllowed):
+        services.people(by=alice)
+    with pytest.raises(NotFound):
+        services.person(by=mia, public_id="nobody")
 
 
 def test_a_token_is_its_owners_and_its_secret_is_not_kept(alice):

@@ -88,6 +88,76 @@ def test_the_head_of_a_lab_adds_people_who_have_an_account(petra, rita, signed_i
     assert set(lab.members.all()) == {petra, rita}
 
 
+def test_members_come_and_go_and_heads_change(petra, rita, signed_in):
+    browser = signed_in(petra)
+    browser.post("/account/labs", {"name": "Quay"})
+    lab = Lab.objects.get()
+    base = f"/account/labs/{lab.public_id}/members"
+    assert "Make head" not in browser.get("/account/").content.decode()
+    browser.post(base, {"email": rita.email})
+    page = browser.get("/account/").content.decode()
+    assert "Make head" in page
+    assert f"Remove {rita.name}" in page
+    answer = browser.post(f"{base}/{petra.public_id}/remove")
+    assert answer.status_code == 422
+    assert "has no other head" in answer.content.decode()
+    browser.post(f"{base}/{rita.public_id}/head", {"head": "yes"})
+    assert lab.memberships.get(user=rita).is_head
+    assert browser.post(f"{base}/{petra.public_id}/remove").status_code == 302
+    assert set(lab.members.all()) == {rita}
+    assert browser.post(f"{base}/{rita.public_id}/remove").status_code == 404
+
+
+def test_a_member_who_is_no_head_may_leave_and_nothing_else(petra, rita, bob, signed_in):
+    signed_in(petra).post("/account/labs", {"name": "Quay"})
+    lab = Lab.objects.get(name="Quay")
+    base = f"/account/labs/{lab.public_id}/members"
+    for user in (rita, bob):
+        signed_in(petra).post(base, {"email": user.email})
+    browser = signed_in(rita)
+    page = browser.get("/account/").content.decode()
+    assert "Leave “Quay”" in page
+    assert f"Remove {bob.name}" not in page
+    for act, sentence in (("remove", "lets people go"), ("head", "who else is its head")):
+        answer = browser.post(f"{base}/{bob.public_id}/{act}", {"head": "yes"})
+        assert answer.status_code == 422
+        assert sentence in answer.content.decode()
+    browser.post(f"{base}/{rita.public_id}/remove")
+    assert set(lab.members.all()) == {petra, bob}
+
+
+def test_maintainers_give_and_take_roles_on_a_page(petra, rita, mia, signed_in):
+    browser = signed_in(mia)
+    page = browser.get("/people/", {"q": petra.email}).content.decode()
+    assert petra.email in page
+    assert rita.email not in page
+    assert browser.post(f"/people/{petra.public_id}/roles?q=x", {"role": "curator"}).url == (
+        "/people/?q=x"
+    )
+    assert "curator" in User.objects.get(pk=petra.pk).roles
+    notice = petra.notices.get()
+    assert signed_in(petra).get(f"/inbox/{notice.public_id}/").url == "/account/"
+    answer = browser.post(f"/people/{petra.public_id}/roles", {"role": "king"})
+    assert answer.status_code == 422
+    assert "not &#x27;king&#x27;" in answer.content.decode()
+    browser.post(f"/people/{petra.public_id}/roles/curator/take")
+    assert "curator" not in User.objects.get(pk=petra.pk).roles
+    answer = browser.post(f"/people/{mia.public_id}/roles/maintainer/take")
+    assert answer.status_code == 422
+    assert "no other maintainer" in answer.content.decode()
+    assert "Nobody fits" in browser.get("/people/?q=zzz").content.decode()
+    assert signed_in(rita).get("/people/").status_code == 403
+    assert Client().get("/people/").status_code == 302
+
+
+def test_who_runs_the_site_makes_the_first_maintainer(db, signed_in):
+    root = User.objects.create_superuser("root@example.org", "correct horse")
+    browser = signed_in(root)
+    assert 'href="/people/"' in browser.get("/account/").content.decode()
+    browser.post(f"/people/{root.public_id}/roles", {"role": "maintainer"})
+    assert User.objects.get(pk=root.pk).roles == {"maintainer"}
+
+
 def test_a_token_is_shown_once(petra, signed_in):
     browser = signed_in(petra)
     answer = browser.post(
