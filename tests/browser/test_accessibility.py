@@ -155,6 +155,7 @@ def site(story):
         ("embargo", alice, f"/datasets/{ref(draft)}/embargo"),
         ("deleted-drafts", alice, "/deleted-drafts/"),
         ("e-mail", alice, "/accounts/email/"),
+        ("account-close", alice, "/account/close"),
         ("second-factor", alice, "/accounts/2fa/"),
         ("rate", rita, "/rate/"),
         ("rate-forbidden", bob, "/rate/"),

@@ -51,6 +51,18 @@ def _grant_role(actor: Actor, user: User | None) -> str | None:
     return ACTS["grant_role"].refusal(actor.roles)
 
 
+def runs_alone(user: User, lab: Lab) -> bool:
+    """Whether somebody is the only head of a lab."""
+    return list(lab.memberships.filter(is_head=True).values_list("user_id", flat=True)) == [user.pk]
+
+
+@rule("accounts.user.close")
+def _close(actor: Actor, user: User) -> str | None:
+    if actor == user or "system" in actor.roles or getattr(actor, "is_superuser", False):
+        return None
+    return "Only the person themselves may close an account."
+
+
 @rule("accounts.token.revoke")
 def _revoke_token(actor: Actor, token: ApiToken) -> str | None:
     if isinstance(actor, User) and token.user_id == actor.pk:

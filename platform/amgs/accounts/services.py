@@ -15,6 +15,7 @@ from django.utils import timezone
 from amgs.accounts.holders import token_with
 from amgs.accounts.models import ApiToken, Grant, Lab, Membership, User
 from amgs.accounts.notices import tell
+from amgs.accounts.rules import runs_alone
 from amgs.core import policy
 from amgs.core.base import Actor
 from amgs.core.decisions import record
@@ -117,8 +118,7 @@ def _membership(lab: Lab, user: User) -> Membership:
 
 
 def _needs_other_head(membership: Membership) -> None:
-    heads = membership.lab.memberships.filter(is_head=True).exclude(pk=membership.pk)
-    if membership.is_head and not heads.exists():
+    if runs_alone(membership.user, membership.lab):
         raise Refused(
             f"'{membership.lab.name}' has no other head; make another member its head first."
         )

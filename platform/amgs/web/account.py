@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from allauth.account.decorators import reauthentication_required
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django import forms
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from amgs.accounts import services
+from amgs.accounts import closing, services
 from amgs.accounts.models import Lab, Mail, User
 from amgs.core import policy
 from amgs.core.errors import NotFound, Refused
+from amgs.scoring.closing import delete_private, scores_of, studies_of
 from curation.roles import ROLES
 
 TOKEN_DAYS = (30, 90, 365)
@@ -196,8 +200,43 @@ def revoke_token(request: HttpRequest, public_id: str) -> HttpResponse:
     return redirect("account")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@reauthentication_required
+def close(request: HttpRequest) -> HttpResponse:
+    """Tell what goes and what stays with my account; close it once its address is typed."""
+    user = request.user
+    if request.method != "POST":
+        return _closing(request)
+    if request.POST.get("email", "").strip().lower() != user.email:
+        wrong = Refused("Please type the address of this account as it stands above.")
+        return _closing(request, 422, problem=wrong)
+    try:
+        with transaction.atomic():
+            delete_private(user=user)
+            closing.close_account(user=user, by=user)
+    except Refused as refused:
+        return _closing(request, 422, problem=refused)
+    logout(request)
+    messages.success(request, "Your account is closed, and nothing here tells who you were.")
+    return redirect("home")
+
+
+def _closing(request: HttpRequest, status: int = 200, **more: object) -> HttpResponse:
+    user = request.user
+    context = {
+        "held": closing.refusal(user),
+        "scores": scores_of(user).count(),
+        "studies": studies_of(user).count(),
+        "kept_name": User(public_id=user.public_id).name,
+        "labs": user.labs.order_by("name"),
+    }
+    return render(request, "account_page/close.html", context | more, status=status)
+
+
 urlpatterns = [
     path("account/", account, name="account"),
+    path("account/close", close, name="account-close"),
     path("account/labs", create_lab, name="lab-create"),
     path("account/labs/<str:public_id>/members", add_member, name="lab-member"),
     path(

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from amgs.accounts import services
+from amgs.accounts.closing import close_account
 from amgs.accounts.models import ApiToken, Membership, Notice, User
 from amgs.core.base import PUBLIC, SYSTEM
 from amgs.core.decisions import history
@@ -201,3 +202,39 @@ def test_when_a_token_was_used_last_is_written_now_and_then(alice, django_assert
     assert first is not None
     services.user_of_token(secret)
     assert ApiToken.objects.get().last_used_at == first
+
+
+def test_a_closed_account_tells_nothing_of_the_person(petra, rita, mia):
+    services.create_lab(name="Ridge", by=petra)
+    _, secret = services.create_token(user=petra, name="my laptop", scopes=["read"])
+    petra.emailaddress_set.create(email=petra.email, verified=True, primary=True)
+    User.objects.filter(pk=petra.pk).update(orcid="0000-0002-1825-0097")
+    services.grant_role(user=petra, role="rater", by=mia)
+    with pytest.raises(NotAllowed, match="Only the person themselves"):
+        close_account(user=petra, by=rita)
+    close_account(user=petra, by=petra)
+    kept = User.objects.get(pk=petra.pk)
+    row = str(User.objects.values().get(pk=petra.pk)) + str(ApiToken.objects.values())
+    for told in ("Petra", "petra@", "0000-0002", "my laptop"):
+        assert told not in row
+    assert kept.name == f"Member {kept.public_id[-6:]}"
+    assert not kept.is_active
+    assert not kept.has_usable_password()
+    assert kept.roles == frozenset()
+    assert not kept.emailaddress_set.exists()
+    assert not kept.notices.exists()
+    assert services.user_of_token(secret) is None
+    last = history(kept).order_by("-number")[0]
+    assert (last.action, last.actor_name) == ("close_account", kept.name)
+
+
+def test_nobody_goes_who_is_needed(petra, bob, mia):
+    lab = services.create_lab(name="Ridge", by=petra)
+    services.add_member(lab=lab, user=bob, by=petra)
+    with pytest.raises(Refused, match="'Ridge' has no other head"):
+        close_account(user=petra, by=petra)
+    with pytest.raises(Refused, match="no other maintainer"):
+        close_account(user=mia, by=mia)
+    services.set_head(lab=lab, user=bob, head=True, by=petra)
+    close_account(user=petra, by=SYSTEM)
+    assert set(lab.members.all()) == {bob}

@@ -10,6 +10,7 @@ from django.test import Client
 
 from amgs.accounts.models import ApiToken, Lab, User
 from amgs.web.account import ProviderAccounts
+from tests.amgs.conftest import PASSWORD
 
 
 @pytest.fixture
@@ -156,6 +157,34 @@ def test_who_runs_the_site_makes_the_first_maintainer(db, signed_in):
     assert 'href="/people/"' in browser.get("/account/").content.decode()
     browser.post(f"/people/{root.public_id}/roles", {"role": "maintainer"})
     assert User.objects.get(pk=root.pk).roles == {"maintainer"}
+
+
+def test_an_account_is_closed_after_its_address_was_typed(petra, person):
+    from amgs.scoring.models import ToolRun
+    from amgs.scoring.study_models import Study
+
+    run = ToolRun.objects.create(user=petra, name="clip.mp4")
+    study = Study.objects.create(owner=petra, title="Mine")
+    petra.emailaddress_set.create(email=petra.email, verified=True, primary=True)
+    browser = Client()
+    browser.post("/accounts/login/", {"login": petra.email, "password": PASSWORD})
+    asked = browser.get("/account/close")
+    assert "reauthenticate" in asked.url
+    assert browser.post(asked.url, {"password": PASSWORD}).url == "/account/close"
+    page = browser.get("/account/close").content.decode()
+    assert "1 result of tools" in page
+    assert "1 study, hidden at once" in page
+    assert browser.post("/account/close", {"email": "other@example.org"}).status_code == 422
+    assert browser.post("/account/close", {"email": f" {petra.email} "}).status_code == 302
+    assert browser.get("/account/").status_code == 302
+    run.refresh_from_db()
+    study.refresh_from_db()
+    assert run.delete_asked_at is not None
+    assert study.deleted_at is not None
+    again = browser.post("/accounts/login/", {"login": petra.email, "password": PASSWORD})
+    assert again.status_code == 200
+    assert "/accounts/login/" in browser.get("/account/close").url
+    assert person("Petra Public").pk != petra.pk
 
 
 def test_a_token_is_shown_once(petra, signed_in):
