@@ -173,7 +173,7 @@ class EyeReader:
 
     def measure(self, lumas: Sequence[Luma], places: Sequence[EyePlace]) -> list[Floats | None]:
         """The points (4, 2) in pixels at each place, one picture each; None where no eye is."""
-        results: list[Floats | None] = [None] * len(places)
+        results: dict[int, Floats | None] = dict.fromkeys(range(len(places)))
         left = dict(enumerate(places))
         for _ in range(self.looks):
             if not left:
@@ -181,14 +181,14 @@ class EyeReader:
             fours, seen = self._run([(lumas[index], place) for index, place in left.items()])
             numbers = np.array([place.to_pixels for place in left.values()])[:, None]
             points = fours.astype(np.float64) * numbers[..., :2] + numbers[..., 2:]
-            # A later look that doubts leaves what was measured before: it was an eye then.
+            # The closer look decides: what it doubts only looked like an eye from afar.
             sure = np.flatnonzero(seen > 0)
             order = list(left)
-            for row in sure:
-                results[order[row]] = points[row]
+            results |= dict.fromkeys(order)
+            results |= {order[row]: points[row] for row in sure}
             nearer = _nearer([left[order[row]] for row in sure], points[sure])
             left = {order[row]: near for row, near in zip(sure, nearer, strict=True) if near}
-        return results
+        return list(results.values())
 
     def _run(self, eyes: Sequence[tuple[Luma, EyePlace]]) -> tuple[Floats, Floats]:
         """Points (n, 4, 2) and logits (n,) of the squares."""

@@ -58,7 +58,7 @@ class EyeOpening:
             title="Shut below",
             help="An eye whose height is a smaller share of its width than this counts as shut. "
             "An open eye reaches 0.7 or more; in a real film of shut ones the reader said at most "
-            "0.27.",
+            "0.25.",
             least=0.02,
             most=0.9,
         )

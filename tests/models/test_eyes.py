@@ -138,6 +138,19 @@ def test_the_second_look_is_centred_and_spared_where_the_first_was(reader: EyeRe
     assert reader.session.calls == [1, 1, 1]
 
 
+def test_what_the_closer_look_doubts_is_no_eye(
+    reader: EyeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = reader.session.run
+    answers = iter([np.array([1.0, 1.0], np.float32), np.array([0.3, -0.2], np.float32)])
+    monkeypatch.setattr(reader.session, "run", lambda *asked: [said(*asked)[0], next(answers)])
+    luma = picture((160, 150, 17, 12), (262, 130, 17, 12))
+    (face,) = reader.read([luma], [FRONTAL])
+    assert reader.session.calls == [2, 2]
+    assert set(EYE_POINTS["left_eye"]) < set(face.landmarks)
+    assert not set(EYE_POINTS["right_eye"]) & set(face.landmarks)
+
+
 def test_points_go_to_the_square_and_back() -> None:
     for place in eye_places(FRONTAL):
         corners = place.to_picture(np.array([[0.0, 0.0], [1.0, 1.0], [0.25, 0.5]]))

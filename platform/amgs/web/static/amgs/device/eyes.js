@@ -103,7 +103,8 @@ export class EyeReader {
       );
       const next = [];
       left.forEach(({ place, index }, row) => {
-        // A later look that doubts leaves what was measured before: it was an eye then.
+        // The closer look decides: what it doubts only looked like an eye from afar.
+        results[index] = null;
         if (!(said.seen.data[row] > 0)) return;
         const points = Array.from({ length: 4 }, (_, n) => {
           const at = (row * 4 + n) * 2;
