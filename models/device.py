@@ -122,6 +122,11 @@ def device_facts(bundle: Bundle) -> dict[str, Any]:
             "bin_widths_s": list(result.BIN_WIDTHS_S),
             "most_bins": result.MOST_BINS,
             "several": result.SEVERAL,
+            "unclear": {
+                "state": bundle.scale.unknown_state.key,
+                "reason": bundle.scale.unknown_state.reason,
+                "sentence": result.UNCLEAR,
+            },
             "disclaimer": result.DISCLAIMER,
         },
         "shown": {

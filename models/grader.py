@@ -30,12 +30,6 @@ UNSURE = 0.35
 """Probability of the less likely one of sleep and waking above which the state is unclear."""
 
 
-def unknown_state(scale: Scale) -> State:
-    """The state of a frame of which nothing else can be said."""
-    cause = scale.reason_because("unnamed").key
-    return next(state for state in scale.states if state.reason == cause)
-
-
 def state_probabilities(logits: NDArray[Any], told: NDArray[np.bool_]) -> Array:
     """Probabilities (n, states) of the states that are `told` (states,), the others 0."""
     masked = np.where(told, np.asarray(logits, np.float64), -np.inf)
@@ -128,7 +122,7 @@ class Grader:
         self.scale, self.crop = scale, crop
         awake = scale.graded_state.key
         self.told = told_states(scale, known_states)
-        self.unknown = unknown_state(scale)
+        self.unknown = scale.unknown_state
         sleep = scale.reason_because("sleep").key
         self.awake = scale.state_keys.index(awake)
         self.asleep = next(

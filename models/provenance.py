@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from models import config as configs
 from models.bundle import FORMAT, file_digest
 from models.data.real import judged_eyes, judged_finder
-from models.grader import unknown_state
 from models.manifest import digest_of
 from models.runs import Run
 from models.scale import Scale
@@ -184,7 +183,7 @@ def states_told(states: Array, scale: Scale) -> list[str]:
     weight = states / np.maximum(states.sum(1, keepdims=True), 1)
     seen = weight.sum(0) >= min(5, max(1, len(states) // 50))
     told = {key for key, enough in zip(scale.state_keys, seen, strict=True) if enough}
-    return [key for key in scale.state_keys if key in told | {unknown_state(scale).key}]
+    return [key for key in scale.state_keys if key in told | {scale.unknown_state.key}]
 
 
 def program_version() -> str:

@@ -38,6 +38,7 @@ from models.stats.bootstrap import bin_intervals, block_interval
 Array = NDArray[np.float64]
 Outcome = Literal["scored", "no_scorable_frames", "several_animals", "unreadable"]
 
+UNCLEAR = "it is unclear whether the animal is awake"
 DISCLAIMER = (
     "A research measure, not a welfare, veterinary or humane-endpoint decision; "
     "a low score does not mean no pain."
@@ -215,7 +216,7 @@ def summarise(
         segments=tuple(_segments(course, end)),
         best=surest(course),
         worst=least_sure(course),
-        sentence=_sentence(n, graded, score, reasons, scale),
+        sentence=_sentence(n, graded, score, _why(course.what, scale), scale),
         phantom=phantom,
         unfamiliar=course.unfamiliar,
         score_interval=_interval(course.time_s, course.values, scale, score),
@@ -402,12 +403,23 @@ def top_of_sum(scale: Scale) -> int:
     return sum(unit.top_grade for unit in scale.units if unit.in_sum)
 
 
-def _sentence(
-    frames: int, graded: int, score: float | None, reasons: Counter[str], scale: Scale
-) -> str:
-    why = ""
-    if reasons:
-        why = f", most often because: {scale.reason(reasons.most_common(1)[0][0]).title.lower()}"
+def _why(what: list[tuple[str, str | None]], scale: Scale) -> str:
+    """Why frames are not graded, most often; empty where all are.
+
+    “Another reason” says nothing: where it is that of frames whose state is unclear, that is said.
+    """
+    reasons = Counter(reason for _, reason in what if reason)
+    if not reasons:
+        return ""
+    (key, number), *_ = reasons.most_common(1)
+    unknown = scale.unknown_state
+    if key == unknown.reason and 2 * what.count((unknown.key, key)) > number:
+        return UNCLEAR
+    return scale.reason(key).title.lower()
+
+
+def _sentence(frames: int, graded: int, score: float | None, why: str, scale: Scale) -> str:
+    why = f", most often because: {why}" if why else ""
     if score is not None:
         top = max(unit.top_grade for unit in scale.units)
         left = frames - graded

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models import amgs_pyfunc
 from models.bundle import Bundle
-from models.grader import told_states, unknown_state
+from models.grader import told_states
 from models.report import plots
 from models.report.markup import drawn_svg
 from models.scale import Scale
@@ -52,7 +52,7 @@ def served_facts(bundle: Bundle) -> dict[str, Any]:
             {"key": state.key, "graded": state.graded, "reason": state.reason, "told": bool(known)}
             for state, known in zip(scale.states, told, strict=True)
         ],
-        "unknown_state": unknown_state(scale).key,
+        "unknown_state": scale.unknown_state.key,
         "sleep_or_awake": [
             awake,
             next((state.key for state in scale.states if state.reason == sleep), awake),

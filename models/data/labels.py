@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.grader import unknown_state
 from models.manifest import targets, votes_of
 from models.records import Vote
 from models.scale import Scale
@@ -60,7 +59,7 @@ def _allowed(votes: tuple[Vote, ...], scale: Scale) -> list[float]:
         return [0.0] * len(scale.states)
     if graded >= len(refused):
         return [float(state.graded) for state in scale.states]
-    fallback = unknown_state(scale).key
+    fallback = scale.unknown_state.key
     exact = [
         state.key
         for state in scale.states

@@ -218,6 +218,12 @@ class Scale:
         """The face region called `key`; raises ScaleError."""
         return _find(self.regions, key, "region")
 
+    @property
+    def unknown_state(self) -> State:
+        """The state of a frame of which nothing else can be said."""
+        cause = self.reason_because("unnamed").key
+        return next(state for state in self.states if state.reason == cause)
+
     def reason_because(self, cause: Cause) -> Reason:
         """The reason that stands for a cause, e.g. `"blur"`."""
         return next(reason for reason in self.reasons if reason.cause == cause)

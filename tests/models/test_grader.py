@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from models.grader import Looked, state_probabilities, told_states, unknown_state
+from models.grader import Looked, state_probabilities, told_states
 from models.scale import Scale
 
 
 def test_the_unknown_state_is_the_one_whose_reason_names_nothing(scale: Scale) -> None:
-    state = unknown_state(scale)
+    state = scale.unknown_state
     assert not state.graded
     assert state.reason == scale.reason_because("unnamed").key
 

@@ -79,6 +79,18 @@ def test_the_sentence_of_a_score_counts_frames(predict: Predict, scale: Scale) -
     assert result.disclaimer == DISCLAIMER
 
 
+def test_frames_of_unclear_state_are_called_that_and_not_another_reason(
+    predict: Predict, scale: Scale
+) -> None:
+    unknown = scale.unknown_state
+    frames = [predict(i, FACE) for i in range(9)]
+    unclear = [predict(9 + i, None, unknown.key, unknown.reason) for i in range(3)]
+    said = summarise([*frames, *unclear], scale).sentence
+    assert said.endswith("most often because: it is unclear whether the animal is awake.")
+    other = [predict(9 + i, None, "awake", unknown.reason) for i in range(3)]
+    assert summarise([*frames, *other], scale).sentence.endswith("because: another reason.")
+
+
 def test_an_empty_recording_has_no_score(scale: Scale) -> None:
     result = summarise([], scale)
     assert (result.outcome, result.frames, result.bins) == ("no_scorable_frames", 0, ())

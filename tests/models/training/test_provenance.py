@@ -10,7 +10,6 @@ import pytest
 
 from models.config import EyesConfig, FinderConfig, RunConfig, load_config
 from models.data.real import FILM, STILLS, WHOLE_PROFILE, judged_eyes, judged_finder
-from models.grader import unknown_state
 from models.provenance import bundle_info, program_version, states_told
 from models.scale import Scale
 from models.shipped import shipped_part
@@ -110,7 +109,7 @@ def test_what_was_not_there_did_not_judge() -> None:
 
 
 def test_states_that_few_frames_show_are_not_told(scale: Scale) -> None:
-    first, unknown = scale.state_keys[0], unknown_state(scale).key
+    first, unknown = scale.state_keys[0], scale.unknown_state.key
     states = np.zeros((100, len(scale.states)))
     states[:, 0] = 1
     assert states_told(states, scale) == [key for key in scale.state_keys if key in

@@ -39,7 +39,9 @@ export function summarise(predictions, told) {
     ...courseOf(predictions, told),
     best: surest(predictions, told.shown),
     worst: leastSure(predictions, told.shown),
-    sentence: sentence(predictions.length, graded.length, score, reasons, scale),
+    sentence: sentence(
+      predictions.length, graded.length, score, whyMost(reasons, predictions, told), scale,
+    ),
     disclaimer: result.disclaimer,
   };
 }
@@ -50,9 +52,18 @@ export function severalAnimals(told) {
   return { ...nothing, outcome: "several_animals", sentence: told.result.several };
 }
 
-function sentence(frames, graded, score, reasons, scale) {
+// models.result._why
+function whyMost(reasons, predictions, { scale, result }) {
   const [first] = Object.keys(reasons);
-  const why = first ? `, most often because: ${scale.reasons[first].toLowerCase()}` : "";
+  if (!first) return "";
+  const { state, reason, sentence: said } = result.unclear;
+  const unclear = predictions.filter((one) => one.state === state && one.reason === reason).length;
+  if (first === reason && 2 * unclear > reasons[first]) return said;
+  return scale.reasons[first].toLowerCase();
+}
+
+function sentence(frames, graded, score, reason, scale) {
+  const why = reason ? `, most often because: ${reason}` : "";
   if (score !== null) {
     const top = Math.max(...scale.units.map((unit) => unit.top_grade));
     const left = frames - graded;
