@@ -118,7 +118,7 @@ def test_clips_are_kept_offline_and_scored_when_there_is_a_connection(
     page.evaluate(SHELL_KEPT)
 
     film(page, "m1", "baseline")
-    page.wait_for_function("document.getElementById('shot').readyState >= 2")
+    page.wait_for_function("() => document.getElementById('shot').readyState >= 2")
     picture(page, f"record-look-{width}")
     page.get_by_role("button", name="Film again").click()
     film(page, "m1", "baseline")
