@@ -8,14 +8,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
-from django.utils.http import urlencode
+from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from amgs.core.errors import Refused
 from amgs.review import golden
 from amgs.review.services import retire_gold, set_gold
-from amgs.web.paging import newest_first
+from amgs.web.paging import back_to, newest_first
 from models.scale import load_scale
 
 NOT_SCORABLE = "n"
@@ -85,7 +84,7 @@ def set_one(request: HttpRequest, frame: str) -> HttpResponse:
         return _show(request, 422, problem=refused, tried=found.public_id)
     where = "in the training set" if training else "hidden among the frames of raters"
     messages.success(request, f"The frame is {where} now.")
-    return redirect(_back(request))
+    return redirect(back_to("gold", request))
 
 
 @require_POST
@@ -95,12 +94,7 @@ def retire(request: HttpRequest, public_id: str) -> HttpResponse:
     row = golden.gold_of(request.user, public_id)
     retire_gold(by=request.user, gold=row)
     messages.success(request, "Nobody is given this frame any more; what was answered stays.")
-    return redirect(_back(request))
-
-
-def _back(request: HttpRequest) -> str:
-    kept = {key: value for key, value in request.GET.items() if value}
-    return reverse("gold") + (f"?{urlencode(kept)}" if kept else "")
+    return redirect(back_to("gold", request))
 
 
 urlpatterns = [

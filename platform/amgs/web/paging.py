@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 
 from amgs.core.errors import Refused
 
@@ -38,6 +39,12 @@ class Page:
     def first_query(self) -> str:
         """The query string of the first page."""
         return urlencode(self.kept)
+
+
+def back_to(name: str, request: HttpRequest) -> str:
+    """Return the address of a list as it was narrowed down when somebody acted on it."""
+    kept = {key: value for key, value in request.GET.items() if value}
+    return reverse(name) + (f"?{urlencode(kept)}" if kept else "")
 
 
 def newest_first(rows: QuerySet[Any], request: HttpRequest, limit: int = ROWS) -> Page:

@@ -8,13 +8,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
-from django.utils.http import urlencode
+from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from amgs.accounts import services
 from amgs.core.errors import Refused
-from amgs.web.paging import newest_first
+from amgs.web.paging import back_to, newest_first
 from curation.roles import GIVEN, MAINTAINER, ROLES
 
 MEANING = {role: ROLES[role].partition(": ")[2] for role in GIVEN}
@@ -55,7 +54,7 @@ def give(request: HttpRequest, public_id: str) -> HttpResponse:
     except Refused as refused:
         return _show(request, 422, problem=refused, tried=public_id)
     messages.success(request, f"{person.name} is a {role} now.")
-    return redirect(_back(request))
+    return redirect(back_to("people", request))
 
 
 @require_POST
@@ -69,12 +68,7 @@ def take(request: HttpRequest, public_id: str, role: str) -> HttpResponse:
         return _show(request, 422, problem=refused, tried=public_id)
     messages.success(request, f"{person.name} is no longer a {role}.")
     itself = person == request.user and role == MAINTAINER and not request.user.is_superuser
-    return redirect("account" if itself else _back(request))
-
-
-def _back(request: HttpRequest) -> str:
-    kept = {key: value for key, value in request.GET.items() if value}
-    return reverse("people") + (f"?{urlencode(kept)}" if kept else "")
+    return redirect("account" if itself else back_to("people", request))
 
 
 urlpatterns = [
