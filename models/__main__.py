@@ -36,8 +36,14 @@ def parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("evaluate", help="judge a bundle on a split")
     evaluate.add_argument("--bundle", required=True, help="folder, or “constant”")
-    evaluate.add_argument("--manifest", type=Path, required=True)
-    evaluate.add_argument("--media", type=Path, required=True)
+    evaluate.add_argument(
+        "--data",
+        type=Path,
+        metavar="FOLDER",
+        help="a study of “phantom study”, or a folder with manifest.parquet and media/",
+    )
+    evaluate.add_argument("--manifest", type=Path, help="in place of --data")
+    evaluate.add_argument("--media", type=Path, help="files that the manifest names")
     evaluate.add_argument("--out", type=Path, required=True)
     evaluate.add_argument("--split", default="benchmark")
     evaluate.add_argument(
@@ -221,21 +227,40 @@ def _evaluate(options: argparse.Namespace) -> int:
     from models.manifest import read_manifest
 
     emit = printer()
+    manifest, media, training = _judged_data(options)
     evaluate(
         options.bundle,
-        read_manifest(options.manifest),
-        options.media,
+        read_manifest(manifest),
+        media,
         options.out,
         split=options.split,
         emit=emit,
         without_context=options.without_context,
         without_explanation=options.without_explanation,
-        training=read_manifest(options.training) if options.training else None,
+        training=read_manifest(training) if training else None,
         cache=options.cache,
         finish=options.finish,
     )
     emit({"event": "done", "report": str(options.out / "report.json")})
     return 0
+
+
+def _judged_data(options: argparse.Namespace) -> tuple[Path, Path, Path | None]:
+    """The manifest that judges, its media, and the manifest of the constant answer."""
+    from models.events import Refused
+
+    data: Path | None = options.data
+    if (data is None) != bool(options.manifest and options.media):
+        raise Refused("Please give either --data, or both --manifest and --media.")
+    if data is None:
+        return options.manifest, options.media, options.training
+    if (data / "study.json").is_file():
+        from models.phantom.manifest import judging_study
+
+        gathered = options.out / "data"
+        manifest, training = judging_study(data, gathered)
+        return manifest, gathered / "media", options.training or training
+    return data / "manifest.parquet", data / "media", options.training
 
 
 def _reproduce(options: argparse.Namespace) -> int:

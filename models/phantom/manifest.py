@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from models.events import Refused
-from models.manifest import split, write_apart
+from models.manifest import split, write_apart, write_manifest
 from models.media import frame_times, open_media
 from models.phantom.units import narrow_the_eyes
 from models.scale import Scale, load_scale
@@ -114,6 +114,19 @@ def write_fold(
     placed = split(learnt, {}, seed, LARGE_SHARES if left_out is None else FOLD_SHARES)
     frames["split"] = [placed.get(animal, "benchmark") for animal in frames["animal"]]
     return write_apart(path, frames, {"seed": seed})
+
+
+def judging_study(study: Path, out: Path) -> tuple[Path, Path]:
+    """Gather a study into `out`; return a manifest in which every frame judges, and one beside it.
+
+    The other one holds the same frames as training frames: the constant answer drawn from it is
+    the best that one number can do on this study. Raises Refused where the folder holds no study.
+    """
+    frames = pd.read_parquet(gather_study(study, out) / "frames.parquet")
+    paths = out / "benchmark.parquet", out / "training.parquet"
+    for path, name in zip(paths, ("benchmark", "train"), strict=True):
+        write_manifest(path, frames.assign(split=name), {})
+    return paths
 
 
 def _films(

@@ -210,6 +210,35 @@ def test_the_commands_write_what_the_functions_return(
     assert json.loads(out.splitlines()[-1])["event"] == "refused"
 
 
+def test_a_rendered_study_is_judged_as_it_lies(models, finish, tmp_path: Path) -> None:
+    from models.phantom.plans import study_plan
+    from models.phantom.study import write_study
+
+    write_study(tmp_path / "study", study_plan(1, 1, seconds=2.0), 3)
+    folder = tmp_path / "e"
+    finish(
+        models("evaluate", "--bundle", "constant", "--data", tmp_path / "study", "--out", folder)
+    )
+    told = report(folder)
+    assert told["phantom"]
+    assert told["n_animals"] >= 2
+    assert told["image_score"]["rmse"] == pytest.approx(told["image_score"]["constant_rmse"])
+    # The folder that it was gathered into is data, too.
+    (folder / "data" / "benchmark.parquet").rename(folder / "data" / "manifest.parquet")
+    again = models("evaluate", "--bundle", "constant", "--data", folder / "data", "--training",
+                   folder / "data" / "training.parquet", "--out", tmp_path / "f")  # fmt: skip
+    finish(again)
+    assert report(tmp_path / "f")["image_score"] == told["image_score"]
+
+
+def test_data_are_named_once(models, study, tmp_path: Path) -> None:
+    for more in ((), ("--data", tmp_path, "--manifest", study.manifest, "--media", study.media)):
+        out, _ = models(
+            "evaluate", "--bundle", "constant", *more, "--out", tmp_path / "e"
+        ).communicate(timeout=60)
+        assert "either --data, or both" in json.loads(out.splitlines()[-1])["sentence"]
+
+
 def test_temperature_undoes_overconfidence() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1.5, (4000, 2))
