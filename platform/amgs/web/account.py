@@ -208,7 +208,7 @@ def close(request: HttpRequest) -> HttpResponse:
     user = request.user
     if request.method != "POST":
         return _closing(request)
-    if request.POST.get("email", "").strip().lower() != user.email:
+    if request.POST.get("email", "").strip().lower() != user.email.lower():
         wrong = Refused("Please type the address of this account as it stands above.")
         return _closing(request, 422, problem=wrong)
     try:
@@ -218,18 +218,20 @@ def close(request: HttpRequest) -> HttpResponse:
     except Refused as refused:
         return _closing(request, 422, problem=refused)
     logout(request)
-    messages.success(request, "Your account is closed, and nothing here tells who you were.")
+    messages.success(request, "Your account is closed.")
     return redirect("home")
 
 
 def _closing(request: HttpRequest, status: int = 200, **more: object) -> HttpResponse:
     user = request.user
+    labs = list(user.labs.order_by("name"))
     context = {
         "held": closing.refusal(user),
         "scores": scores_of(user).count(),
         "studies": studies_of(user).count(),
         "kept_name": User(public_id=user.public_id).name,
-        "labs": user.labs.order_by("name"),
+        "labs": labs,
+        "left_empty": [lab for lab in labs if not lab.members.exclude(pk=user.pk).exists()],
     }
     return render(request, "account_page/close.html", context | more, status=status)
 

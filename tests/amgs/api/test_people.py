@@ -7,6 +7,7 @@ import json
 import pytest
 from django.test import Client
 
+from amgs.accounts.closing import close_account
 from amgs.accounts.models import User
 
 
@@ -38,6 +39,16 @@ def test_heads_let_people_in_and_go(ask, petra, rita, bob):
     assert made == {"id": rita.public_id, "name": rita.name, "is_head": True}
     ask(petra, "DELETE", f"{members}/{petra.public_id}", expect=204)
     ask(rita, "DELETE", f"{members}/{petra.public_id}", expect=404)
+    assert [row["id"] for row in ask(rita, "GET", members)["results"]] == [rita.public_id]
+
+
+def test_maintainers_let_people_into_a_lab_that_nobody_belongs_to(ask, petra, rita, mia):
+    lab = ask(petra, "POST", "labs", {"name": "Ridge"}, 201)["id"]
+    close_account(user=petra, by=petra)
+    members = f"labs/{lab}/members"
+    ask(rita, "POST", members, {"email": rita.email}, 404)
+    ask(mia, "POST", members, {"email": rita.email}, 201)
+    ask(mia, "PATCH", f"{members}/{rita.public_id}", {"is_head": True})
     assert [row["id"] for row in ask(rita, "GET", members)["results"]] == [rita.public_id]
 
 

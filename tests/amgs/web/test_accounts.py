@@ -160,11 +160,13 @@ def test_who_runs_the_site_makes_the_first_maintainer(db, signed_in):
 
 
 def test_an_account_is_closed_after_its_address_was_typed(petra, person):
+    from amgs.accounts.services import create_lab
     from amgs.scoring.models import ToolRun
     from amgs.scoring.study_models import Study
 
     run = ToolRun.objects.create(user=petra, name="clip.mp4")
     study = Study.objects.create(owner=petra, title="Mine")
+    create_lab(name="Quay", by=petra)
     petra.emailaddress_set.create(email=petra.email, verified=True, primary=True)
     browser = Client()
     browser.post("/accounts/login/", {"login": petra.email, "password": PASSWORD})
@@ -173,6 +175,7 @@ def test_an_account_is_closed_after_its_address_was_typed(petra, person):
     assert browser.post(asked.url, {"password": PASSWORD}).url == "/account/close"
     page = browser.get("/account/close").content.decode()
     assert "1 result of tools" in page
+    assert "“Quay” has no other member" in page
     assert "1 study, hidden at once" in page
     assert browser.post("/account/close", {"email": "other@example.org"}).status_code == 422
     assert browser.post("/account/close", {"email": f" {petra.email} "}).status_code == 302
