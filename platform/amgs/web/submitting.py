@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.views.decorators.http import require_http_methods
 
-from amgs.core.errors import NotAllowed, Refused
+from amgs.core.errors import Conflict, NotAllowed, Refused
 from amgs.repository import queries, services
 from amgs.repository.models import Version
 from amgs.review import reading
@@ -33,15 +33,13 @@ STEP = "version-submit"
 @login_required
 def submit(request: HttpRequest, name: str) -> HttpResponse:
     """What is there and what is missing, the last questions, and the button that hands it in."""
+    if "keep" in request.POST:
+        return _keep(request, name)
     found = draft_of(request, name)
     if request.method != "POST":
         return _shown(request, found)
     try:
-        metadata = metadata_of(request, found, "submit")
-        if metadata != found.metadata:
-            services.update_version(by=request.user, version=found, metadata=metadata)
-        if "keep" in request.POST:
-            return HttpResponse(status=204)
+        _answer(request, found)
         if sentences := lacking(found, "submit"):
             raise Refused(sentences[0])
         services.submit_version(by=request.user, version=found)
@@ -49,6 +47,27 @@ def submit(request: HttpRequest, name: str) -> HttpResponse:
         return _shown(request, found, 422, problem=refused)
     messages.success(request, f"{found.identifier} is {found.lifecycle.title(found.state)} now.")
     return redirect("version", ref(found))
+
+
+def _answer(request: HttpRequest, found: Version) -> None:
+    metadata = metadata_of(request, found, "submit")
+    if metadata != found.metadata:
+        services.update_version(by=request.user, version=found, metadata=metadata)
+
+
+def _keep(request: HttpRequest, name: str) -> HttpResponse:
+    """Keep an answer as soon as it is chosen.
+
+    Who chooses and submits in one breath sends the same answer twice, and the submission may be
+    first: then there is nothing left to keep, and nothing to complain of.
+    """
+    try:
+        _answer(request, draft_of(request, name))
+    except (Conflict, Refused):
+        held = queries.find_version(request.user, name)
+        if metadata_of(request, held, "submit") != held.metadata:
+            raise
+    return HttpResponse(status=204)
 
 
 def _shown(request: HttpRequest, version: Version, status: int = 200, **more: Any) -> HttpResponse:

@@ -120,6 +120,34 @@ def test_people_and_cards_are_asked_about_where_a_draft_is_handed_in(
     assert version.state == "submitted"
 
 
+def test_an_answer_that_arrives_after_its_submission_is_no_complaint(
+    draft, browser, address, alice, monkeypatch
+):
+    from amgs.repository import services
+
+    version = draft(animals=1, grades=False)
+    client, where = browser(alice), address(version)
+    said = {"meta-people_and_cards": version.metadata["people_and_cards"], "keep": "1"}
+    other = said | {"meta-people_and_cards": "seen"}
+    stored = dict(version.metadata)
+    unanswered = {key: value for key, value in stored.items() if key != "people_and_cards"}
+    services.update_version(by=alice, version=version, metadata=unanswered)
+    update = services.update_version
+
+    def overtaken(*, by, version, **fields):
+        monkeypatch.setattr(services, "update_version", update)
+        assert client.post(f"{where}submit", said | {"keep": "1"}).status_code == 204
+        services.submit_version(by=alice, version=type(version).objects.get(pk=version.pk))
+        return update(by=by, version=version, **fields)
+
+    monkeypatch.setattr(services, "update_version", overtaken)
+    assert client.post(f"{where}submit", said).status_code == 204
+    assert client.post(f"{where}submit", said).status_code == 204
+    assert client.post(f"{where}submit", other).status_code == 422
+    version.refresh_from_db()
+    assert (version.state, version.metadata) == ("submitted", stored)
+
+
 def test_people_are_edited_row_by_row(draft, browser, address, alice):
     version = draft(animals=1, grades=False)
     client, where = browser(alice), address(version)
