@@ -257,17 +257,19 @@ class FaceFinder:
 def _peaks(maps: list[Floats], rows: int, columns: int, most: int, least: float) -> list[Peak]:
     """The highest places of the maps, at most `most`; the highest one always, others if sure."""
     heat, box, marks, view = maps
-    likely = sigmoid(heat[0, :rows, :columns])
+    logits = heat[0, :rows, :columns]
     if most == 1:
-        places = [int(likely.argmax())]
+        places = [int(logits.argmax())]
     else:
-        tallest = cv2.dilate(likely.astype(np.float32), np.ones((3, 3), np.uint8))
-        top = np.where(likely.astype(np.float32) >= tallest, likely, 0.0)
+        likely = sigmoid(logits).astype(np.float32)
+        tallest = cv2.dilate(likely, np.ones((3, 3), np.uint8))
+        top = np.where(likely >= tallest, likely, 0.0)
         places = np.argsort(-top, axis=None, kind="stable")[:most].tolist()
     peaks: list[Peak] = []
     for place in places:
-        y, x = divmod(place, likely.shape[1])
-        if peaks and likely[y, x] < least:
+        y, x = divmod(place, logits.shape[1])
+        confidence = float(sigmoid(logits[y, x]))
+        if peaks and confidence < least:
             break
         dx, dy, log_width, log_height = (float(value) for value in box[:, y, x])
         cx, cy = (x + 0.5 + dx) * STRIDE, (y + 0.5 + dy) * STRIDE
@@ -275,7 +277,7 @@ def _peaks(maps: list[Floats], rows: int, columns: int, most: int, least: float)
         odds = np.exp(view[:, y, x] - view[:, y, x].max())
         peaks.append(
             Peak(
-                confidence=float(likely[y, x]),
+                confidence=confidence,
                 box=(cx - half_w, cy - half_h, cx + half_w, cy + half_h),
                 places=(np.array([x, y]) + 0.5 + marks[:, y, x].reshape(-1, 2)) * STRIDE,
                 views=odds / odds.sum(),
@@ -369,21 +371,27 @@ def motion_blur(small: Luma) -> float:
     window, sectors = _spectrum(small.shape[0])
     image = small.astype(np.float32)
     relief = image - cv2.GaussianBlur(image, (0, 0), 6)
-    power = np.abs(np.fft.fft2(relief * window)) ** 2
-    ways = sectors @ power.ravel() + 1e-6
+    half = np.fft.rfft2(relief * window)
+    ways = sectors @ (half.real**2 + half.imag**2).ravel() + 1e-6
     return max(0.0, math.sqrt(float(ways.max() / ways.min())) - EVEN) * PER_UNEVEN
 
 
 @lru_cache(maxsize=2)
 def _spectrum(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Window (side, side) and weights (8, side²) of eight ways in the upper half of a spectrum."""
+    """Window (side, side) and weights (8, side · (side / 2 + 1)) of eight ways in the fine detail.
+
+    The weights are those of half a spectrum, as of any real picture: the other half mirrors it.
+    """
     window = np.outer(np.hanning(side), np.hanning(side))
     cycles = np.fft.fftfreq(side) * side
     y, x = np.meshgrid(cycles, cycles, indexing="ij")
     rate, way = np.hypot(x, y), np.arctan2(y, x)
     fine = (rate > 0.1 * side) & (rate < 0.37 * side)
     apart = [np.abs((way - k * np.pi / 8 + np.pi / 2) % np.pi - np.pi / 2) for k in range(8)]
-    return window, np.stack([(rate * fine * (angle < np.pi / 10)).ravel() for angle in apart])
+    kept = side // 2 + 1
+    twice = np.where((np.arange(kept) > 0) & (np.arange(kept) < kept - 1), 2.0, 1.0)
+    weights = [(rate * fine * (angle < np.pi / 10))[:, :kept] * twice for angle in apart]
+    return window, np.stack([one.ravel() for one in weights])
 
 
 def same_face(one: Face, other: Face) -> bool:

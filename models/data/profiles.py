@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -33,6 +34,12 @@ _OUTLINE = (
     (0.85, 0.34), (0.55, 0.27), (0.30, 0.22), (0.12, 0.15), (0.02, 0.08),
 )  # fmt: skip
 _EYE, _EAR = (0.50, -0.16), (1.02, -0.36)
+_NECK = 1.12
+"""Where the head ends and the neck begins, for the box of a head whose ear is not seen."""
+_FLAT, _DEEP = 0.55, 1.1
+"""How deep a head is from crown to throat, in outlines: a lowered one is half as deep as long."""
+_LAID_BACK = 0.26
+"""How far an ear that is laid back may lie below one that is raised."""
 # The same of the real stills, in their own pixels: what of the head lies before the dark wall.
 _STILL = (
     (112, 190), (124, 150), (168, 122), (235, 100), (285, 62), (325, 22), (345, -4), (868, -4),
@@ -46,7 +53,7 @@ def drawn_profile(scale: Scale, rng: np.random.Generator, size: tuple[int, int] 
     width, height = size
     length = width * rng.uniform(0.42, 0.62)
     outline = _Laid(
-        length, rng.uniform(-15, 15), rng.uniform(0.8, 1.25), (0.08 * width, 0.55 * height)
+        length, rng.uniform(-15, 15), rng.uniform(_FLAT, _DEEP), (0.08 * width, 0.55 * height)
     )
     rim = np.array(_OUTLINE) + rng.normal(0, 0.012, (len(_OUTLINE), 2))
     fur, image = _coat(size, rng)
@@ -60,7 +67,7 @@ def drawn_profile(scale: Scale, rng: np.random.Generator, size: tuple[int, int] 
     return Head(
         np.asarray(np.clip(image, 0, 255), np.uint8),
         np.asarray(np.clip(mask * 255, 0, 255), np.uint8),
-        _box(outline, size),
+        _box(outline, ear, size),
         _points(scale, outline, ear),
         PROFILE,
     )
@@ -170,6 +177,14 @@ class _Laid:
         return np.asarray(flat @ np.array([[cos, sin], [-sin, cos]]) + self.nose, np.float32)
 
 
+@dataclass(frozen=True)
+class _Ear:
+    """A drawn ear: its middle (2,) and its rim (n, 2) in pixels."""
+
+    middle: Floats
+    rim: Floats
+
+
 def _completed(
     image: Floats, mask: Floats, nose: Floats, eye: Floats, scale: Scale, rng: np.random.Generator
 ) -> Head:
@@ -208,7 +223,7 @@ def _completed(
     return Head(
         np.asarray(np.clip(painted, 0, 255), np.uint8),
         np.asarray(np.clip(full * 255, 0, 255), np.uint8),
-        _box(outline, size),
+        _box(outline, ear, size),
         _points(scale, outline, ear),
         PROFILE,
     )
@@ -247,8 +262,15 @@ def _round(rim: NDArray[np.float64]) -> NDArray[np.float64]:
     return rim
 
 
-def _box(outline: _Laid, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    head = np.concatenate([outline(_OUTLINE[:7]), outline(_OUTLINE[12:]), outline((1.2, -0.6))])
+def _box(
+    outline: _Laid, ear: _Ear | None, size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """The box of a head: from nose to ear and from crown to throat, without the neck."""
+    rim = _round(np.array(_OUTLINE))
+    parts = [outline(rim[rim[:, 0] <= _NECK])]
+    if ear is not None:
+        parts.append(ear.rim)
+    head = np.concatenate(parts)
     (x0, y0), (x1, y1) = head.min(0), head.max(0)
     return (
         max(float(x0), 0.0),
@@ -258,21 +280,23 @@ def _box(outline: _Laid, size: tuple[int, int]) -> tuple[float, float, float, fl
     )
 
 
-def _points(scale: Scale, outline: _Laid, ear: Floats | None) -> Floats:
+def _points(scale: Scale, outline: _Laid, ear: _Ear | None) -> Floats:
     points = np.full((len(scale.landmarks), 2), np.nan, np.float32)
     points[place_of(scale, "right_eye")] = outline(_EYE)[0]
     points[place_of(scale, "nose")] = outline((0.02, 0.0))[0]
     if ear is not None:
-        points[place_of(scale, "right_ear")] = ear
+        points[place_of(scale, "right_ear")] = ear.middle
     return points
 
 
 def _draw_ear(
     image: Floats, mask: Floats, outline: _Laid, fur: float, rng: np.random.Generator
-) -> Floats | None:
+) -> _Ear | None:
     if rng.random() < 0.12:
         return None
-    at: Floats = outline(np.array(_EAR) + rng.normal(0, 0.04, 2))[0]
+    lower = np.array([0.0, rng.uniform(0, _LAID_BACK)])
+    place = np.array(_EAR) + lower + rng.normal(0, 0.04, 2)
+    at: Floats = outline(place)[0]
     wide, high = (outline.length * rng.uniform(0.10, 0.23) for _ in range(2))
     skin = float(np.clip(fur + rng.uniform(-80, 80), 5, 250))
     angle = outline.degrees + rng.uniform(-40, 40)
@@ -283,7 +307,8 @@ def _draw_ear(
     shade = float(np.clip(skin + rng.uniform(-60, 40), 0, 255))
     inside = at + np.float32(0.1 * outline.length) * rng.uniform(-0.6, 0.6, 2).astype(np.float32)
     cv2.ellipse(image, _cell(inside), inner, angle, 0, 360, shade, -1, cv2.LINE_AA)
-    return at
+    rim = cv2.ellipse2Poly(_cell(at), axes, round(angle), 0, 360, 10)
+    return _Ear(at, np.asarray(rim, np.float32))
 
 
 def _draw_eye(

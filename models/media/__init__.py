@@ -38,7 +38,7 @@ __all__ = [
 def open_media(path: str | Path, threads: int | None = None) -> Media:
     """Open a recording as a context manager that iterates `Frame`s; raises Unreadable.
 
-    `threads` decode a video; None takes one per core that this process may use, at most eight.
+    `threads` decode a video; None takes three per core that this process may use, at most eight.
     The frames are the same whatever their number.
     """
     path = Path(path)

@@ -192,14 +192,15 @@ def _frames(count: int) -> str:
 
 
 def decoding_threads(threads: int | None) -> int:
-    """How many threads decode: those asked for, else one per usable core, at least two.
+    """How many threads decode: those asked for, else three per usable core, at most MOST_THREADS.
 
-    Two even on one core, because the decoder mends damage a little differently when it has but
-    one. Raises ValueError.
+    Three per core, because frames wait for those that they refer to: with one per core, the cores
+    would wait with them. At least two, because the decoder mends damage a little differently when
+    it has but one. Raises ValueError.
     """
     if threads is None:
         cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-        return max(2, min(cores, MOST_THREADS))
+        return max(2, min(3 * cores, MOST_THREADS))
     if threads < 1:
         raise ValueError(f"decoding takes 1 thread or more, not {threads}")
     return threads

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from models.media import Frame, Unreadable, decoded_ahead, open_media
+from models.media.ahead import DEPTH, FEWEST, NICER
 from models.media.video import Video
 
 Write = Callable[..., Path]
@@ -86,6 +91,39 @@ def test_the_number_of_held_frames_is_bounded(long: Path, monkeypatch: pytest.Mo
             most = max(most, len(alive))
     # Four wait, one is in the caller's hand, one was just decoded.
     assert most <= 6
+
+
+@pytest.mark.parametrize(("height", "most"), [(24, DEPTH), (1080, 13), (4320, FEWEST)])
+def test_fewer_large_pictures_wait(height: int, most: int) -> None:
+    class Film:
+        made = 0
+
+        def __iter__(self) -> Iterator[Frame]:
+            luma = np.zeros((height, height * 16 // 9), np.uint8)
+            for index in range(40):
+                self.made += 1
+                yield Frame(index, index, (1, 30), 0, lambda: luma, lambda: luma)
+
+    film = Film()
+    frames = decoded_ahead(film)
+    for taken, _ in enumerate(frames, start=1):
+        assert film.made <= taken + most
+        if taken == 2:
+            patience = time.monotonic() + 20
+            while film.made < taken + most and time.monotonic() < patience:
+                time.sleep(0.01)
+            assert film.made == taken + most
+    assert film.made == 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_reading_gives_way_to_its_caller() -> None:
+    def niceness() -> Iterator[Any]:
+        yield os.getpriority(os.PRIO_PROCESS, 0)
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    assert list(decoded_ahead(niceness(), 1)) == [min(before + NICER, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_what_reading_raises_comes_behind_the_frames_before_it() -> None:
