@@ -41,6 +41,35 @@ def test_a_maintainer_gives_a_role_on_a_phone_and_takes_it(story, open_page, pic
     assert not wrong
 
 
+def test_a_maintainer_lets_somebody_into_an_empty_lab(story, open_page, picture):
+    alice = story.person("Alice Arber", lab="Harbour")
+    mia = story.person("Mia Moreau", "maintainer")
+    story.person("Bea Berg", lab="Ridge")
+    lab = alice.labs.get()
+    lab.memberships.all().delete()
+    page = open_page(mia, bypass_csp=True)
+    page.goto("/people/")
+    page.get_by_role("link", name="All labs").click()
+    page.get_by_role("heading", name="Labs", exact=True).wait_for()
+    picture(page, "labs-desktop")
+    wrong = _wrong(page)
+    page.get_by_role("link", name="Harbour").click()
+    page.get_by_text("Add a person").click()
+    page.get_by_label("Their e-mail address").fill(alice.email)
+    page.get_by_role("button", name="Add to the lab").click()
+    page.get_by_text("Alice Arber belongs to “Harbour” now.").wait_for()
+    page.get_by_role("button", name="Make head: Alice Arber").click()
+    page.get_by_text("Alice Arber is now a head of “Harbour”.").wait_for()
+    wrong += _wrong(page)
+    phone = open_page(mia, PHONE, bypass_csp=True, color_scheme="dark")
+    for name, where in (("labs", "/labs/"), ("lab", f"/labs/{lab.public_id}")):
+        phone.goto(where)
+        picture(phone, f"{name}-phone")
+        wrong += _wrong(phone)
+    assert lab.memberships.get().is_head
+    assert not wrong
+
+
 def test_a_head_passes_a_lab_on_and_closes_the_account(story, open_page, picture):
     from amgs.accounts.models import User
 

@@ -17,30 +17,37 @@ def _create_lab(actor: Actor, subject: None) -> str | None:
 
 @rule("accounts.lab.add_member")
 def _add_member(actor: Actor, lab: Lab) -> str | None:
-    if _runs(actor, lab):
+    if runs(actor, lab):
         return None
     return f"Only the head of '{lab.name}' lets people in; ask them to add you."
 
 
 @rule("accounts.lab.remove_member")
 def _remove_member(actor: Actor, membership: Membership) -> str | None:
-    if actor == membership.user or _runs(actor, membership.lab):
+    if actor == membership.user or runs(actor, membership.lab):
         return None
     return f"Only the head of '{membership.lab.name}' lets people go; everybody may leave."
 
 
 @rule("accounts.lab.set_head")
 def _set_head(actor: Actor, membership: Membership) -> str | None:
-    if _runs(actor, membership.lab):
+    if runs(actor, membership.lab):
         return None
     return f"Only the head of '{membership.lab.name}' says who else is its head."
 
 
-def _runs(actor: Actor, lab: Lab) -> bool:
+def runs(actor: Actor, lab: Lab) -> bool:
     """Whether somebody is a head of the lab, or looks after all of them."""
     if not actor.roles.isdisjoint({"maintainer", "system"}):
         return True
     return isinstance(actor, User) and lab.memberships.filter(user=actor, is_head=True).exists()
+
+
+@rule("accounts.lab.see_all")
+def _see_labs(actor: Actor, subject: None) -> str | None:
+    if not actor.roles.isdisjoint({"maintainer", "system"}):
+        return None
+    return "Only maintainers look after all labs; yours are on your account page."
 
 
 @rule("accounts.user.see_all", "accounts.user.grant_role")

@@ -124,6 +124,15 @@ def _needs_other_head(membership: Membership) -> None:
         )
 
 
+def labs(*, by: Actor, words: str = "") -> QuerySet[Lab]:
+    """Return all labs whose name or institution holds these words."""
+    policy.require(by, "accounts.lab.see_all")
+    found = Lab.objects.all()
+    for word in words.split()[:MOST_WORDS]:
+        found = found.filter(Q(name__icontains=word) | Q(institution__icontains=word))
+    return found.prefetch_related("memberships__user")
+
+
 @transaction.atomic
 def grant_role(*, user: User, role: str, by: Actor) -> Grant:
     """Give a person a role on the whole site."""

@@ -19,8 +19,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from amgs.accounts import closing, services
-from amgs.accounts.models import Lab, Mail, User
-from amgs.core import policy
+from amgs.accounts.models import Mail, User
 from amgs.core.errors import NotFound, Refused
 from amgs.scoring.closing import delete_private, scores_of, studies_of
 from curation.roles import ROLES
@@ -85,86 +84,10 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "account_page/account.html", _context(request))
 
 
-def _again(request: HttpRequest, refused: Refused, form: str) -> HttpResponse:
+def again(request: HttpRequest, refused: Refused, form: str) -> HttpResponse:
+    """Show my account once more, with what speaks against a form of it."""
     context = _context(request, problem=refused, form=form, given=request.POST)
     return render(request, "account_page/account.html", context, status=422)
-
-
-@require_POST
-@login_required
-def create_lab(request: HttpRequest) -> HttpResponse:
-    """Make a lab whose head I am."""
-    try:
-        lab = services.create_lab(
-            name=request.POST.get("name", ""),
-            institution=request.POST.get("institution", ""),
-            by=request.user,
-        )
-    except Refused as refused:
-        return _again(request, refused, "lab")
-    messages.success(request, f"The lab “{lab.name}” exists; you are its head.")
-    return redirect("account")
-
-
-@require_POST
-@login_required
-def add_member(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Add a person who has an account to a lab of mine."""
-    lab = request.user.labs.filter(public_id=public_id).first()
-    if lab is None:
-        raise NotFound("You belong to no such lab.")
-    try:
-        policy.require(request.user, "accounts.lab.add_member", lab)
-        email = request.POST.get("email", "").strip()
-        user = User.objects.filter(email__iexact=email).first()
-        if user is None:
-            raise Refused(
-                "Nobody has an account with this address; ask them to make one first.",
-                field="email",
-            )
-        services.add_member(lab=lab, user=user, by=request.user)
-    except Refused as refused:
-        return _again(request, refused, public_id)
-    messages.success(request, f"{user.name} belongs to “{lab.name}” now.")
-    return redirect("account")
-
-
-def _member(request: HttpRequest, public_id: str, person: str) -> tuple[Lab, User]:
-    """Return a lab of mine and somebody who belongs to it."""
-    lab = request.user.labs.filter(public_id=public_id).first()
-    user = lab and lab.members.filter(public_id=person).first()
-    if user is None:
-        raise NotFound("You belong to no such lab, or this person does not.")
-    return lab, user
-
-
-@require_POST
-@login_required
-def remove_member(request: HttpRequest, public_id: str, person: str) -> HttpResponse:
-    """Let somebody go from a lab of mine, or leave it."""
-    lab, user = _member(request, public_id, person)
-    try:
-        services.remove_member(lab=lab, user=user, by=request.user)
-    except Refused as refused:
-        return _again(request, refused, public_id)
-    who = "You no longer belong" if user == request.user else f"{user.name} no longer belongs"
-    messages.success(request, f"{who} to “{lab.name}”.")
-    return redirect("account")
-
-
-@require_POST
-@login_required
-def set_head(request: HttpRequest, public_id: str, person: str) -> HttpResponse:
-    """Make somebody a head of a lab of mine, or no longer one."""
-    lab, user = _member(request, public_id, person)
-    head = request.POST.get("head") == "yes"
-    try:
-        services.set_head(lab=lab, user=user, head=head, by=request.user)
-    except Refused as refused:
-        return _again(request, refused, public_id)
-    who = "You are" if user == request.user else f"{user.name} is"
-    messages.success(request, f"{who} {'now' if head else 'no longer'} a head of “{lab.name}”.")
-    return redirect("account")
 
 
 @require_POST
@@ -180,7 +103,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
             expires_at=timezone.now() + timedelta(days=int(days)) if days.isdecimal() else None,
         )
     except Refused as refused:
-        return _again(request, refused, "token")
+        return again(request, refused, "token")
     response = render(
         request, "account_page/account.html", _context(request, secret=secret, made=token)
     )
@@ -239,14 +162,6 @@ def _closing(request: HttpRequest, status: int = 200, **more: object) -> HttpRes
 urlpatterns = [
     path("account/", account, name="account"),
     path("account/close", close, name="account-close"),
-    path("account/labs", create_lab, name="lab-create"),
-    path("account/labs/<str:public_id>/members", add_member, name="lab-member"),
-    path(
-        "account/labs/<str:public_id>/members/<str:person>/remove",
-        remove_member,
-        name="lab-member-remove",
-    ),
-    path("account/labs/<str:public_id>/members/<str:person>/head", set_head, name="lab-head"),
     path("account/tokens", create_token, name="token-create"),
     path("account/tokens/<str:public_id>/revoke", revoke_token, name="token-revoke"),
 ]

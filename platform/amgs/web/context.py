@@ -35,7 +35,7 @@ PLACES = (
     Place("Models", "models", ("/models",)),
     Place("Training", "training", ("/training",), frozenset({"maintainer", "curator"})),
     Place("Watch", "watch", ("/watch",), frozenset({"maintainer", "curator"})),
-    Place("People", "people", ("/people",), frozenset({"maintainer", SUPERUSER})),
+    Place("People", "people", ("/people", "/labs"), frozenset({"maintainer", SUPERUSER})),
 )
 
 

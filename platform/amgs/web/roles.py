@@ -32,7 +32,7 @@ def _show(request: HttpRequest, status: int = 200, **more: Any) -> HttpResponse:
     rows = [
         {
             "person": person,
-            "labs": sorted(lab.name for lab in person.labs.all()),
+            "labs": sorted(person.labs.all(), key=lambda lab: lab.name),
             "roles": [role for role in GIVEN if role in held],
             "free": [role for role in GIVEN if role not in held],
         }

@@ -7,6 +7,7 @@ from django.urls import include, path
 NOUNS = (
     "home",
     "account",
+    "labs",
     "roles",
     "webhooks",
     "work",

@@ -82,10 +82,10 @@ def test_the_head_of_a_lab_adds_people_who_have_an_account(petra, rita, signed_i
     browser = signed_in(petra)
     browser.post("/account/labs", {"name": "Quay"})
     lab = Lab.objects.get()
-    answer = browser.post(f"/account/labs/{lab.public_id}/members", {"email": "nobody@example.org"})
+    answer = browser.post(f"/labs/{lab.public_id}/members", {"email": "nobody@example.org"})
     assert answer.status_code == 422
     assert "Nobody has an account with this address" in answer.content.decode()
-    browser.post(f"/account/labs/{lab.public_id}/members", {"email": rita.email})
+    browser.post(f"/labs/{lab.public_id}/members", {"email": rita.email})
     assert set(lab.members.all()) == {petra, rita}
 
 
@@ -93,7 +93,7 @@ def test_members_come_and_go_and_heads_change(petra, rita, signed_in):
     browser = signed_in(petra)
     browser.post("/account/labs", {"name": "Quay"})
     lab = Lab.objects.get()
-    base = f"/account/labs/{lab.public_id}/members"
+    base = f"/labs/{lab.public_id}/members"
     assert "Make head" not in browser.get("/account/").content.decode()
     browser.post(base, {"email": rita.email})
     page = browser.get("/account/").content.decode()
@@ -112,7 +112,7 @@ def test_members_come_and_go_and_heads_change(petra, rita, signed_in):
 def test_a_member_who_is_no_head_may_leave_and_nothing_else(petra, rita, bob, signed_in):
     signed_in(petra).post("/account/labs", {"name": "Quay"})
     lab = Lab.objects.get(name="Quay")
-    base = f"/account/labs/{lab.public_id}/members"
+    base = f"/labs/{lab.public_id}/members"
     for user in (rita, bob):
         signed_in(petra).post(base, {"email": user.email})
     browser = signed_in(rita)
@@ -125,6 +125,44 @@ def test_a_member_who_is_no_head_may_leave_and_nothing_else(petra, rita, bob, si
         assert sentence in answer.content.decode()
     browser.post(f"{base}/{rita.public_id}/remove")
     assert set(lab.members.all()) == {petra, bob}
+
+
+def test_maintainers_let_somebody_into_a_lab_that_nobody_belongs_to(petra, rita, mia, signed_in):
+    signed_in(petra).post("/account/labs", {"name": "Quay", "institution": "Institute of Piers"})
+    lab = Lab.objects.get(name="Quay")
+    lab.memberships.all().delete()
+    browser, where = signed_in(mia), f"/labs/{lab.public_id}"
+    page = browser.get("/labs/", {"q": "quay piers"}).content.decode()
+    assert f'href="{where}"' in page
+    assert "nobody" in page
+    assert "No lab fits" in browser.get("/labs/", {"q": "nowhere"}).content.decode()
+    assert "Nobody belongs to this lab any more" in browser.get(where).content.decode()
+    answer = browser.post(f"{where}/members?on=lab", {"email": "nobody@example.org"})
+    assert answer.status_code == 422
+    assert "Nobody has an account with this address" in answer.content.decode()
+    assert 'value="nobody@example.org"' in answer.content.decode()
+    assert browser.post(f"{where}/members?on=lab", {"email": rita.email}).url == where
+    assert f"Make head: {rita.name}" in browser.get(where).content.decode()
+    base = f"{where}/members/{rita.public_id}"
+    assert browser.post(f"{base}/head?on=lab", {"head": "yes"}).url == where
+    assert lab.memberships.get().is_head
+    answer = browser.post(f"{base}/head?on=lab", {"head": "no"})
+    assert "has no other head" in answer.content.decode()
+    theirs = signed_in(rita)
+    assert theirs.get(where).status_code == 200
+    assert "All labs" not in theirs.get(where).content.decode()
+    browser.post(f"{where}/members?on=lab", {"email": petra.email})
+    hers = signed_in(petra)
+    answer = hers.post(f"{where}/members/{petra.public_id}/remove?on=lab")
+    assert answer.url == "/account/", "a lab that is left is not shown any more"
+
+
+def test_only_maintainers_see_all_labs_and_strangers_none(petra, bob, signed_in, harbour):
+    browser = signed_in(petra)
+    assert browser.get("/labs/").status_code == 403
+    assert browser.get(f"/labs/{harbour.public_id}").status_code == 404
+    assert "All labs" not in browser.get("/account/").content.decode()
+    assert Client().get("/labs/").status_code == 302
 
 
 def test_maintainers_give_and_take_roles_on_a_page(petra, rita, mia, signed_in):
