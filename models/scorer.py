@@ -43,7 +43,7 @@ class Scorer:
         glance: Glance | None = None,
         gallery: Gallery | None = None,
         group: str | None = None,
-        blob: str | None = None,
+        blob: str | Callable[[], str] | None = None,
     ) -> Iterator[Prediction]:
         """Predictions of every frame in presentation order; raises Unreadable.
 
@@ -56,10 +56,11 @@ class Scorer:
         `gallery` keeps the pictures of frames that a result may show.
         `group` is the lab × coat of `models.sets.group_of` whose prediction sets are wanted, None
         for a lab nobody knows.
-        `blob` is the recording's `identity` where the caller knows it.
+        `blob` is the recording's `identity` where the caller knows it, or what gives it: it is
+        asked for only when the first frames have their answers.
         """
         path = Path(path)
-        blob = identity(path) if blob is None else blob
+        named = blob if isinstance(blob, str) else None
         start, end = span or (-np.inf, np.inf)
         around = None if span is None else reading_span(span)
         grader = self.grader if group is None else Grader.of(self.bundle, group)
@@ -77,10 +78,12 @@ class Scorer:
         for block, answers in self._answered(blocks):
             inside = (block.times >= start) & (block.times < end)
             if inside.any():
+                if named is None:
+                    named = blob() if callable(blob) else identity(path)
                 if not inside.all():
                     rows = np.flatnonzero(inside)
                     block, answers = block.take(rows), answers.take(rows)
-                said = self._predictions(block, answers, blob, grader, glance)
+                said = self._predictions(block, answers, named, grader, glance)
                 yield from said if gallery is None else gallery.through(said)
             if on_progress is not None:
                 on_progress(float(block.times[-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,10 @@ def score_one(
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "predictions.parquet"
-    census, blob = Census(), identity(video)
+    census, beside = Census(), ThreadPoolExecutor(1)
+    # Digested while the first frames are decoded.
+    blob = beside.submit(identity, video)
+    beside.shutdown(wait=False)
     try:
         predictions = scorer.score(
             video,
@@ -95,7 +99,7 @@ def score_one(
             region=within_picture(region, video) if region else None,
             census=census,
             group=group,
-            blob=blob,
+            blob=blob.result,
         )
         written = written_through(
             path,
@@ -115,7 +119,7 @@ def score_one(
         result = nothing_scored("several_animals", sentence, bundle.scale, phantom=bundle.phantom)
     provenance = {
         "recording": video.name,
-        "sha256": blob,
+        "sha256": blob.result(),
         "animal": region.name if region else None,
         "region": list(region.box) if region else None,
         "group": group,

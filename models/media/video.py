@@ -63,30 +63,38 @@ class Video:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self.path = path
         self.threads = threads
-        self._readings: set[Reading] = set()
         self._report = Report()
-        with contextlib.closing(Reading(path, threads)) as reading:
-            container, stream = reading.container, reading.stream
-            self.container_name = container.format.name
-            self.stream = stream.index
-            self.time_base = _pair(stream.time_base or Fraction(1, 1000))
-            self.metadata = {**container.metadata, **stream.metadata}
-            self.has_audio = bool(container.streams.audio)
-            self.stated_s = _stated_length(container, stream)
-            self.codec = stream.codec_context.codec.canonical_name
-            self.pixel_format = stream.codec_context.pix_fmt or "unknown"
-            self.decoder = (
-                f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}, "
-                f"{stream.codec_context.name}"
-            )
-            rate = stream.guessed_rate or stream.average_rate or Fraction(25)
-            self.nominal_gap = max(1, round(1 / rate / Fraction(*self.time_base)))
-            self._starts = stream.start_time or 0
-            self._tick_s = self.time_base[0] / self.time_base[1]
+        # What the facts are read from is also read first: opening takes as long as six pictures.
+        reading = Reading(path, threads)
+        self._readings = {reading}
+        self._unused = [reading]
+        try:
+            self._describe(reading)
+        except BaseException:
+            reading.close()
+            raise
         self.orientation = planes.UPRIGHT
         self.width = 0
         self.height = 0
         self.interlaced = False
+
+    def _describe(self, reading: Reading) -> None:
+        container, stream = reading.container, reading.stream
+        self.container_name = container.format.name
+        self.stream = stream.index
+        self.time_base = _pair(stream.time_base or Fraction(1, 1000))
+        self.metadata = {**container.metadata, **stream.metadata}
+        self.has_audio = bool(container.streams.audio)
+        self.stated_s = _stated_length(container, stream)
+        self.codec = stream.codec_context.codec.canonical_name
+        self.pixel_format = stream.codec_context.pix_fmt or "unknown"
+        self.decoder = (
+            f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}, {stream.codec_context.name}"
+        )
+        rate = stream.guessed_rate or stream.average_rate or Fraction(25)
+        self.nominal_gap = max(1, round(1 / rate / Fraction(*self.time_base)))
+        self._starts = stream.start_time or 0
+        self._tick_s = self.time_base[0] / self.time_base[1]
 
     def __enter__(self) -> Video:
         return self
@@ -101,6 +109,7 @@ class Video:
 
     def close(self) -> None:
         """Close every file handle that reading opened, also where another thread is reading."""
+        self._unused.clear()
         for reading in tuple(self._readings):
             reading.close()
 
@@ -239,8 +248,11 @@ class Video:
     def _reading(
         self, threads: int | None = None, report: Report | None = None
     ) -> Iterator[Reading]:
-        reading = Reading(self.path, threads or self.threads, report)
-        self._readings.add(reading)
+        if threads is None and report is None and self._unused:
+            reading = self._unused.pop()
+        else:
+            reading = Reading(self.path, threads or self.threads, report)
+            self._readings.add(reading)
         self._report = reading.report
         try:
             yield reading
