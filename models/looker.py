@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -53,6 +55,7 @@ MOST_BETWEEN = 16
 KEPT_S = 0.7
 """Seconds of earlier frames that the motion of a block is measured against."""
 
+T = TypeVar("T")
 Region = tuple[int, int, int, int]
 Look = tuple[Frame, Face]
 
@@ -110,6 +113,20 @@ class Block:
         return replace(self, **arrays, **tuples)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of the n frames of a block before the frame graph has answered.
+
+    `crops` (n, size, size); `asked` (n,) which of them it is asked about; `moving` the features of
+    motion; `about` what else a block holds. The pictures are not kept.
+    """
+
+    crops: NDArray[np.uint8]
+    asked: NDArray[np.bool_]
+    moving: Floats
+    about: dict[str, Any]
+
+
 class Looker:
     """Finder, eye reader, crops and frame graph of one bundle, ready to look at recordings."""
 
@@ -150,16 +167,27 @@ class Looker:
         picture; `span` gives only the blocks that lie in [start, end) seconds, or touch it.
         `on_frame` is given every frame read, ahead of its block and from another thread.
         """
-        before: Track | None = None
         with open_media(path) as media:
             alone = media.kind == "stills"
-            with contextlib.closing(_frames(media, span, on_frame)) as frames:
-                for looks in self._grouped(self._tracked(frames, alone, region), alone):
-                    block, track = self._seen(looks, None if alone else before, alone)
+            with (
+                contextlib.closing(_frames(media, span, on_frame)) as frames,
+                contextlib.closing(one_behind(self._work(frames, alone, region))) as blocks,
+            ):
+                for block in blocks:
                     yield block
-                    before = (joined([before, track]) if before is not None else track).tail(KEPT_S)
                     if should_stop is not None and should_stop():
                         return
+
+    def _work(
+        self, frames: Iterator[Frame], alone: bool, region: Region | None
+    ) -> Iterator[Callable[[], Block]]:
+        """Block by block what the frame graph still has to answer; the pictures are let go."""
+        before: Track | None = None
+        for looks in self._grouped(self._tracked(frames, alone, region), alone):
+            seen, track = self._seen(looks, None if alone else before, alone)
+            del looks
+            yield partial(self._answered, seen)
+            before = (joined([before, track]) if before is not None else track).tail(KEPT_S)
 
     def looks(
         self,
@@ -252,7 +280,7 @@ class Looker:
         found = self.finder.find([frame.luma[y0:y1, x0:x1] for frame in frames], times)
         return [moved(face, x0, y0) for face in found]
 
-    def _seen(self, looks: list[Look], before: Track | None, alone: bool) -> tuple[Block, Track]:
+    def _seen(self, looks: list[Look], before: Track | None, alone: bool) -> tuple[_Seen, Track]:
         size = self.crop.size
         looks = self._eyed(looks)
         refusals = tuple(refuse_face(face, self.crop) for _, face in looks)
@@ -261,7 +289,6 @@ class Looker:
         for row, (frame, face) in enumerate(looks):
             if seen[row]:
                 crops[row] = cut(frame.luma, face.box, self.crop)
-        said = self._say(crops, seen)
         frames = [frame for frame, _ in looks]
         faces = tuple(face for _, face in looks)
         track = Track(
@@ -275,25 +302,30 @@ class Looker:
         )
         first = 0 if before is None else len(before)
         moving = motion(track if before is None else joined([before, track]), first)
-        grades, scorable, states, familiar, embedding = said
-        block = Block(
-            index=np.array([frame.index for frame in frames], np.int64),
-            pts=np.array([frame.pts for frame in frames], np.int64),
-            times=track.times,
-            stream=frames[0].stream,
-            time_base=frames[0].time_base,
-            shapes=tuple((frame.luma.shape[0], frame.luma.shape[1]) for frame in frames),
-            faces=faces,
-            refusals=refusals,
+        about: dict[str, Any] = {
+            "index": np.array([frame.index for frame in frames], np.int64),
+            "pts": np.array([frame.pts for frame in frames], np.int64),
+            "times": track.times,
+            "stream": frames[0].stream,
+            "time_base": frames[0].time_base,
+            "shapes": tuple((frame.luma.shape[0], frame.luma.shape[1]) for frame in frames),
+            "faces": faces,
+            "refusals": refusals,
+            "alone": alone,
+        }
+        return _Seen(crops, seen, moving, about), track
+
+    def _answered(self, seen: _Seen) -> Block:
+        grades, scorable, states, familiar, embedding = self._say(seen.crops, seen.asked)
+        return Block(
             embedding=embedding,
             grades=grades,
             scorable=scorable,
             states=states,
             familiar=familiar,
-            rows=features([embedding, grades, scorable, states], moving),
-            alone=alone,
+            rows=features([embedding, grades, scorable, states], seen.moving),
+            **seen.about,
         )
-        return block, track
 
     def _eyed(self, looks: list[Look]) -> list[Look]:
         """The looks with the eyes of faces read; those seen from the side have eyes, too."""
@@ -320,6 +352,27 @@ class Looker:
                 rows[seen] = output
             result.append(rows)
         return result
+
+
+def one_behind(works: Iterator[Callable[[], T]]) -> Generator[T, None, None]:
+    """What works give, in their order, each done by a thread while the next one is prepared.
+
+    An error that preparing raises comes behind the results before it.
+    """
+    waiting: Future[T] | None = None
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            for work in works:
+                coming = beside.submit(work)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting = coming
+        except Exception:
+            if waiting is not None:
+                yield waiting.result()
+            raise
+        if waiting is not None:
+            yield waiting.result()
 
 
 def whole(blocks: Iterator[Block]) -> Block:

@@ -1,10 +1,15 @@
 """Which seconds of a recording an answer rests on, and faces between two that were found."""
 
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 
 from models.context import REACH, TICK_S
-from models.looker import CHUNK, blend, moved, reading_span
+from models.looker import CHUNK, blend, moved, one_behind, reading_span
+from models.media import Unreadable
 from models.records import Face
 from models.sequences import WHOLE_S, answered, spans
 
@@ -55,3 +60,52 @@ def test_a_face_of_a_region_takes_its_place_in_the_whole_picture() -> None:
     found = moved(face(0, 0.9, nose=(5, 5)), 100, 50)
     assert found.box == (100, 50, 110, 60)
     assert found.landmarks == {"nose": (105, 55)}
+
+
+def test_works_are_done_one_behind_in_their_order() -> None:
+    prepared: list[int] = []
+
+    def works() -> Iterator[Callable[[], int]]:
+        for number in range(5):
+            prepared.append(number)
+            yield lambda number=number: number * number
+
+    found = []
+    for result in one_behind(works()):
+        found.append(result)
+        assert len(prepared) <= len(found) + 1
+    assert found == [0, 1, 4, 9, 16]
+    assert list(one_behind(iter(()))) == []
+
+
+@pytest.mark.parametrize("whole", [0, 1, 3])
+def test_an_error_of_preparing_comes_behind_the_results_before_it(whole: int) -> None:
+    def works() -> Iterator[Callable[[], int]]:
+        for number in range(whole):
+            yield lambda number=number: number
+        raise Unreadable("The film ends here.")
+
+    found: list[int] = []
+    with pytest.raises(Unreadable, match="ends here"):
+        found.extend(one_behind(works()))
+    assert found == list(range(whole))
+
+
+def test_an_error_of_a_work_ends_the_results_and_closing_ends_the_preparing() -> None:
+    closed = threading.Event()
+
+    def works() -> Iterator[Callable[[], float]]:
+        try:
+            for number in (1, 0, 2):
+                yield lambda number=number: 1 / number
+        finally:
+            closed.set()
+
+    found: list[float] = []
+    with pytest.raises(ZeroDivisionError):
+        found.extend(one_behind(works()))
+    assert found == [1.0]
+    closed.clear()
+    with contextlib.closing(works()) as prepared, contextlib.closing(one_behind(prepared)) as some:
+        assert next(some) == 1.0
+    assert closed.is_set()
