@@ -120,12 +120,11 @@ class Model:
         result |= {"state": state["key"], "reason": "", "score": math.nan}
         if not state["graded"]:
             result["reason"] = state["reason"]
+            result |= {f"{unit['key']}__grade": math.nan for unit in self.facts["units"]}
         elif len(expected) < self.facts["minimum_units"]:
             result["reason"] = Counter(why).most_common(1)[0][0]
         else:
             result["score"] = float(np.mean(expected))
-        if result["reason"]:
-            result |= {f"{unit['key']}__grade": math.nan for unit in self.facts["units"]}
         return result
 
     def _reason(self, cause: str) -> str:

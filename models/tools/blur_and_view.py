@@ -25,6 +25,8 @@ VIEWS = {
 ADVICE = {
     "absent": "In {share} of the frames no face was found: let the animal face the camera, or "
     "come nearer.",
+    "unsure": "In {share} of the frames with a face it may be something else, and is not graded: "
+    "show the whole face, and nothing else that looks like one.",
     "small": "In {share} of the frames with a face it has fewer than {least} pixels: come nearer "
     "or zoom, so that the face fills a third of the picture.",
     "side": "In {share} of the frames with a face it is seen from the side, where nose and "
@@ -43,7 +45,7 @@ class BlurAndView:
     """Looks for faces and at how well they can be seen; grades nothing."""
 
     name: ClassVar[str] = "blur-and-view"
-    version: ClassVar[str] = "1.0"
+    version: ClassVar[str] = "1.1"
     title: ClassVar[str] = "Blur and view report"
     summary: ClassVar[str] = (
         "How many frames show a face that is found, large enough, sharp, lit and seen from the "
@@ -146,6 +148,7 @@ class BlurAndView:
                 *(
                     (words, faults[fault], percent(shares[fault]))
                     for fault, words in (
+                        ("unsure", "perhaps something else"),
                         ("small", "too small"),
                         ("soft", "out of focus"),
                         ("smeared", "smeared by motion"),
@@ -180,6 +183,7 @@ def _seen(
                 faults = [
                     fault
                     for fault, hit in (
+                        ("unsure", face.confidence < context.bundle.crop.sure_confidence),
                         ("small", side < params.least_face),
                         ("side", face.view == "profile"),
                         ("soft", face.sharpness < params.least_sharpness),
