@@ -6,10 +6,11 @@ pictures of one size, uint8 (n, height, width, 3) in RGB or (n, height, width, 1
 returns a column of n values for each of: `score` (0–2, NaN where nothing is graded), `state`,
 `reason` (why nothing is graded, else empty), `confidence` of the face, `distance` (above 1 the face
 is too strange to be graded) and, per unit, `UNIT__p0` … the probability of each grade,
-`UNIT__scorable` the probability that it can be scored, `UNIT__grade`. Probabilities are NaN where
-there is no face to look at. With ``params={"crops": True}`` the pictures are faces already, cut
-with the margin that `facts.json` names. Pictures of different sizes: one call each. A film is more
-than its pictures: the site also uses what happens between them.
+`UNIT__scorable` the probability that it can be scored, `UNIT__grade` (NaN where it cannot, or in a
+state that is not graded). Probabilities are NaN where there is no face to look at. With
+``params={"crops": True}`` the pictures are faces already, cut with the margin that `facts.json`
+names. Pictures of different sizes: one call each. A film is more than its pictures: the site also
+uses what happens between them.
 
 Steps and numbers are those of `models/{faces,eyes,looker,context,grader}.py`, where they are
 explained; a test holds the two against each other.

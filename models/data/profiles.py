@@ -37,7 +37,7 @@ _EYE, _EAR = (0.50, -0.16), (1.02, -0.36)
 _NECK = 1.12
 """Where the head ends and the neck begins, for the box of a head whose ear is not seen."""
 _FLAT, _DEEP = 0.55, 1.1
-"""How deep a head is from crown to throat, in outlines: a lowered one is half as deep as long."""
+"""Least and most share of the outline's depth: with the least a head is half as deep as long."""
 _LAID_BACK = 0.26
 """How far an ear that is laid back may lie below one that is raised."""
 # The same of the real stills, in their own pixels: what of the head lies before the dark wall.

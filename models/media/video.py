@@ -248,9 +248,12 @@ class Video:
     def _reading(
         self, threads: int | None = None, report: Report | None = None
     ) -> Iterator[Reading]:
-        if threads is None and report is None and self._unused:
-            reading = self._unused.pop()
-        else:
+        reading = None
+        if threads is None and report is None:
+            # Another thread may take it or close the film at this moment.
+            with contextlib.suppress(IndexError):
+                reading = self._unused.pop()
+        if reading is None:
             reading = Reading(self.path, threads or self.threads, report)
             self._readings.add(reading)
         self._report = reading.report

@@ -64,6 +64,20 @@ def add_member(*, lab: Lab, user: User, by: Actor) -> tuple[Membership, bool]:
     return membership, created
 
 
+def add_by_address(*, lab: Lab, email: str, by: Actor) -> tuple[User, bool]:
+    """Add the person with this address to a lab; return them, and whether they are new there.
+
+    Whoever may not let people in does not learn either who has an account.
+    """
+    policy.require(by, "accounts.lab.add_member", lab)
+    user = User.objects.filter(email__iexact=email.strip()).first()
+    if user is None:
+        raise Refused(
+            "Nobody has an account with this address; ask them to make one first.", field="email"
+        )
+    return user, add_member(lab=lab, user=user, by=by)[1]
+
+
 @transaction.atomic
 def remove_member(*, lab: Lab, user: User, by: Actor) -> None:
     """End a membership, one's own or that of somebody one is head of; the lab keeps its data."""
@@ -131,6 +145,24 @@ def labs(*, by: Actor, words: str = "") -> QuerySet[Lab]:
     for word in words.split()[:MOST_WORDS]:
         found = found.filter(Q(name__icontains=word) | Q(institution__icontains=word))
     return found.prefetch_related("memberships__user")
+
+
+def lab(*, by: User, public_id: str) -> Lab:
+    """Return a lab that somebody belongs to or looks after; raises ``NotFound``."""
+    seen = Lab.objects.all() if MAINTAINER in by.roles else by.labs.all()
+    found = seen.filter(public_id=public_id).prefetch_related("memberships__user").first()
+    if found is None:
+        raise NotFound("You belong to no such lab.")
+    return found
+
+
+def member(*, by: User, lab_id: str, person_id: str) -> tuple[Lab, User]:
+    """Return such a lab and somebody who belongs to it; raises ``NotFound``."""
+    found = lab(by=by, public_id=lab_id)
+    user = found.members.filter(public_id=person_id).first()
+    if user is None:
+        raise NotFound("This person does not belong to the lab.")
+    return found, user
 
 
 @transaction.atomic

@@ -19,9 +19,7 @@ from amgs.api.accounts import LabView, lab_json
 from amgs.api.authentication import Scoped
 from amgs.api.paging import LIST, page, page_together
 from amgs.api.problems import documented
-from amgs.core import policy
-from amgs.core.errors import NotFound, Refused
-from curation.roles import GIVEN, MAINTAINER
+from curation.roles import GIVEN
 
 
 class MemberBody(serializers.Serializer):
@@ -74,15 +72,6 @@ class PersonPageView(serializers.Serializer):
     next = serializers.CharField(allow_null=True)
 
 
-def _lab(request: Request, public_id: str) -> Lab:
-    """Return a lab of mine; maintainers look after all, also one that nobody belongs to."""
-    labs = Lab.objects.all() if MAINTAINER in request.user.roles else request.user.labs.all()
-    lab = labs.filter(public_id=public_id).first()
-    if lab is None:
-        raise NotFound("You belong to no such lab.")
-    return lab
-
-
 def _member_json(lab: Lab, user: User) -> dict[str, Any]:
     is_head = lab.memberships.filter(user=user, is_head=True).exists()
     return {"id": user.public_id, "name": user.name, "is_head": is_head}
@@ -111,7 +100,7 @@ class Members(APIView):
     )
     def get(self, request: Request, public_id: str) -> Response:
         """Return who belongs to one of my labs, in the order in which they came to the site."""
-        lab = _lab(request, public_id)
+        lab = services.lab(by=request.user, public_id=public_id)
         heads = set(lab.memberships.filter(is_head=True).values_list("user_id", flat=True))
 
         def each(users: Sequence[User]) -> list[dict[str, Any]]:
@@ -134,15 +123,9 @@ class Members(APIView):
         """Add a person who has an account to a lab whose head I am."""
         body = MemberBody(data=request.data)
         body.is_valid(raise_exception=True)
-        lab = _lab(request, public_id)
-        policy.require(request.user, "accounts.lab.add_member", lab)
-        user = User.objects.filter(email__iexact=body.validated_data["email"]).first()
-        if user is None:
-            raise Refused(
-                "Nobody has an account with this address; ask them to make one first.",
-                field="email",
-            )
-        _, is_new = services.add_member(lab=lab, user=user, by=request.user)
+        lab = services.lab(by=request.user, public_id=public_id)
+        email = body.validated_data["email"]
+        _, is_new = services.add_by_address(lab=lab, email=email, by=request.user)
         return Response(lab_json(lab), 201 if is_new else 200)
 
 
@@ -157,24 +140,16 @@ class Member(APIView):
         """Make a member a head of a lab of mine, or no longer one."""
         body = HeadBody(data=request.data)
         body.is_valid(raise_exception=True)
-        lab, user = self._found(request, public_id, person)
+        lab, user = services.member(by=request.user, lab_id=public_id, person_id=person)
         services.set_head(lab=lab, user=user, head=body.validated_data["is_head"], by=request.user)
         return Response(_member_json(lab, user))
 
     @extend_schema(responses={204: None, **documented(400, 401, 403, 404)})
     def delete(self, request: Request, public_id: str, person: str) -> Response:
         """Let somebody go from a lab whose head I am, or leave it myself."""
-        lab, user = self._found(request, public_id, person)
+        lab, user = services.member(by=request.user, lab_id=public_id, person_id=person)
         services.remove_member(lab=lab, user=user, by=request.user)
         return Response(status=204)
-
-    @staticmethod
-    def _found(request: Request, public_id: str, person: str) -> tuple[Lab, User]:
-        lab = _lab(request, public_id)
-        user = lab.members.filter(public_id=person).first()
-        if user is None:
-            raise NotFound("There is no such member.")
-        return lab, user
 
 
 class People(APIView):

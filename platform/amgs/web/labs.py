@@ -13,33 +13,15 @@ from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from amgs.accounts import services
-from amgs.accounts.models import Lab, User
+from amgs.accounts.models import Lab
 from amgs.accounts.rules import runs
-from amgs.core import policy
-from amgs.core.errors import NotFound, Refused
+from amgs.core.errors import Refused
 from amgs.web import account
 from amgs.web.paging import newest_first
 from curation.roles import MAINTAINER
 
 OWN_PAGE = "lab"
 """What ``?on=`` says where a form stands on the lab's own page, not on the account page."""
-
-
-def _lab(request: HttpRequest, public_id: str) -> Lab:
-    """Return a lab that this person belongs to or looks after."""
-    labs = Lab.objects.all() if MAINTAINER in request.user.roles else request.user.labs.all()
-    found = labs.filter(public_id=public_id).prefetch_related("memberships__user").first()
-    if found is None:
-        raise NotFound("You belong to no such lab.")
-    return found
-
-
-def _member(request: HttpRequest, public_id: str, person: str) -> tuple[Lab, User]:
-    found = _lab(request, public_id)
-    user = found.members.filter(public_id=person).first()
-    if user is None:
-        raise NotFound("This person does not belong to the lab.")
-    return found, user
 
 
 @require_safe
@@ -64,7 +46,7 @@ def labs(request: HttpRequest) -> HttpResponse:
 @login_required
 def lab(request: HttpRequest, public_id: str) -> HttpResponse:
     """Show who belongs to a lab."""
-    return _shown(request, _lab(request, public_id))
+    return _shown(request, services.lab(by=request.user, public_id=public_id))
 
 
 def _shown(request: HttpRequest, found: Lab, status: int = 200, **more: object) -> HttpResponse:
@@ -112,17 +94,11 @@ def create_lab(request: HttpRequest) -> HttpResponse:
 @login_required
 def add_member(request: HttpRequest, public_id: str) -> HttpResponse:
     """Add a person who has an account to a lab."""
-    found = _lab(request, public_id)
+    found = services.lab(by=request.user, public_id=public_id)
     try:
-        policy.require(request.user, "accounts.lab.add_member", found)
-        email = request.POST.get("email", "").strip()
-        user = User.objects.filter(email__iexact=email).first()
-        if user is None:
-            raise Refused(
-                "Nobody has an account with this address; ask them to make one first.",
-                field="email",
-            )
-        services.add_member(lab=found, user=user, by=request.user)
+        user, _ = services.add_by_address(
+            lab=found, email=request.POST.get("email", ""), by=request.user
+        )
     except Refused as refused:
         return _again(request, refused, found)
     messages.success(request, f"{user.name} belongs to “{found.name}” now.")
@@ -133,7 +109,7 @@ def add_member(request: HttpRequest, public_id: str) -> HttpResponse:
 @login_required
 def remove_member(request: HttpRequest, public_id: str, person: str) -> HttpResponse:
     """Let somebody go from a lab, or leave it."""
-    found, user = _member(request, public_id, person)
+    found, user = services.member(by=request.user, lab_id=public_id, person_id=person)
     try:
         services.remove_member(lab=found, user=user, by=request.user)
     except Refused as refused:
@@ -147,7 +123,7 @@ def remove_member(request: HttpRequest, public_id: str, person: str) -> HttpResp
 @login_required
 def set_head(request: HttpRequest, public_id: str, person: str) -> HttpResponse:
     """Make somebody a head of a lab, or no longer one."""
-    found, user = _member(request, public_id, person)
+    found, user = services.member(by=request.user, lab_id=public_id, person_id=person)
     head = request.POST.get("head") == "yes"
     try:
         services.set_head(lab=found, user=user, head=head, by=request.user)

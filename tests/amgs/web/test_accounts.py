@@ -157,7 +157,7 @@ def test_maintainers_let_somebody_into_a_lab_that_nobody_belongs_to(petra, rita,
     assert answer.url == "/account/", "a lab that is left is not shown any more"
 
 
-def test_only_maintainers_see_all_labs_and_strangers_none(petra, bob, signed_in, harbour):
+def test_only_maintainers_see_all_labs_and_strangers_none(petra, signed_in, harbour):
     browser = signed_in(petra)
     assert browser.get("/labs/").status_code == 403
     assert browser.get(f"/labs/{harbour.public_id}").status_code == 404
