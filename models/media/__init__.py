@@ -38,8 +38,8 @@ __all__ = [
 def open_media(path: str | Path, threads: int | None = None) -> Media:
     """Open a recording as a context manager that iterates `Frame`s; raises Unreadable.
 
-    `threads` decode a video; None takes three per core that this process may use, at most eight.
-    The frames are the same whatever their number.
+    `threads` decode a video; None takes up to three per core that this process may use (eight at
+    most). The frames are the same whatever their number.
     """
     path = Path(path)
     if path.is_dir():

@@ -33,6 +33,8 @@ NOT_RECORDINGS = frozenset({"tty", "srt", "ass", "webvtt", "concat", "ffmetadata
 MPEG_STREAMS = frozenset({"mpeg", "mpegts"})
 # Each thread of the decoder holds pictures of its own; a film needs no more than these.
 MOST_THREADS = 8
+LARGE = 2560 * 1440
+"""Pixels of a picture from which on memory is dearer than time."""
 
 
 class Report:
@@ -191,16 +193,17 @@ def _frames(count: int) -> str:
     return "1 frame" if count == 1 else f"{count} frames"
 
 
-def decoding_threads(threads: int | None) -> int:
-    """How many threads decode: those asked for, else three per usable core, at most MOST_THREADS.
+def decoding_threads(threads: int | None, pixels: int = 0) -> int:
+    """How many threads decode pictures of so many pixels: those asked for, else three per usable
+    core, one for LARGE pictures, at most MOST_THREADS.
 
     Three per core, because frames wait for those that they refer to: with one per core, the cores
-    would wait with them. At least two, because the decoder mends damage a little differently when
-    it has but one. Raises ValueError.
+    would wait with them. But each thread holds a picture or two. At least two, because the decoder
+    mends damage a little differently when it has but one. Raises ValueError.
     """
     if threads is None:
         cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-        return max(2, min(3 * cores, MOST_THREADS))
+        return max(2, min(cores if pixels > LARGE else 3 * cores, MOST_THREADS))
     if threads < 1:
         raise ValueError(f"decoding takes 1 thread or more, not {threads}")
     return threads
@@ -231,7 +234,8 @@ def _opened(path: Path, threads: int | None) -> tuple[InputContainer, VideoStrea
             )
         # Whole frames side by side where the codec can, else parts of one frame.
         stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = decoding_threads(threads)
+        pixels = stream.codec_context.width * stream.codec_context.height
+        stream.codec_context.thread_count = decoding_threads(threads, pixels)
     except BaseException:
         container.close()
         raise

@@ -55,7 +55,7 @@ class _Doubtful(Exception):
 class Video:
     """A video opened for reading; read it as often as you like, close it at the end.
 
-    `threads` decode it (None: three per usable core, eight at most).
+    `threads` decode it (None: as `decoding_threads` says).
     """
 
     kind: Literal["video", "stills"] = "video"

@@ -1,5 +1,7 @@
 """What one reading notes of damage, and parts of every odd file against the whole of it."""
 
+import os
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.media import frame_times, open_media, read_frames
-from models.media.reading import MOST_THREADS, Reading, Report, decoding_threads
+from models.media.reading import LARGE, MOST_THREADS, Reading, Report, decoding_threads
 from models.media.stills import picture_files
 
 Find = Callable[[str], Path]
@@ -55,6 +57,10 @@ def test_every_kind_of_repair_has_its_sentence() -> None:
 def test_threads_are_those_asked_for_or_a_few() -> None:
     assert decoding_threads(3) == 3
     assert 2 <= decoding_threads(None) <= MOST_THREADS
+    assert decoding_threads(3, 2 * LARGE) == 3
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    assert decoding_threads(None, LARGE) == min(max(2, 3 * cores), MOST_THREADS)
+    assert decoding_threads(None, LARGE + 1) == min(max(2, cores), MOST_THREADS)
     with pytest.raises(ValueError, match="1 thread or more"):
         decoding_threads(0)
 
